@@ -1,0 +1,89 @@
+"""What every data set gives: two splits of named examples, and a hash of all that they hold."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from influence.errors import InfluenceError
+
+
+@dataclass(frozen=True)
+class Split:
+    """The examples of one part of a data set.
+
+    Parameters
+    ----------
+    index : (n,) int32
+        The name of each example: its place in the data set's own canonical order.
+    inputs : (n, ...) float or uint8
+    labels : (n,) float or int
+    """
+
+    index: np.ndarray
+    inputs: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        if not len(self.index) == len(self.inputs) == len(self.labels):
+            raise ValueError(f"{len(self.index)} names, {len(self.inputs)} inputs and {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named data set with a fixed split into training and test part.
+
+    Raises
+    ------
+    InfluenceError
+        If an input or a label is NaN or infinite; the message names the example.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    feature_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part, split in (("training", self.train), ("test", self.test)):
+            flat = split.inputs.reshape(len(split), -1)
+            bad = ~np.isfinite(flat).all(axis=1) | ~np.isfinite(split.labels)
+            if bad.any():
+                row = int(np.flatnonzero(bad)[0])
+                columns = np.flatnonzero(~np.isfinite(flat[row]))
+                where = "its label"
+                if len(columns):
+                    where = self.feature_names[columns[0]] if self.feature_names else f"feature {columns[0]}"
+                raise InfluenceError(
+                    f"{self.name}: {where} of {part} example {split.index[row]} is not a finite number "
+                    f"({int(bad.sum())} such example(s)): repair or drop them first."
+                )
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over names, inputs and labels of both parts, in order: equal hashes mean equal data."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            for array in (split.index, split.inputs, split.labels):
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def data_home() -> Path:
+    """The folder of the data sets: ``$INFLUENCE_DATA_DIR``, or ``data/`` in the current folder."""
+    return Path(os.environ.get("INFLUENCE_DATA_DIR", "data"))
+
+
+def missing(name: str) -> InfluenceError:
+    """The error for a data set that is not on this machine."""
+    return InfluenceError(
+        f"The data set {name} is not in {data_home()}: run `python -m influence data {name}`, "
+        "or set INFLUENCE_DATA_DIR to the folder that has it."
+    )

@@ -1,0 +1,229 @@
+"""What each verb does: a config in, a result folder out. The one place that joins data, learners, methods and results.
+
+The command line and the explorer's sidebar both end here, and the manifest keeps the config, so that every result
+can be made again from its own manifest.
+"""
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from influence import datasets, results
+from influence.datasets import Dataset, california_housing
+from influence.errors import InfluenceError
+from influence.learners import regression
+from influence.learners.regression import RegressionConfig
+from influence.tracin.scores import Examples, TopK, TracInCP, check_k, strongest
+
+Report = Callable[[float, str], None]
+"""Called with the share of the whole job that is done, from 0 to 1, and what is being done."""
+
+METHODS = ("tracin",)
+
+PALO_ALTO = -1  # the id of the group of the eleven
+NAMED_TOP_K = 20  # training houses either way, of each of the eleven, whose coordinates and price a result carries
+NAMED_SELF_INFLUENCES = 100  # likewise, with the highest and the lowest self-influence
+
+
+@dataclass(frozen=True)
+class TracInConfig:
+    """Everything that a TracIn result follows from."""
+
+    dataset: str = california_housing.NAME
+    k: int = 50
+    learner: RegressionConfig = field(default_factory=RegressionConfig)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TracInConfig":
+        """The inverse of `dataclasses.asdict`; unknown or missing names are an `InfluenceError`."""
+        try:
+            return cls(**{**values, "learner": RegressionConfig(**values["learner"])})
+        except (KeyError, TypeError) as error:
+            raise InfluenceError(
+                f"This is not the config of a TracIn run ({error}): use a result's own manifest."
+            ) from error
+
+
+def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Report = lambda share, what: None) -> Path:
+    """Train, score and write a TracIn result folder.
+
+    Raises
+    ------
+    InfluenceError
+        Before any work if the config, the data set or ``out`` won't do; later if training diverges or the disk fills.
+        Nothing is left behind.
+    """
+    if config.dataset != california_housing.NAME:
+        datasets.check_name(config.dataset)
+        raise InfluenceError(
+            f"TracIn runs on {california_housing.NAME}; for {config.dataset} there is no learner with checkpoints."
+        )
+    started = time.monotonic()
+    dataset = datasets.load(config.dataset)
+    check_k(config.k, len(dataset.train))
+    with results.writing(out, replace) as folder:
+        data = regression.Standardised.of(dataset)
+        cost = _cost(config, dataset)
+
+        def stage(name: str) -> Callable[[float], None]:
+            before = sum(share for key, share in cost.items() if list(cost).index(key) < list(cost).index(name))
+            return lambda share: report(before + share * cost[name], name)
+
+        on_epoch, epochs = stage("training"), config.learner.epochs
+        trained = regression.train(data, config.learner, lambda epoch: on_epoch(epoch / epochs))
+        (folder / "checkpoints").mkdir()
+        for checkpoint in trained.checkpoints:
+            checkpoint.save(folder / "checkpoints" / f"epoch-{checkpoint.epoch:04d}.safetensors")
+
+        scorer = TracInCP(trained.model, trained.checkpoints, regression.squared_error)
+        train = Examples(data.train_inputs, data.train_labels)
+        targets = Examples(data.test_inputs, data.test_labels)
+        tops, percentiles = [], []
+        for _, block in scorer.blocks(train, targets, stage("scoring every pair")):
+            tops.append(strongest(block, config.k))
+            percentiles.append(_percentiles(block.numpy()))
+        eleven = np.flatnonzero(california_housing.is_palo_alto(dataset.test))
+        group = scorer.group(train, Examples(*(part[eleven] for part in targets)))[None]
+        tops.insert(0, strongest(group, config.k))
+        percentiles.insert(0, _percentiles(group.numpy()))
+        self_influence = scorer.self_influence(train, stage("self-influence")).numpy()
+
+        target_ids = np.concatenate([[PALO_ALTO], dataset.test.index]).astype(np.int32)
+        influences = _influence_table(target_ids, dataset.train.index, tops)
+        named_train = _named_train(influences, dataset, eleven, self_influence)
+        named_test = np.isin(np.arange(len(dataset.test)), eleven)
+        tables = {
+            "influences": influences,
+            "targets": pa.table(
+                {"target": target_ids, "score_percentiles": results.percentile_column(np.concatenate(percentiles))}
+                | _prepend_null(_house_columns(dataset.test, trained.test_predictions, named_test))
+            ),
+            "train": pa.table(
+                {"train": dataset.train.index, "self_influence": self_influence}
+                | _house_columns(dataset.train, trained.train_predictions, named_train)
+            ),
+        }
+        results.write_tables(
+            folder,
+            {
+                "dataset": config.dataset,
+                "dataset_hash": dataset.content_hash,
+                "method": "tracin",
+                "title": "TracInCP, exact: all layers, all parameters, biases included",
+                "learner": "regression: 8-512-256-128-1 ReLU, Adam, mean squared error, standardised inputs",
+                "config": asdict(config),
+                "checkpoint_epochs": [checkpoint.epoch for checkpoint in trained.checkpoints],
+                "k": config.k,
+                "groups": [
+                    {
+                        "id": PALO_ALTO,
+                        "title": "the eleven Palo Alto houses together",
+                        "targets": dataset.test.index[eleven].tolist(),
+                    }
+                ],
+                "sign": "positive helps: the training example lowered the target's loss (proponent)",
+                "units": "reduction of the squared error, in units of ($100,000)^2, to first order; residuals, prices "
+                "and predictions in units of $100,000, residual = prediction - price",
+                "caveat": "TracInCP's formula follows plain SGD; this model was trained with Adam, whose steps differ.",
+                "quality": {
+                    "explained_variance": trained.explained_variance,
+                    "lds": None,
+                },
+                "loss_curve": trained.curve,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - started, 1),
+                "versions": _versions(),
+            },
+            tables,
+        )
+        report(1.0, "done")
+    return out
+
+
+def replay(manifest_of: Path, out: Path, replace: bool = False, report: Report = lambda share, what: None) -> Path:
+    """Make a result again from the config in another result's manifest."""
+    manifest = results.read_manifest(manifest_of)
+    if manifest["method"] not in METHODS:
+        raise InfluenceError(f"{manifest_of} was made by {manifest['method']!r}, which this program does not know.")
+    return tracin(TracInConfig.from_dict(manifest["config"]), out, replace, report)
+
+
+def _cost(config: TracInConfig, dataset: Dataset) -> dict[str, float]:
+    """Each stage's share of the whole, by counted floating-point operations."""
+    sizes = (len(dataset.feature_names), *regression.WIDTHS, 1)
+    pairs = list(pairwise(sizes))
+    weights = sum(n_in * n_out for n_in, n_out in pairs)
+    widths = sum(n_in + 1 + n_out for n_in, n_out in pairs)
+    n, checkpoints = len(dataset.train), config.learner.epochs // config.learner.checkpoint_every
+    cost = {
+        "training": 6 * weights * n * config.learner.epochs,
+        "scoring every pair": checkpoints * n * (4 * weights + 2 * widths * len(dataset.test)),
+        "self-influence": checkpoints * n * 4 * weights,
+    }
+    return {name: flops / sum(cost.values()) for name, flops in cost.items()}
+
+
+def _percentiles(scores: np.ndarray) -> np.ndarray:
+    """(n_targets, n_train) -> (n_targets, 101) float32, by nearest rank: percentile 0 and 100 are the extremes."""
+    ranks = np.round(results.PERCENTILES / 100 * (scores.shape[1] - 1)).astype(int)
+    return np.sort(scores, axis=1)[:, ranks].astype(np.float32)
+
+
+def _influence_table(target_ids: np.ndarray, train_ids: np.ndarray, tops: list[TopK]) -> pa.Table:
+    """One row a (target, rank), sorted by both."""
+    proponents, proponent_scores, opponents, opponent_scores = (
+        np.concatenate([np.asarray(top[part]) for top in tops]) for part in range(4)
+    )
+    k = proponents.shape[1]
+    ranks = np.concatenate([np.arange(-1, -k - 1, -1)[::-1], np.arange(1, k + 1)])
+    return pa.table(
+        {
+            "target": np.repeat(target_ids, 2 * k),
+            "train": train_ids[np.concatenate([opponents[:, ::-1], proponents], axis=1).ravel()],
+            "rank": np.tile(ranks, len(target_ids)).astype(np.int16),
+            "score": np.concatenate([opponent_scores[:, ::-1], proponent_scores], axis=1).ravel().astype(np.float32),
+        }
+    )
+
+
+def _named_train(influences: pa.Table, dataset: Dataset, eleven: np.ndarray, self_influence: np.ndarray) -> np.ndarray:
+    """(n_train,) bool: the training houses that the explorer's default view names."""
+    frame = influences.to_pandas()
+    shown = [PALO_ALTO, *dataset.test.index[eleven]]
+    top = frame[frame["target"].isin(shown) & (frame["rank"].abs() <= NAMED_TOP_K)]
+    order = np.argsort(self_influence, kind="stable")
+    extremes = np.concatenate([order[:NAMED_SELF_INFLUENCES], order[-NAMED_SELF_INFLUENCES:]])
+    return np.isin(dataset.train.index, np.concatenate([top["train"], dataset.train.index[extremes]]))
+
+
+def _house_columns(split: datasets.Split, predictions: np.ndarray, named: np.ndarray) -> dict[str, pa.Array]:
+    """The residual of every house; price, prediction and place of the named ones alone (the data set does not ship)."""
+    values = {
+        "price": split.labels,
+        "prediction": predictions,
+        "latitude": split.inputs[:, california_housing.LATITUDE],
+        "longitude": split.inputs[:, california_housing.LONGITUDE],
+    }
+    residual = pa.array((predictions - split.labels).astype(np.float32))
+    return {"residual": residual} | {
+        name: pa.array(column.astype(np.float32), mask=~named) for name, column in values.items()
+    }
+
+
+def _prepend_null(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """A first row without values, for the group."""
+    return {name: pa.concat_arrays([pa.nulls(1, column.type), column]) for name, column in columns.items()}
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "numpy", "scikit-learn", "pandas", "pyarrow")
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}

@@ -1,0 +1,322 @@
+"""Result folders: what a job leaves and the explorer reads.
+
+A result is a folder::
+
+    manifest.json         what was computed, from what, how, and how far it can be trusted
+    influences.parquet    target int32, train int32, rank int16, score float32; sorted by target, then rank
+    targets.parquet       one row a target:           target int32, score_percentiles list<float32>[101], ...
+    train.parquet         one row a training example: train int32, self_influence float32, ...
+    checkpoints/          the weights that the scores come from (TracIn)
+
+Rank 1, 2, ... are the most positive training examples, -1, -2, ... the most negative; positive helps. A negative target
+is a group of targets, listed under ``groups`` in the manifest: its scores are the sums of its members'.
+
+A folder is written aside and renamed when complete, so a reader never sees half of one; the manifest holds every
+table's SHA-256, so a damaged one is noticed.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from influence.errors import InfluenceError, explain_write_errors
+
+SCHEMA_VERSION = 1
+SHIPPED = "shipped"
+PERCENTILES = np.arange(101)
+
+_COLUMNS = {
+    "influences": {"target": "int32", "train": "int32", "rank": "int16", "score": "float32"},
+    "targets": {"target": "int32", "score_percentiles": "object"},
+    "train": {"train": "int32", "self_influence": "float32"},
+}
+_MANIFEST_KEYS = ("dataset", "dataset_hash", "method", "learner", "config", "created", "quality", "tables", "k")
+
+
+def precomputed_home() -> Path:
+    """The results that ship with the project."""
+    return Path(__file__).parent.parent / "precomputed"
+
+
+def results_home() -> Path:
+    """The user's own results: ``$INFLUENCE_RESULTS_DIR``, or ``results/`` in the current folder."""
+    return Path(os.environ.get("INFLUENCE_RESULTS_DIR", "results"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One validated result folder.
+
+    Attributes
+    ----------
+    name : str
+        The folder's name, or "shipped".
+    manifest : dict
+    influences, targets, train : pd.DataFrame
+        The tables; ``targets`` and ``train`` are indexed by example.
+    """
+
+    name: str
+    path: Path
+    manifest: dict[str, Any]
+    influences: pd.DataFrame
+    targets: pd.DataFrame
+    train: pd.DataFrame
+
+    @cached_property
+    def _starts(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.unique(self.influences["target"].to_numpy(), return_index=True)
+
+    def of(self, target: int) -> pd.DataFrame:
+        """The influences on one target (or group), sorted by rank: most negative first, most positive last."""
+        targets, starts = self._starts
+        place = int(np.searchsorted(targets, target))
+        if place == len(targets) or targets[place] != target:
+            raise KeyError(target)
+        stop = starts[place + 1] if place + 1 < len(starts) else len(self.influences)
+        return self.influences.iloc[starts[place] : stop]
+
+    @property
+    def groups(self) -> dict[int, dict[str, Any]]:
+        """Groups of targets by their (negative) id, each with a title and its targets."""
+        return {int(group["id"]): group for group in self.manifest.get("groups", [])}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A result folder in a list: its manifest has been read, its tables have not."""
+
+    name: str
+    path: Path
+    created: str
+    config: dict[str, Any]
+
+    @property
+    def is_shipped(self) -> bool:
+        return self.name == SHIPPED
+
+
+@contextmanager
+def writing(folder: Path, replace: bool = False) -> Iterator[Path]:
+    """A temporary folder beside ``folder``, which takes its place when the block ends well.
+
+    If the block raises or is interrupted, nothing is left. If the process is killed, a hidden folder remains that no
+    reader sees; the next write beside it sweeps it away.
+
+    Raises
+    ------
+    InfluenceError
+        If ``folder`` exists and ``replace`` is false, or can't be written to.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not replace:
+        raise InfluenceError(f"{folder} exists already: choose another folder with --out, or add --replace.")
+    with explain_write_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep(folder.parent)
+        partial = folder.parent / f".partial-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        partial.mkdir()
+    try:
+        with explain_write_errors(folder):
+            yield partial
+            _rename_into_place(partial, folder, replace)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _rename_into_place(partial: Path, folder: Path, replace: bool) -> None:
+    if replace and folder.exists():
+        previous = folder.parent / f".previous-{os.getpid()}-{folder.name}"
+        folder.rename(previous)
+        partial.rename(folder)
+        shutil.rmtree(previous)
+    elif folder.exists():
+        raise InfluenceError(f"{folder} appeared while this was running: run again with another --out.")
+    else:
+        partial.rename(folder)
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed writers left below ``parent``; put back a result whose replacement was cut short."""
+    for leftover in [*parent.glob(".partial-*"), *parent.glob(".previous-*")]:
+        kind, pid, name = leftover.name.split("-", 2)
+        if _is_alive(int(pid)):
+            continue
+        with suppress(OSError):
+            if kind == ".previous" and not (parent / name).exists():
+                leftover.rename(parent / name)
+            else:
+                shutil.rmtree(leftover)
+
+
+def _is_alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def write_tables(folder: Path, manifest: dict[str, Any], tables: dict[str, pa.Table]) -> None:
+    """Write the tables, then the manifest with their hashes."""
+    files = {}
+    for name, table in tables.items():
+        path = folder / f"{name}.parquet"
+        # Scores are noise to a compressor until their bytes are split into streams.
+        floats = [field.name for field in table.schema if pa.types.is_float32(field.type)]
+        pq.write_table(
+            table,
+            path,
+            compression="zstd",
+            compression_level=9,
+            use_dictionary=[field.name for field in table.schema if field.name not in floats],
+            use_byte_stream_split=floats,
+            row_group_size=1 << 20,
+        )
+        files[name] = {"rows": table.num_rows, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    complete = {"schema_version": SCHEMA_VERSION, **manifest, "tables": files}
+    (folder / "manifest.json").write_text(json.dumps(complete, indent=2) + "\n")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A result's manifest, checked for schema version and required keys."""
+    path = folder / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise InfluenceError(f"{folder} is not a result folder: it has no manifest.json.") from error
+    except (OSError, ValueError) as error:
+        raise InfluenceError(f"{path} can't be read ({error}): compute this result again.") from error
+    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InfluenceError(
+            f"{folder} has schema version {version}, and this program reads version {SCHEMA_VERSION}: compute the "
+            "result again with `python -m influence replay`, or use the version of the program that made it."
+        )
+    absent = [key for key in _MANIFEST_KEYS if key not in manifest]
+    if absent:
+        raise InfluenceError(f"{path} lacks {', '.join(absent)}: compute this result again.")
+    return manifest
+
+
+def read(folder: Path, name: str | None = None) -> Result:
+    """Read and check a result folder.
+
+    Raises
+    ------
+    InfluenceError
+        If it is no result folder, has another schema version, or a table is missing, damaged or incomplete.
+    """
+    manifest = read_manifest(folder)
+    tables = {table: _read_table(folder, table, manifest) for table in _COLUMNS}
+    influences, targets, train = tables["influences"], tables["targets"], tables["train"]
+    order = influences["target"].to_numpy(np.int64) * 2**16 + influences["rank"].to_numpy(np.int64)
+    if (np.diff(order) <= 0).any():
+        raise InfluenceError(f"{folder}: influences.parquet is not sorted by target, then rank: compute it again.")
+    unknown = set(influences["target"].unique()) - set(targets["target"])
+    if unknown:
+        raise InfluenceError(f"{folder}: influences.parquet names target {min(unknown)}, which targets.parquet lacks.")
+    if not np.isin(influences["train"].to_numpy(), train["train"].to_numpy()).all():
+        raise InfluenceError(f"{folder}: influences.parquet names training examples that train.parquet lacks.")
+    return Result(
+        name or folder.name, folder, manifest, influences, targets.set_index("target"), train.set_index("train")
+    )
+
+
+def _read_table(folder: Path, table: str, manifest: dict[str, Any]) -> pd.DataFrame:
+    path = folder / f"{table}.parquet"
+    again = "compute this result again, or delete it"
+    try:
+        content = path.read_bytes()
+        expected = manifest["tables"][table]["sha256"]
+    except FileNotFoundError as error:
+        raise InfluenceError(f"{path} is missing: {again}.") from error
+    except (KeyError, TypeError) as error:
+        raise InfluenceError(f"{folder / 'manifest.json'} says nothing of {path.name}: {again}.") from error
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise InfluenceError(f"{path} is damaged (its SHA-256 is not the manifest's): {again}.")
+    try:
+        frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InfluenceError(f"{path} is not a parquet file that can be read ({error}): {again}.") from error
+    for column, dtype in _COLUMNS[table].items():
+        if column not in frame or str(frame[column].dtype) != dtype:
+            raise InfluenceError(f"{path} has no column {column} of type {dtype}: {again}.")
+    return frame
+
+
+def percentile_column(percentiles: np.ndarray) -> pa.Array:
+    """(n, 101) float32 as one Arrow column of fixed-size lists."""
+    flat = pa.array(np.ascontiguousarray(percentiles, dtype=np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, percentiles.shape[1])
+
+
+def catalogue(dataset: str, method: str) -> tuple[list[Entry], list[str]]:
+    """The results of a method on a data set, the shipped one first, then the newest; and what is wrong with others."""
+    entries, problems = [], []
+    candidates = [(SHIPPED, precomputed_home() / dataset / method)]
+    home = results_home()
+    if home.is_dir():
+        candidates += [(path.name, path) for path in home.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for name, path in candidates:
+        if name == SHIPPED and not path.exists():
+            continue
+        try:
+            manifest = read_manifest(path)
+        except InfluenceError as error:
+            problems.append(str(error))
+            continue
+        if (manifest["dataset"], manifest["method"]) == (dataset, method):
+            entries.append(Entry(name, path, manifest["created"], manifest["config"]))
+    entries.sort(key=lambda entry: entry.created, reverse=True)
+    entries.sort(key=lambda entry: not entry.is_shipped)
+    return entries, problems
+
+
+def rename(entry: Entry, name: str) -> Path:
+    """Give a result of the user's another name (letters, digits, spaces, dots, - and _)."""
+    _refuse_shipped(entry)
+    name = name.strip()
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}", name) or name == SHIPPED:
+        raise InfluenceError(
+            f"{name!r} can't be a result's name: use up to 80 letters, digits, spaces, dots, - and _, "
+            f"and not {SHIPPED!r}."
+        )
+    new = entry.path.parent / name
+    if new.exists():
+        raise InfluenceError(f"There is a result called {name!r} already: choose another name.")
+    with explain_write_errors(new):
+        entry.path.rename(new)
+    return new
+
+
+def delete(entry: Entry) -> None:
+    """Delete a result of the user's. It disappears at once: a reader never finds half of it."""
+    _refuse_shipped(entry)
+    doomed = entry.path.parent / f".partial-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    with explain_write_errors(entry.path):
+        entry.path.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _refuse_shipped(entry: Entry) -> None:
+    if entry.is_shipped:
+        raise InfluenceError("The shipped result is part of the project: it can't be renamed or deleted here.")

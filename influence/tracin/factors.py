@@ -1,0 +1,178 @@
+"""Gradients as factors: what each layer saw (activations) and how the loss felt it (deltas).
+
+The gradient of one example's loss with respect to a linear layer's weights and bias is the outer product
+delta [a, 1]^T of its delta (the loss's gradient at the layer's output) and its activation (the layer's input, with a 1
+appended for the bias). The inner product of two such gradients needs neither of them::
+
+    <delta a^T, delta' a'^T> = (a . a') (delta . delta')
+
+so a layer with n_in inputs and n_out outputs costs n_in + n_out multiplications a pair instead of n_in * n_out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from influence.errors import InfluenceError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+# One layer's share of the inner products between two sets of examples is the elementwise product of the Gram matrices
+# of its factors: two, (n, n_in + 1) and (n, n_out), or one where the gradient itself, flattened, is cheaper.
+LayerFactors = tuple[Tensor, ...]
+Factors = list[LayerFactors]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """TracInRP (Pruthi et al. 2020, section 3.4), an approximation: every factor is multiplied by a random matrix G.
+
+    G has ``dimension`` rows of independent N(0, 1 / dimension) entries, so E[G^T G] = I. Both factors of a layer have
+    matrices of their own, hence scores between different draws of G average to the exact score. A factor that is
+    no wider than ``dimension`` is left as it is.
+    """
+
+    dimension: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.dimension < 1:
+            raise InfluenceError(f"The projection's dimension is {self.dimension}, but must be at least 1.")
+
+
+class FactorExtractor:
+    """Takes a model's factors for a batch, without forming any example's gradient.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its trainable parameters must sit in `nn.Linear` layers, each used once in a forward pass on (n, n_in) inputs.
+        It is put in evaluation mode; hooks are added while a batch passes, and removed.
+    loss : callable
+        (outputs, labels) -> (n,): one number an example, which depends on that example alone.
+    layers : "all" or "last"
+        "last" takes the last linear layer only: an approximation (TracIn-Last in the paper).
+    projection : Projection, optional
+        Another approximation.
+
+    Raises
+    ------
+    InfluenceError
+        If a trainable parameter sits elsewhere; the message names its layer.
+    """
+
+    def __init__(
+        self, model: nn.Module, loss: Loss, layers: Literal["all", "last"] = "all", projection: Projection | None = None
+    ) -> None:
+        self.model = model.eval()
+        self.projection = projection
+        self.loss = loss
+        supported = _supported_layers(model)
+        self.layers = supported if layers == "all" else dict([list(supported.items())[-1]])
+        self._projections = [_draw(layer, number, projection) for number, layer in enumerate(self.layers.values())]
+        # A following in-place activation would overwrite a captured output and take its place in the graph.
+        self._copies_outputs = any(getattr(module, "inplace", False) for module in model.modules())
+
+    def __call__(self, inputs: Tensor, labels: Tensor) -> Factors:
+        """(n, ...) inputs and (n, ...) labels -> one tuple of (n, width) factors a layer."""
+        factors: Factors = []
+        for (activation, delta), projection in zip(self.pairs(inputs, labels), self._projections, strict=True):
+            if projection:
+                activation, delta = (_project(f, g) for f, g in zip((activation, delta), projection, strict=True))
+            n_in, n_out = activation.shape[1], delta.shape[1]
+            if n_in * n_out <= n_in + n_out:  # the gradient itself is the smaller thing: a layer of one output, say
+                factors.append(((delta[:, :, None] * activation[:, None, :]).flatten(1),))
+            else:
+                factors.append((activation, delta))
+        return factors
+
+    def pairs(self, inputs: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Each layer's activations, (n, n_in) or (n, n_in + 1) with a bias, and deltas, (n, n_out)."""
+        activations: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
+
+        def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+            def capture(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
+                (activation,) = arguments
+                if name in outputs:
+                    raise InfluenceError(
+                        f"Layer {name} is used more than once in a forward pass: TracIn needs one use."
+                    )
+                if activation.ndim != 2:
+                    raise InfluenceError(
+                        f"Layer {name} gets inputs of shape {tuple(activation.shape)}: only (examples, features) works."
+                    )
+                activations[name], outputs[name] = activation.detach(), output
+                return output.clone() if self._copies_outputs else output
+
+            return capture
+
+        handles = [layer.register_forward_hook(hook(name)) for name, layer in self.layers.items()]
+        try:
+            with torch.enable_grad():
+                losses = self.loss(self.model(inputs), labels)
+        finally:
+            for handle in handles:
+                handle.remove()
+        if losses.shape != (len(inputs),):
+            raise InfluenceError(
+                f"The loss gave a tensor of shape {tuple(losses.shape)} for {len(inputs)} examples: it must give one "
+                "number an example, without averaging (reduction='none')."
+            )
+        unused = [name for name in self.layers if name not in outputs]
+        if unused:
+            raise InfluenceError(
+                f"Layer {unused[0]} takes no part in the forward pass: freeze it (requires_grad=False)."
+            )
+
+        # Asking for the outputs' gradients alone spares the weights' (a third of a backward pass).
+        deltas = torch.autograd.grad(losses.sum(), [outputs[name] for name in self.layers])
+        with_bias = []
+        for (name, layer), delta in zip(self.layers.items(), deltas, strict=True):
+            activation = activations[name]
+            if layer.bias is not None and layer.bias.requires_grad:
+                activation = torch.cat([activation, activation.new_ones(len(activation), 1)], dim=1)
+            with_bias.append((activation, delta))
+        return with_bias
+
+
+def _project(factor: Tensor, matrix: Tensor | None) -> Tensor:
+    return factor if matrix is None else factor @ matrix.to(factor).T
+
+
+def _supported_layers(model: nn.Module) -> dict[str, nn.Linear]:
+    """The linear layers with trainable weights, by name; anything else that is trainable is an error."""
+    layers = {}
+    for name, module in model.named_modules():
+        trainable = [p for p, parameter in module.named_parameters(recurse=False) if parameter.requires_grad]
+        if not trainable:
+            continue
+        label = f"{name or 'the model itself'} ({type(module).__name__})"
+        if type(module) is not nn.Linear:
+            raise InfluenceError(
+                f"Layer {label} has trainable parameters ({', '.join(trainable)}), but TracIn is exact for nn.Linear "
+                "only: freeze them (requires_grad=False) to leave them out."
+            )
+        if "weight" not in trainable:
+            raise InfluenceError(f"Layer {label} trains its bias alone: freeze it, or train its weight too.")
+        layers[name] = module
+    if not layers:
+        raise InfluenceError("The model has no nn.Linear layer with trainable weights, so there is nothing to trace.")
+    return layers
+
+
+def _draw(layer: nn.Linear, number: int, projection: Projection | None) -> tuple[Tensor | None, Tensor | None] | None:
+    """The random matrices for a layer's activations and deltas; None for a factor that is narrow enough."""
+    if projection is None:
+        return None
+    generator = torch.Generator().manual_seed(projection.seed * 10_007 + number)
+    has_bias = layer.bias is not None and layer.bias.requires_grad
+    return tuple(  # type: ignore[return-value]
+        torch.randn(projection.dimension, width, generator=generator, dtype=torch.float64) / projection.dimension**0.5
+        if width > projection.dimension
+        else None
+        for width in (layer.in_features + has_bias, layer.out_features)
+    )

@@ -1,0 +1,67 @@
+"""TracInIdeal (Pruthi et al. 2020, section 3.1): train on one example at a time, and book every change of a target's
+loss to the example that was just visited."""
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from influence.tracin.factors import FactorExtractor, Loss
+from influence.tracin.scores import Examples, add_inner_products
+
+
+@dataclass(frozen=True)
+class Ideal:
+    """What each visit did to each target, for a sequence of visits (steps of SGD with batch size 1).
+
+    Parameters
+    ----------
+    visits : (n_steps,) int64
+        The training example of each step.
+    change : (n_steps, n_targets)
+        Loss before the step minus loss after it: positive where the step helped.
+    first_order : (n_steps, n_targets)
+        What the gradients predict for the same step: eta <grad l(w, z), grad l(w, z')>.
+    """
+
+    visits: Tensor
+    change: Tensor
+    first_order: Tensor
+
+    def scores(self, n_train: int) -> Tensor:
+        """(n_targets, n_train): TracInIdeal. Its rows sum to each target's total loss reduction."""
+        totals = self.change.new_zeros(n_train, self.change.shape[1])
+        return totals.index_add_(0, self.visits, self.change).T
+
+
+def tracin_ideal(
+    model: nn.Module, loss: Loss, train: Examples, targets: Examples, visits: Iterable[int], learning_rate: float
+) -> Ideal:
+    """Follow plain SGD through ``visits`` from the model's own weights (the model is copied, not changed).
+
+    Costs a forward pass over all targets a step: for small models and short training.
+    """
+    model = copy.deepcopy(model).eval()
+    extract = FactorExtractor(model, loss)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    order = torch.as_tensor(list(visits), dtype=torch.int64)
+    change, first_order = [], []
+
+    with torch.no_grad():
+        before = loss(model(targets.inputs), targets.labels)
+    for visit in order:
+        example = Examples(train.inputs[visit, None], train.labels[visit, None])
+        predicted = targets.inputs.new_zeros(1, len(before))
+        add_inner_products(predicted, extract(*example), extract(*targets))
+        first_order.append(learning_rate * predicted[0])
+
+        gradients = torch.autograd.grad(loss(model(example.inputs), example.labels).sum(), parameters)
+        with torch.no_grad():
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.sub_(learning_rate * gradient)
+            after = loss(model(targets.inputs), targets.labels)
+        change.append(before - after)
+        before = after
+    return Ideal(order, torch.stack(change), torch.stack(first_order))

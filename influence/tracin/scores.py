@@ -1,0 +1,239 @@
+"""TracInCP (Pruthi et al. 2020, section 3.2): influence as inner products of gradients, summed over checkpoints::
+
+    TracInCP(z, z') = sum_i eta_i <grad l(w_i, z), grad l(w_i, z')>
+
+with eta_i the learning rate at checkpoint i. Positive: training on z lowered the loss on z' (z is a proponent);
+negative: it raised it (an opponent). The formula follows plain SGD; for a model trained with Adam or momentum it is the
+usual approximation, since the optimizer's step is not eta times the gradient.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from influence.errors import InfluenceError
+from influence.learners.checkpoints import Checkpoint
+from influence.tracin.factors import FactorExtractor, Factors, Loss, Projection
+
+
+class Examples(NamedTuple):
+    """Inputs (n, ...) and labels (n, ...) as the model and the loss take them."""
+
+    inputs: Tensor
+    labels: Tensor
+
+
+class TopK(NamedTuple):
+    """The k strongest training examples of each target, either way, strongest first.
+
+    ``proponents`` and ``opponents`` are (n_targets, k) int64 positions in the training examples, with their scores
+    beside them. Equal scores come in order of position.
+    """
+
+    proponents: Tensor
+    proponent_scores: Tensor
+    opponents: Tensor
+    opponent_scores: Tensor
+
+
+class TracInCP:
+    """Exact TracInCP scores over all trainable parameters, biases included.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The architecture; see `FactorExtractor` for what it may hold. It is copied, and its weights are not used.
+    checkpoints : sequence of Checkpoint
+    loss : callable
+        (outputs, labels) -> (n,) losses.
+    layers : "all" or "last"
+        "last" is an approximation: the last linear layer's gradients alone.
+    projection : Projection, optional
+        An approximation: random projection of every layer's factors.
+    memory : int
+        Bytes that may be held at a time beside the model and the examples. It sets the size of the blocks, never the
+        result.
+
+    Raises
+    ------
+    InfluenceError
+        If there is no checkpoint, one does not fit the model, or the model has a layer that is not supported.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        checkpoints: Sequence[Checkpoint],
+        loss: Loss,
+        *,
+        layers: Literal["all", "last"] = "all",
+        projection: Projection | None = None,
+        memory: int = 2**30,
+    ) -> None:
+        if not checkpoints:
+            raise InfluenceError("TracIn sums over checkpoints, and there is none: give at least one.")
+        self.model = copy.deepcopy(model)
+        self.checkpoints = list(checkpoints)
+        self.memory = memory
+        self._extract = FactorExtractor(self.model, loss, layers, projection)
+        for checkpoint in self.checkpoints:
+            self._load(checkpoint)
+
+    def scores(self, train: Examples, targets: Examples) -> Tensor:
+        """The full (n_targets, n_train) matrix. For many targets, prefer `blocks` or `top_k`."""
+        return torch.cat([block for _, block in self.blocks(train, targets)])
+
+    def top_k(self, train: Examples, targets: Examples, k: int) -> TopK:
+        """The k strongest proponents and opponents of each target, a block of targets at a time.
+
+        Raises
+        ------
+        InfluenceError
+            If k is not between 1 and the number of training examples.
+        """
+        check_k(k, len(train.inputs))
+        return TopK(
+            *(torch.cat(part) for part in zip(*(strongest(b, k) for _, b in self.blocks(train, targets)), strict=True))
+        )
+
+    def blocks(
+        self, train: Examples, targets: Examples, on_progress: Callable[[float], None] = lambda share: None
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Scores of a block of targets on all training examples, block by block.
+
+        Yields
+        ------
+        rows : slice
+            Which targets.
+        scores : (len(rows), n_train) Tensor
+            Overwritten by the next block: copy what should last.
+        """
+        n_targets, n_train = len(targets.inputs), len(train.inputs)
+        # What a target costs: its row of scores, and its factors at every checkpoint.
+        width = sum(p.shape[1] for layer in self._probe(targets) for p in layer)
+        size = self.memory // (4 * (n_train + width * len(self.checkpoints)))
+        size = min(max(size, 1), max(n_targets, 1))
+        n_blocks = -(-n_targets // size)
+        size = -(-n_targets // max(n_blocks, 1))
+
+        done, total = 0, n_blocks * -(-n_train // _TRAIN_ROWS)
+        for start in range(0, n_targets, size):
+            rows = slice(start, min(start + size, n_targets))
+            left = self._weighted_factors(Examples(*(part[rows] for part in targets)))
+            block = targets.inputs.new_zeros(rows.stop - start, n_train)
+            for column in range(0, n_train, _TRAIN_ROWS):
+                part = slice(column, min(column + _TRAIN_ROWS, n_train))
+                for checkpoint, factors in zip(self.checkpoints, left, strict=True):
+                    self._load(checkpoint)
+                    add_inner_products(block[:, part], factors, self._extract(train.inputs[part], train.labels[part]))
+                done += 1
+                on_progress(done / total)
+            _check_finite(block)
+            yield rows, block
+
+    def self_influence(self, examples: Examples, on_progress: Callable[[float], None] = lambda share: None) -> Tensor:
+        """TracInCP(z, z): (n,) sums of eta_i |grad l(w_i, z)|^2, all >= 0."""
+        result = examples.inputs.new_zeros(len(examples.inputs))
+        for number, checkpoint in enumerate(self.checkpoints):
+            self._load(checkpoint)
+            for part in _slices(len(result), _PASS_ROWS):
+                for factors in self._extract(examples.inputs[part], examples.labels[part]):
+                    norms = [torch.einsum("nw,nw->n", factor, factor) for factor in factors]
+                    result[part] += checkpoint.learning_rate * (norms[0] if len(norms) == 1 else norms[0] * norms[1])
+            on_progress((number + 1) / len(self.checkpoints))
+        _check_finite(result)
+        return result
+
+    def group(self, train: Examples, targets: Examples) -> Tensor:
+        """(n_train,) influence on a group: the sum of its targets' scores, at the price of one query.
+
+        The group's gradients are summed layer by layer first: <g, sum_j g_j> = delta^T (sum_j g_j) [a, 1].
+        """
+        if self._extract.projection is not None:
+            raise InfluenceError("A group's influence is one query: compute it without a projection.")
+        result = train.inputs.new_zeros(len(train.inputs))
+        for checkpoint in self.checkpoints:
+            self._load(checkpoint)
+            gradients = [delta.T @ activation for activation, delta in self._extract.pairs(*targets)]
+            for part in _slices(len(result), _PASS_ROWS):
+                pairs = self._extract.pairs(train.inputs[part], train.labels[part])
+                for gradient, (activation, delta) in zip(gradients, pairs, strict=True):
+                    result[part] += checkpoint.learning_rate * ((activation @ gradient.T) * delta).sum(1)
+        _check_finite(result)
+        return result
+
+    def _probe(self, examples: Examples) -> Factors:
+        return self._extract(examples.inputs[:1], examples.labels[:1])
+
+    def _weighted_factors(self, targets: Examples) -> list[Factors]:
+        """A block of targets' factors at every checkpoint, the learning rate folded into one factor a layer."""
+        left = []
+        for checkpoint in self.checkpoints:
+            self._load(checkpoint)
+            factors = self._extract(*targets)
+            left.append([(*layer[:-1], checkpoint.learning_rate * layer[-1]) for layer in factors])
+        return left
+
+    def _load(self, checkpoint: Checkpoint) -> None:
+        try:
+            self.model.load_state_dict(checkpoint.state)
+        except RuntimeError as error:
+            raise InfluenceError(
+                f"The checkpoint of epoch {checkpoint.epoch} does not fit the model ({' '.join(str(error).split())}): "
+                "use the checkpoints of this architecture."
+            ) from error
+
+
+_TRAIN_ROWS = 512  # training examples whose factors are held at a time
+_TARGET_ROWS = 512  # rows of one tile of the score matrix: 512 x 512 floats stay in the processor's cache
+_PASS_ROWS = 2048  # examples a pass where there are no pairs
+
+
+def add_inner_products(out: Tensor, left: Factors, right: Factors) -> None:
+    """Add to ``out``, (n_left, n_right), the inner products of all pairs of gradients, layer by layer, in place."""
+    n_right = out.shape[1]
+    buffers = out.new_empty(3, min(_TARGET_ROWS, len(out)), n_right)
+    for rows in _slices(len(out), _TARGET_ROWS):
+        total, first, second = buffers[:, : rows.stop - rows.start]
+        total.zero_()
+        for layer_left, layer_right in zip(left, right, strict=True):
+            if len(layer_left) == 1:
+                total.addmm_(layer_left[0][rows], layer_right[0].T)
+            else:
+                torch.mm(layer_left[0][rows], layer_right[0].T, out=first)
+                torch.mm(layer_left[1][rows], layer_right[1].T, out=second)
+                total.addcmul_(first, second)
+        out[rows] += total
+
+
+def check_k(k: int, n_train: int) -> None:
+    """Raise unless 1 <= k <= n_train."""
+    if not 1 <= k <= n_train:
+        raise InfluenceError(f"k is {k}, but must lie between 1 and the {n_train} training examples.")
+
+
+def strongest(scores: Tensor, k: int) -> TopK:
+    """The k largest and smallest of each row of (n_targets, n_train) scores. Ties go to the lower position."""
+    parts: list[Tensor] = []
+    for sign in (1, -1):
+        signed = sign * scores
+        values, positions = signed.topk(k, dim=1)
+        # topk leaves the order of equal scores open, so sort by position, then stably by score.
+        positions, by_position = positions.sort(dim=1)
+        values, by_score = values.gather(1, by_position).sort(dim=1, descending=True, stable=True)
+        parts += [positions.gather(1, by_score), sign * values]
+    return TopK(*parts)
+
+
+def _slices(n: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def _check_finite(scores: Tensor) -> None:
+    if not torch.isfinite(scores).all():
+        raise InfluenceError(
+            "Some TracIn scores are not finite numbers: a checkpoint or an input holds NaN, or the gradients overflow."
+        )
