@@ -1,8 +1,10 @@
 """The command line: ``python -m influence VERB ...``. Every verb calls one job."""
 
+import json
+import os
+import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +25,9 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", help="Folder of the result. Default: a new one in results/, which the explorer lists."),
 ]
-Replace = Annotated[bool, typer.Option("--replace", help="Replace the folder if it exists, once the new one is complete.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace the folder if it exists, once the new one is complete.")
+]
 Events = Annotated[
     bool,
     typer.Option(
@@ -39,6 +43,9 @@ def main() -> None:
     except InfluenceError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("Stopped; nothing was kept of this run.", file=sys.stderr)
+        sys.exit(130)
 
 
 @app.command(epilog="Example: python -m influence data california-housing")
@@ -80,7 +87,7 @@ def tracin(
     from influence import jobs
     from influence.learners.regression import RegressionConfig
 
-    with _reporting(events) as report:
+    with _Events() if events else _Terminal() as report:
         learner = RegressionConfig(seed, epochs, checkpoint_every, learning_rate, batch_size)
         config = jobs.TracInConfig(dataset, k, learner)
         report.done(jobs.tracin(config, out or _new_folder(dataset, "tracin"), replace, report.progress))
@@ -96,7 +103,7 @@ def replay(
     """Make a result again from the config in its own manifest."""
     from influence import jobs
 
-    with _reporting(events) as report:
+    with _Events() if events else _Terminal() as report:
         folder = out or _new_folder(result.name, "replay")
         report.done(jobs.replay(result, folder, replace, report.progress))
 
@@ -117,3 +124,62 @@ def _new_folder(dataset: str, method: str) -> Path:
     from influence import results
 
     return results.results_home() / f"{dataset}-{method}-{datetime.now():%Y-%m-%d-%H%M%S}"
+
+
+class _Terminal:
+    """A progress bar where output is a terminal, and one line at the end."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description:<20}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            disable=not sys.stdout.isatty(),
+        )
+        self._task = self._bar.add_task("starting", total=1.0)
+
+    def __enter__(self) -> "_Terminal":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def progress(self, share: float, what: str) -> None:
+        self._bar.update(self._task, completed=share, description=what)
+
+    def done(self, result: Path) -> None:
+        self._bar.stop()
+        print(f"Result: {result}")
+
+
+class _Events:
+    """JSON lines on standard output, for the process that started this one; when it goes, so does this one."""
+
+    def __enter__(self) -> "_Events":
+        # Restoring what a terminal's Ctrl-C would do lets the job tidy up after itself.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, InfluenceError):
+            self._print({"error": str(error)})
+
+    def progress(self, share: float, what: str) -> None:
+        self._print({"progress": share, "what": what})
+
+    def done(self, result: Path) -> None:
+        self._print({"result": str(result)})
+
+    def _print(self, event: dict[str, object]) -> None:
+        print(json.dumps(event), flush=True)
+
+
+def _stop_when_stdin_closes() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

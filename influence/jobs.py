@@ -123,6 +123,7 @@ def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Repor
                 "config": asdict(config),
                 "checkpoint_epochs": [checkpoint.epoch for checkpoint in trained.checkpoints],
                 "k": config.k,
+                "named_top_k": NAMED_TOP_K,
                 "groups": [
                     {
                         "id": PALO_ALTO,

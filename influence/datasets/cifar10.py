@@ -47,7 +47,7 @@ _LIBRARY: list[torch.library.Library] = []
 def _library() -> torch.library.Library:
     """The operators' library, kept alive: its definitions go when it is collected."""
     if not _LIBRARY:
-        _LIBRARY.append(torch.library.Library("torchvision", "DEF"))  # noqa: TOR901 kept for the process's life
+        _LIBRARY.append(torch.library.Library("torchvision", "DEF"))
     return _LIBRARY[0]
 
 
@@ -71,7 +71,8 @@ def load() -> Dataset:
             part = import_torchvision().datasets.CIFAR10(str(data_home()), train=train)
         except RuntimeError as error:
             raise InfluenceError(
-                f"{data_home() / 'cifar-10-batches-py'} is damaged: delete it and run `python -m influence data {NAME}`."
+                f"{data_home() / 'cifar-10-batches-py'} is damaged: delete it, then run "
+                f"`python -m influence data {NAME}`."
             ) from error
         index = np.arange(len(part.data), dtype=np.int32)
         splits.append(Split(index, part.data, np.asarray(part.targets, dtype=np.int64)))

@@ -62,7 +62,7 @@ class Checkpoint:
         try:
             with safe_open(path, framework="pt") as file:
                 numbers = file.metadata() or {}
-                state = {name: file.get_tensor(name) for name in file.keys()}
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
         except FileNotFoundError as error:
             raise InfluenceError(f"There is no checkpoint {path}.") from error
         except (SafetensorError, OSError, struct.error, json.JSONDecodeError) as error:
@@ -73,7 +73,7 @@ class Checkpoint:
         for name in ("learning_rate", "epoch"):
             if name not in numbers:
                 raise InfluenceError(
-                    f"{path} does not say its {name}: save it with Checkpoint.save, which stores learning rate and epoch."
+                    f"{path} does not say its {name}: save it with Checkpoint.save, which stores what TracIn needs."
                 )
         try:
             losses = {name: float(numbers[name]) for name in ("train_loss", "test_loss") if name in numbers}

@@ -1,0 +1,108 @@
+"""Figures that the pages share."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from influence.explorer.houses import Houses, Pick, score_bins
+from influence.explorer.maps import BLUE, ORANGE
+
+_GREY = "#8a8a8a"
+
+
+def score_distribution(pick: Pick, n_train: int) -> go.Figure:
+    """How the scores of all training houses are spread, with the shown proponents and opponents marked."""
+    edges, share = score_bins(pick)
+    figure = go.Figure()
+    figure.add_bar(
+        x=(edges[:-1] + edges[1:]) / 2,
+        y=share * n_train,
+        width=np.diff(edges),
+        marker_color=_GREY,
+        name="all training houses",
+        hovertemplate="score %{x:.3g}: about %{y:,.0f} houses<extra></extra>",
+    )
+    for name, frame, color, symbol in (
+        ("proponents shown", pick.proponents, BLUE, "cross"),
+        ("opponents shown", pick.opponents, ORANGE, "line-ew-open"),
+    ):
+        figure.add_scatter(
+            x=frame["score"],
+            y=np.full(len(frame), 0.7),
+            mode="markers",
+            marker={"symbol": symbol, "color": _css(color), "size": 9, "line": {"width": 2, "color": _css(color)}},
+            name=name,
+            customdata=frame[["rank", "train"]],
+            hovertemplate="rank %{customdata[0]:+d}: house %{customdata[1]}, score %{x:.3g}<extra></extra>",
+        )
+    figure.update_yaxes(type="log", title="training houses", range=[-0.5, np.log10(n_train) + 0.1])
+    figure.update_xaxes(title="score: helped (right of 0) or hurt (left)")
+    return _compact(figure)
+
+
+def self_influence_histogram(houses: Houses) -> go.Figure:
+    """Self-influence of all training houses; its logarithm, since it spans six powers of ten."""
+    values = np.log10(np.maximum(houses.train["self_influence"], 1e-12))
+    counts, edges = np.histogram(values, bins=60)
+    highest, lowest = houses.extremes
+    figure = go.Figure()
+    figure.add_bar(
+        x=(edges[:-1] + edges[1:]) / 2,
+        y=counts,
+        width=np.diff(edges),
+        customdata=10 ** ((edges[:-1] + edges[1:]) / 2),
+        marker_color=_GREY,
+        name="training houses",
+        hovertemplate="about %{customdata:.3g}: %{y:,} houses<extra></extra>",
+    )
+    for value, text in (
+        (lowest["self_influence"].max(), "lowest 100"),
+        (highest["self_influence"].min(), "highest 100"),
+    ):
+        figure.add_vline(x=np.log10(value), line_dash="dash", line_color=_GREY, annotation_text=text)
+    # Drawn in logarithms by hand: lines and their labels are misplaced on plotly's own logarithmic axis.
+    decades = np.arange(np.floor(edges[0]), np.ceil(edges[-1]) + 1)
+    figure.update_xaxes(title="self-influence", tickvals=decades, ticktext=[f"{10**decade:g}" for decade in decades])
+    figure.update_yaxes(title="training houses")
+    return _compact(figure, legend=False)
+
+
+def self_influence_scatter(houses: Houses, against: str, title: str) -> go.Figure:
+    """Self-influence against another column, for every house that has it."""
+    frame = houses.train.dropna(subset=[against])
+    figure = go.Figure()
+    figure.add_scattergl(
+        x=frame[against],
+        y=frame["self_influence"],
+        mode="markers",
+        marker={"size": 4, "opacity": 0.4, "color": _css(BLUE)},
+        customdata=frame.index,
+        hovertemplate="house %{customdata}: %{x:$,.0f}, self-influence %{y:.3g}<extra></extra>",
+    )
+    figure.update_xaxes(title=title, tickprefix="$")
+    figure.update_yaxes(type="log", title="self-influence")
+    return _compact(figure, legend=False)
+
+
+def loss_curve(curve: dict[str, list[float]]) -> go.Figure:
+    """Mean squared error at each checkpoint."""
+    figure = go.Figure()
+    for part, dash in (("train", "solid"), ("test", "dash")):
+        figure.add_scatter(x=curve["epoch"], y=curve[f"{part}_loss"], mode="lines+markers", name=part, line_dash=dash)
+    figure.update_xaxes(title="epoch (a marker is a checkpoint)")
+    figure.update_yaxes(title="mean squared error", rangemode="tozero")
+    return _compact(figure)
+
+
+def _css(color: tuple[int, int, int]) -> str:
+    return f"rgb{color}"
+
+
+def _compact(figure: go.Figure, legend: bool = True) -> go.Figure:
+    figure.update_layout(
+        height=280,
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        bargap=0,
+        showlegend=legend,
+        legend={"orientation": "h", "y": 1.15},
+    )
+    return figure

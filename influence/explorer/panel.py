@@ -1,0 +1,178 @@
+"""Streamlit parts that every page shares: the run panel, the choice of a result, theme, links that don't fit."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import streamlit as st
+
+from influence import results
+from influence.errors import InfluenceError
+from influence.explorer.maps import Style
+from influence.results import Entry
+from influence.runs import Run, Runner
+
+
+@st.cache_resource
+def runner() -> Runner:
+    """The server's one runner: runs outlive pages, reloads and sessions, and end with the server."""
+    return Runner()
+
+
+def style() -> Style:
+    """Colours for the reader's theme, and where static files are."""
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return Style(st.context.theme.type == "dark", f"{'/' + base if base else ''}/app/static")
+
+
+def frame(title: str) -> None:
+    """What every page begins with: its title, the links between pages, the run panel.
+
+    Streamlit's own convention for a folder pages/ is followed, and st.navigation is not used: beside such a folder, a
+    fresh server that is first opened by a deep link runs that page alone, without what app.py would put around it.
+    """
+    st.set_page_config(page_title=f"{title} · Influence explorer", page_icon="🔎", layout="wide")
+    with st.sidebar:
+        st.page_link("app.py", label="Home", icon=":material/home:")
+        st.page_link("pages/houses.py", label="Houses", icon=":material/map:")
+        runs()
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def runs() -> None:
+    """How the current run stands, with a button to cancel it; how the last ones ended, until dismissed."""
+    for run in runner().history:
+        if run.state == "running":
+            _progress(run)
+            st.button(
+                "Cancel run",
+                key="cancel_run",
+                icon=":material/stop:",
+                on_click=runner().cancel,
+                args=(run,),
+                width="stretch",
+            )
+        else:
+            _ending(run)
+
+
+@st.fragment(run_every=0.5)
+def _progress(run: Run) -> None:
+    if runner().current is not run:
+        st.rerun()  # ended: the whole page shows how, and this stops asking
+    left = run.seconds_left
+    remaining = "estimating the time left" if left is None else f"about {_duration(left)} left"
+    st.progress(run.progress, f"**{run.out.name}**: {run.what}, {run.progress:.0%}, {remaining}")
+
+
+def _ending(run: Run) -> None:
+    if run.state == "failed":
+        st.error(f"**{run.out.name}** failed after {_duration(run.seconds)}. {run.error}", icon=":material/error:")
+    elif run.state == "cancelled":
+        st.info(f"**{run.out.name}** was cancelled. Nothing is left of it.", icon=":material/stop:")
+    elif run.out.exists():
+        st.success(f"**{run.out.name}** is done ({_duration(run.seconds)}).", icon=":material/check:")
+    else:
+        return
+    columns = st.columns(2)
+    if run.state == "done":
+        columns[0].button(
+            "Show it", key=f"show_{run.number}", on_click=_show, args=(run,), type="primary", width="stretch"
+        )
+    columns[1].button("Dismiss", key=f"dismiss_{run.number}", on_click=runner().dismiss, args=(run,), width="stretch")
+
+
+def _show(run: Run) -> None:
+    st.session_state["result"] = run.out.name
+    runner().dismiss(run)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def start(arguments: Sequence[str], name: str) -> None:
+    """Start a run whose result is called ``name``; what is in the way is shown as a message."""
+    try:
+        runner().start(list(arguments), results.results_home() / name)
+    except InfluenceError as error:
+        st.session_state["panel_message"] = str(error)
+
+
+def new_name(method: str) -> str:
+    return f"{method}-{datetime.now():%Y-%m-%d-%H%M%S}"
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+def choose_result(dataset: str, method: str) -> Entry:
+    """A list of the results of a method, with rename and delete. Stops the page where there is none."""
+    if message := st.session_state.pop("panel_message", None):
+        st.error(message)
+    entries, problems = results.catalogue(dataset, method)
+    if not entries:
+        st.info(f"There is no result yet. Compute one with `python -m influence {method} {dataset}`, or from here.")
+        _problems(problems)
+        st.stop()
+    by_name = {entry.name: entry for entry in entries}
+    if st.session_state.get("result") not in by_name:
+        st.session_state.pop("result", None)
+    name = st.selectbox("Result", list(by_name), key="result", bind="query-params")
+    entry = by_name[name]
+    if not entry.is_shipped:
+        with st.popover("Rename or delete", width="stretch"):
+            st.text_input("New name", value=entry.name, key=f"name_of_{entry.name}")
+            st.button("Rename", on_click=_rename, args=(entry,), width="stretch")
+            st.divider()
+            st.button(
+                f"Delete {entry.name}", on_click=_delete, args=(entry,), icon=":material/delete:", width="stretch"
+            )
+    _problems(problems)
+    return entry
+
+
+def _problems(problems: Sequence[str]) -> None:
+    if problems:
+        with st.expander(f"{len(problems)} folder(s) that can't be shown"):
+            for problem in problems:
+                st.caption(problem)
+
+
+def _rename(entry: Entry) -> None:
+    try:
+        st.session_state["result"] = results.rename(entry, st.session_state[f"name_of_{entry.name}"]).name
+    except InfluenceError as error:
+        st.session_state["panel_message"] = str(error)
+
+
+def _delete(entry: Entry) -> None:
+    try:
+        results.delete(entry)
+        st.session_state.pop("result", None)
+    except InfluenceError as error:
+        st.session_state["panel_message"] = str(error)
+
+
+# --- files and links ------------------------------------------------------------------------------------------------
+
+
+def stamp(path: Path) -> int:
+    """When a file changed, for cache keys; 0 where it is missing."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def link_checker() -> Callable[[str, object, str], None]:
+    """Remember what the address says before the widgets read it; the returned function says what did not fit."""
+    asked = dict(st.query_params)
+
+    def check(key: str, shown: object, why: str) -> None:
+        if key in asked and asked[key] != str(shown):
+            st.warning(f"The link asks for {key}={asked[key]}: {why}")
+
+    return check
