@@ -11,7 +11,7 @@ so a layer with n_in inputs and n_out outputs costs n_in + n_out multiplications
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ class FactorExtractor:
     loss : callable
         (outputs, labels) -> (n,): one number an example, which depends on that example alone.
     layers : "all" or "last"
-        "last" takes the last linear layer only: an approximation (TracIn-Last in the paper).
+        "last" takes the linear layer that runs last only: an approximation (TracIn-Last in the paper).
     projection : Projection, optional
         Another approximation.
 
@@ -70,17 +70,20 @@ class FactorExtractor:
         self.model = model.eval()
         self.projection = projection
         self.loss = loss
-        supported = _supported_layers(model)
-        self.layers = supported if layers == "all" else dict([list(supported.items())[-1]])
-        self._projections = [_draw(layer, number, projection) for number, layer in enumerate(self.layers.values())]
-        # A following in-place activation would overwrite a captured output and take its place in the graph.
-        self._copies_outputs = any(getattr(module, "inplace", False) for module in model.modules())
+        self.layers = _supported_layers(model)
+        self._last_only = layers == "last"
+        self._projections = {
+            name: _draw(layer, number, projection) for number, (name, layer) in enumerate(self.layers.items())
+        }
+        # An in-place operation on a layer's output would overwrite it and take its place in the graph. Until one has
+        # been seen, outputs are not copied.
+        self._copies_outputs = False
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Factors:
         """(n, ...) inputs and (n, ...) labels -> one tuple of (n, width) factors a layer."""
         factors: Factors = []
-        for (activation, delta), projection in zip(self.pairs(inputs, labels), self._projections, strict=True):
-            if projection:
+        for name, (activation, delta) in self._named_pairs(inputs, labels).items():
+            if projection := self._projections[name]:
                 activation, delta = (_project(f, g) for f, g in zip((activation, delta), projection, strict=True))
             n_in, n_out = activation.shape[1], delta.shape[1]
             if n_in * n_out <= n_in + n_out:  # the gradient itself is the smaller thing: a layer of one output, say
@@ -91,21 +94,38 @@ class FactorExtractor:
 
     def pairs(self, inputs: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Each layer's activations, (n, n_in) or (n, n_in + 1) with a bias, and deltas, (n, n_out)."""
-        activations: dict[str, Tensor] = {}
-        outputs: dict[str, Tensor] = {}
+        return list(self._named_pairs(inputs, labels).values())
+
+    def _named_pairs(self, inputs: Tensor, labels: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        losses, calls = self._forward(inputs, labels)
+        if not self._copies_outputs and any(call.output._version != call.version for call in calls):
+            self._copies_outputs = True
+            losses, calls = self._forward(inputs, labels)
+        if losses.shape != (len(inputs),):
+            raise InfluenceError(
+                f"The loss gave a tensor of shape {tuple(losses.shape)} for {len(inputs)} examples: it must give one "
+                "number an example, without averaging (reduction='none')."
+            )
+        calls = self._checked(calls)
+
+        # Asking for the outputs' gradients alone spares the weights' (a third of a backward pass).
+        deltas = torch.autograd.grad(losses.sum(), [call.output for call in calls])
+        pairs = {}
+        for call, delta in zip(calls, deltas, strict=True):
+            bias, activation = self.layers[call.layer].bias, call.activation
+            if bias is not None and bias.requires_grad:
+                activation = torch.cat([activation, activation.new_ones(len(activation), 1)], dim=1)
+            pairs[call.layer] = (activation, delta)
+        return pairs
+
+    def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list["_Call"]]:
+        """Losses, and what went through the layers, in the order in which they ran."""
+        calls: list[_Call] = []
 
         def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
             def capture(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
                 (activation,) = arguments
-                if name in outputs:
-                    raise InfluenceError(
-                        f"Layer {name} is used more than once in a forward pass: TracIn needs one use."
-                    )
-                if activation.ndim != 2:
-                    raise InfluenceError(
-                        f"Layer {name} gets inputs of shape {tuple(activation.shape)}: only (examples, features) works."
-                    )
-                activations[name], outputs[name] = activation.detach(), output
+                calls.append(_Call(name, activation.detach(), output, output._version))
                 return output.clone() if self._copies_outputs else output
 
             return capture
@@ -113,30 +133,39 @@ class FactorExtractor:
         handles = [layer.register_forward_hook(hook(name)) for name, layer in self.layers.items()]
         try:
             with torch.enable_grad():
-                losses = self.loss(self.model(inputs), labels)
+                return self.loss(self.model(inputs), labels), calls
         finally:
             for handle in handles:
                 handle.remove()
-        if losses.shape != (len(inputs),):
-            raise InfluenceError(
-                f"The loss gave a tensor of shape {tuple(losses.shape)} for {len(inputs)} examples: it must give one "
-                "number an example, without averaging (reduction='none')."
-            )
-        unused = [name for name in self.layers if name not in outputs]
-        if unused:
-            raise InfluenceError(
-                f"Layer {unused[0]} takes no part in the forward pass: freeze it (requires_grad=False)."
-            )
 
-        # Asking for the outputs' gradients alone spares the weights' (a third of a backward pass).
-        deltas = torch.autograd.grad(losses.sum(), [outputs[name] for name in self.layers])
-        with_bias = []
-        for (name, layer), delta in zip(self.layers.items(), deltas, strict=True):
-            activation = activations[name]
-            if layer.bias is not None and layer.bias.requires_grad:
-                activation = torch.cat([activation, activation.new_ones(len(activation), 1)], dim=1)
-            with_bias.append((activation, delta))
-        return with_bias
+    def _checked(self, calls: list["_Call"]) -> list["_Call"]:
+        """One call for each layer that is asked for, in the model's order; an error for any other number."""
+        used = [call.layer for call in calls]
+        wanted = (used[-1:] if self._last_only else []) or list(self.layers)
+        for name in wanted:
+            if name not in used:
+                raise InfluenceError(
+                    f"Layer {name} takes no part in the forward pass: freeze it (requires_grad=False)."
+                )
+            if used.count(name) > 1:
+                raise InfluenceError(f"Layer {name} is used more than once in a forward pass: TracIn needs one use.")
+        chosen = [calls[used.index(name)] for name in wanted]
+        for call in chosen:
+            if call.activation.ndim != 2:
+                shape = tuple(call.activation.shape)
+                raise InfluenceError(
+                    f"Layer {call.layer} gets inputs of shape {shape}: only (examples, features) works."
+                )
+        return chosen
+
+
+class _Call(NamedTuple):
+    """One use of a layer in a forward pass; ``version`` counts the in-place changes of ``output`` until then."""
+
+    layer: str
+    activation: Tensor
+    output: Tensor
+    version: int
 
 
 def _project(factor: Tensor, matrix: Tensor | None) -> Tensor:
@@ -146,6 +175,7 @@ def _project(factor: Tensor, matrix: Tensor | None) -> Tensor:
 def _supported_layers(model: nn.Module) -> dict[str, nn.Linear]:
     """The linear layers with trainable weights, by name; anything else that is trainable is an error."""
     layers = {}
+    owners: dict[int, str] = {}
     for name, module in model.named_modules():
         trainable = [p for p, parameter in module.named_parameters(recurse=False) if parameter.requires_grad]
         if not trainable:
@@ -158,6 +188,13 @@ def _supported_layers(model: nn.Module) -> dict[str, nn.Linear]:
             )
         if "weight" not in trainable:
             raise InfluenceError(f"Layer {label} trains its bias alone: freeze it, or train its weight too.")
+        for parameter_name in trainable:
+            first = owners.setdefault(id(module.get_parameter(parameter_name)), name)
+            if first != name:
+                raise InfluenceError(
+                    f"Layer {name} shares its {parameter_name} with layer {first}: TracIn needs parameters of its own "
+                    "in every layer."
+                )
         layers[name] = module
     if not layers:
         raise InfluenceError("The model has no nn.Linear layer with trainable weights, so there is nothing to trace.")

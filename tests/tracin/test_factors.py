@@ -1,0 +1,156 @@
+"""Factors are gradients that were never formed; what can't be exact is refused by the name of its layer."""
+
+import pytest
+import torch
+from problems import gradients, mlp, regression, squared_error
+from torch import Tensor, nn
+
+from influence import InfluenceError
+from influence.tracin import FactorExtractor
+
+
+def test_pairs_are_the_gradients():
+    model = mlp(5, 7, 6, 1)
+    examples = regression(9)
+    expected = gradients(model, squared_error, examples)
+    formed = []
+    for activation, delta in FactorExtractor(model, squared_error).pairs(*examples):
+        gradient = delta[:, :, None] * activation[:, None, :]  # (n, n_out, n_in + 1): weights, then the bias
+        formed += [gradient[:, :, :-1].flatten(1), gradient[:, :, -1]]
+    torch.testing.assert_close(torch.cat(formed, dim=1), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_layer_of_one_output_is_one_factor():
+    factors = FactorExtractor(mlp(5, 7, 1), squared_error)(*regression(9))
+    assert [[tuple(f.shape) for f in layer] for layer in factors] == [[(9, 6), (9, 7)], [(9, 8)]]
+
+
+def test_no_hook_stays_even_after_an_error():
+    model = mlp(5, 7, 1)
+    extract = FactorExtractor(model, squared_error)
+    extract(*regression(4))
+    with pytest.raises(RuntimeError):
+        extract(*regression(4, width=6))
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_parameters_collect_no_gradients():
+    model = mlp(5, 7, 1)
+    FactorExtractor(model, squared_error)(*regression(4))
+    assert all(p.grad is None for p in model.parameters())
+
+
+class Custom(nn.Module):
+    def __init__(self, **children: nn.Module) -> None:
+        super().__init__()
+        for name, child in children.items():
+            self.add_module(name, child)
+
+
+class BareParameter(Custom):
+    def __init__(self) -> None:
+        super().__init__(linear=nn.Linear(5, 1))
+        self.scale = nn.Parameter(torch.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "kind", "parameters"),
+    [
+        (Custom(conv=nn.Conv2d(3, 4, 3), head=nn.Linear(4, 1)), "conv", "Conv2d", "weight, bias"),
+        (Custom(body=nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4))), "body.1", "BatchNorm1d", "weight, bias"),
+        (Custom(words=nn.Embedding(5, 4), head=nn.Linear(4, 1)), "words", "Embedding", "weight"),
+        (BareParameter(), "the model itself", "BareParameter", "scale"),
+        (Custom(x=nn.Bilinear(2, 2, 1)), "x", "Bilinear", "weight, bias"),
+    ],
+    ids=["convolution", "batch norm", "embedding", "bare parameter", "bilinear"],
+)
+def test_an_unsupported_layer_is_named(model, name, kind, parameters):
+    with pytest.raises(InfluenceError) as caught:
+        FactorExtractor(model, squared_error)
+    assert str(caught.value) == (
+        f"Layer {name} ({kind}) has trainable parameters ({parameters}), but TracIn is exact for nn.Linear only: "
+        "freeze them (requires_grad=False) to leave them out."
+    )
+
+
+def test_a_subclass_of_linear_may_do_anything_so_it_is_refused():
+    class Odd(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) ** 2
+
+    with pytest.raises(InfluenceError, match=r"Layer 1 \(Odd\)"):
+        FactorExtractor(nn.Sequential(nn.Linear(5, 5), Odd(5, 1)), squared_error)
+
+
+def test_a_bias_alone_is_refused():
+    model = mlp(5, 7, 1)
+    model[0].weight.requires_grad_(False)
+    with pytest.raises(InfluenceError, match=r"Layer 0 \(Linear\) trains its bias alone"):
+        FactorExtractor(model, squared_error)
+
+
+def test_nothing_to_trace():
+    with pytest.raises(InfluenceError, match="nothing to trace"):
+        FactorExtractor(mlp(5, 1).requires_grad_(False), squared_error)
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.again, self.head = nn.Linear(5, 5, dtype=torch.float64), nn.Linear(5, 1, dtype=torch.float64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.again(self.again(x)))
+
+
+class Unused(Twice):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x)
+
+
+class Tied(Twice):
+    """Two layers that share one weight: its gradient is the sum of both, which no layer alone shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other = nn.Linear(5, 5, dtype=torch.float64)
+        self.other.weight = self.again.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.other(self.again(x)))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Twice, "Layer again is used more than once"),
+        (Unused, "Layer again takes no part in the forward pass"),
+        (Tied, "Layer other shares its weight with layer again"),
+    ],
+)
+def test_a_layer_is_used_exactly_once(model, message):
+    with pytest.raises(InfluenceError, match=message):
+        FactorExtractor(model(), squared_error)(*regression(4))
+
+
+def test_inputs_of_three_dimensions():
+    model = nn.Sequential(mlp(5, 3), nn.Flatten(), mlp(6, 1))
+    with pytest.raises(InfluenceError) as caught:
+        FactorExtractor(model, squared_error)(torch.randn(4, 2, 5, dtype=torch.float64), torch.zeros(4))
+    assert str(caught.value) == "Layer 0.0 gets inputs of shape (4, 2, 5): only (examples, features) works."
+
+
+@pytest.mark.parametrize(
+    ("loss", "shape"),
+    [
+        (lambda outputs, labels: squared_error(outputs, labels).mean(), "()"),
+        (lambda outputs, labels: squared_error(outputs, labels).sum(), "()"),
+        (lambda outputs, labels: squared_error(outputs, labels)[:, None], "(4, 1)"),
+    ],
+    ids=["mean", "sum", "column"],
+)
+def test_a_loss_that_does_not_give_one_number_an_example(loss, shape):
+    with pytest.raises(InfluenceError) as caught:
+        FactorExtractor(mlp(5, 1), loss)(*regression(4))
+    assert f"shape {shape} for 4 examples" in str(caught.value)
+    assert "reduction='none'" in str(caught.value)
