@@ -50,7 +50,7 @@ class TracInCP:
     loss : callable
         (outputs, labels) -> (n,) losses.
     layers : "all" or "last"
-        "last" is an approximation: the last linear layer's gradients alone.
+        "last" is an approximation: the gradients of the linear layer that runs last alone.
     projection : Projection, optional
         An approximation: random projection of every layer's factors.
     memory : int
@@ -113,17 +113,18 @@ class TracInCP:
         """
         n_targets, n_train = len(targets.inputs), len(train.inputs)
         # What a target costs: its row of scores, and its factors at every checkpoint.
-        width = sum(p.shape[1] for layer in self._probe(targets) for p in layer)
-        size = self.memory // (4 * (n_train + width * len(self.checkpoints)))
-        size = min(max(size, 1), max(n_targets, 1))
-        n_blocks = -(-n_targets // size)
-        size = -(-n_targets // max(n_blocks, 1))
+        probe = self._probe(targets)
+        width = sum(p.shape[1] for layer in probe for p in layer)
+        number = probe[0][0].element_size()
+        size = max(self.memory // (number * (n_train + width * len(self.checkpoints))), 1)
+        n_blocks = max(-(-n_targets // size), 1)
+        size = max(-(-n_targets // n_blocks), 1)
 
         done, total = 0, n_blocks * -(-n_train // _TRAIN_ROWS)
-        for start in range(0, n_targets, size):
+        for start in range(0, max(n_targets, 1), size):
             rows = slice(start, min(start + size, n_targets))
             left = self._weighted_factors(Examples(*(part[rows] for part in targets)))
-            block = targets.inputs.new_zeros(rows.stop - start, n_train)
+            block = probe[0][0].new_zeros(rows.stop - start, n_train)
             for column in range(0, n_train, _TRAIN_ROWS):
                 part = slice(column, min(column + _TRAIN_ROWS, n_train))
                 for checkpoint, factors in zip(self.checkpoints, left, strict=True):
@@ -136,7 +137,7 @@ class TracInCP:
 
     def self_influence(self, examples: Examples, on_progress: Callable[[float], None] = lambda share: None) -> Tensor:
         """TracInCP(z, z): (n,) sums of eta_i |grad l(w_i, z)|^2, all >= 0."""
-        result = examples.inputs.new_zeros(len(examples.inputs))
+        result = self._probe(examples)[0][0].new_zeros(len(examples.inputs))
         for number, checkpoint in enumerate(self.checkpoints):
             self._load(checkpoint)
             for part in _slices(len(result), _PASS_ROWS):
@@ -154,7 +155,7 @@ class TracInCP:
         """
         if self._extract.projection is not None:
             raise InfluenceError("A group's influence is one query: compute it without a projection.")
-        result = train.inputs.new_zeros(len(train.inputs))
+        result = self._probe(train)[0][0].new_zeros(len(train.inputs))
         for checkpoint in self.checkpoints:
             self._load(checkpoint)
             gradients = [delta.T @ activation for activation, delta in self._extract.pairs(*targets)]
@@ -218,13 +219,16 @@ def check_k(k: int, n_train: int) -> None:
 def strongest(scores: Tensor, k: int) -> TopK:
     """The k largest and smallest of each row of (n_targets, n_train) scores. Ties go to the lower position."""
     parts: list[Tensor] = []
-    for sign in (1, -1):
-        signed = sign * scores
-        values, positions = signed.topk(k, dim=1)
-        # topk leaves the order of equal scores open, so sort by position, then stably by score.
-        positions, by_position = positions.sort(dim=1)
-        values, by_score = values.gather(1, by_position).sort(dim=1, descending=True, stable=True)
-        parts += [positions.gather(1, by_score), sign * values]
+    for largest in (True, False):
+        values, positions = scores.topk(min(k + 1, scores.shape[1]), dim=1, largest=largest)
+        # topk leaves open which of several equal scores it takes: one more than k shows where that matters.
+        for row in (values[:, k - 1] == values[:, k]).nonzero()[:, 0] if k < scores.shape[1] else ():
+            order = scores[row].sort(descending=largest, stable=True)
+            values[row, :k], positions[row, :k] = order.values[:k], order.indices[:k]
+        # It leaves their order open too, so sort by position, then stably by score.
+        positions, by_position = positions[:, :k].sort(dim=1)
+        values, by_score = values[:, :k].gather(1, by_position).sort(dim=1, descending=largest, stable=True)
+        parts += [positions.gather(1, by_score), values]
     return TopK(*parts)
 
 
