@@ -3,6 +3,7 @@
 A network of three hidden layers, Adam on the mean squared error, every input standardised by the training part.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -147,15 +148,12 @@ def train(
             loss.backward()
             optimizer.step()
 
-        if not torch.isfinite(loss):
-            raise InfluenceError(
-                f"Training diverged in epoch {epoch} (the loss is {loss.item()}): lower the learning rate, "
-                f"now {config.learning_rate}."
-            )
+        _check_finite(loss.item(), epoch, config)
         if epoch % config.checkpoint_every == 0:
             with torch.no_grad():
                 train_loss = squared_error(model(data.train_inputs), data.train_labels).mean().item()
                 test_loss = squared_error(model(data.test_inputs), data.test_labels).mean().item()
+            _check_finite(train_loss + test_loss, epoch, config)
             state = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
             checkpoints.append(Checkpoint(state, config.learning_rate, epoch, train_loss, test_loss))
             for name, value in (("epoch", epoch), ("train_loss", train_loss), ("test_loss", test_loss)):
@@ -163,8 +161,10 @@ def train(
         on_epoch(epoch)
 
     with torch.no_grad():
-        train_predictions = model(data.train_inputs)[:, 0].numpy()
-        test_predictions = model(data.test_inputs)[:, 0].numpy()
+        train_outputs, test_outputs = model(data.train_inputs), model(data.test_inputs)
+        last_losses = squared_error(train_outputs, data.train_labels), squared_error(test_outputs, data.test_labels)
+    _check_finite(sum(losses.mean().item() for losses in last_losses), config.epochs, config)
+    train_predictions, test_predictions = train_outputs[:, 0].numpy(), test_outputs[:, 0].numpy()
     return Trained(
         model,
         checkpoints,
@@ -176,3 +176,11 @@ def train(
         test_predictions,
         curve,
     )
+
+
+def _check_finite(loss: float, epoch: int, config: RegressionConfig) -> None:
+    if not math.isfinite(loss):
+        raise InfluenceError(
+            f"Training diverged in epoch {epoch} (the loss is {loss}): lower the learning rate, "
+            f"now {config.learning_rate}."
+        )
