@@ -1,5 +1,6 @@
 """Fixtures that all tests share. No test writes into the project's own results/."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,10 @@ import torch
 
 from influence import datasets
 from influence.datasets import Dataset, california_housing
+
+# The problems are small, and threads that wait for each other make tests slow on a machine that does other work too.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)

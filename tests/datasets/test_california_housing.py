@@ -1,0 +1,97 @@
+"""California housing: the official rows, the paper's eleven houses, and damaged files."""
+
+import shutil
+from pathlib import Path
+from urllib.error import URLError
+
+import joblib
+import numpy as np
+import pytest
+import sklearn.datasets
+
+from influence import InfluenceError, datasets
+from influence.datasets import california_housing
+
+ELEVEN = [17136, 18232, 18303, 18305, 18316, 18319, 18320, 18332, 18342, 18345, 18350]
+
+
+def test_the_split(houses):
+    assert (len(houses.train), len(houses.test)) == (16_512, 4_128)
+    together = np.concatenate([houses.train.index, houses.test.index])
+    assert np.array_equal(np.sort(together), np.arange(20_640))
+    for split in (houses.train, houses.test):
+        assert split.index.dtype == np.int32
+        assert (np.diff(split.index) > 0).all()
+        assert split.inputs.shape == (len(split), len(houses.feature_names))
+
+
+def test_exactly_eleven_houses_of_palo_alto(houses):
+    inside = california_housing.is_palo_alto(houses.test)
+    assert houses.test.index[inside].tolist() == ELEVEN
+    latitude, longitude = houses.test.inputs[inside].T[-2:]
+    assert 37.40 < latitude.min() <= latitude.max() < 37.46
+    assert -122.17 < longitude.min() <= longitude.max() < -122.10
+
+
+def test_names_are_scikit_learns_rows(houses):
+    # The first row of the data set, as scikit-learn's own description gives it.
+    split = houses.train if 0 in houses.train.index else houses.test
+    row = split.inputs[split.index == 0][0]
+    assert row[[0, 1, 6, 7]].tolist() == [8.3252, 41.0, 37.88, -122.23]
+    assert split.labels[split.index == 0] == [4.526]
+
+
+def test_the_content_never_changes(houses):
+    assert houses.content_hash == "157f03b014611410eae1412eaa62a4e6cc549d40e11166b04d19dd492e949c71"
+    assert datasets.load(california_housing.NAME).content_hash == houses.content_hash
+
+
+@pytest.fixture
+def copy(houses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the file to damage."""
+    path = tmp_path / "scikit_learn" / "cal_housing_py3.pkz"
+    path.parent.mkdir()
+    shutil.copy(california_housing.home() / path.name, path)
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    return path
+
+
+def assert_damaged(path: Path) -> None:
+    with pytest.raises(InfluenceError) as caught:
+        datasets.load(california_housing.NAME)
+    assert str(caught.value) == (f"{path} is damaged: delete it and run `python -m influence data california-housing`.")
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 100_000, -10])
+def test_a_file_that_is_cut_short(copy, size):
+    copy.write_bytes(copy.read_bytes()[:size])
+    assert_damaged(copy)
+
+
+def test_a_foreign_file(copy):
+    copy.write_bytes(b"<html>404 not found</html>\n" * 100)
+    assert_damaged(copy)
+
+
+def test_one_changed_number(copy):
+    rows = joblib.load(copy)
+    rows[3, 4] += 1e-9
+    joblib.dump(rows, copy, compress=6)
+    assert_damaged(copy)
+
+
+def test_no_network_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+
+    def offline(**options: object) -> None:
+        assert options["download_if_missing"]
+        raise URLError("Temporary failure in name resolution")
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", offline)
+    monkeypatch.setattr(california_housing, "fetch_california_housing", offline, raising=False)
+    with pytest.raises(InfluenceError) as caught:
+        datasets.fetch(california_housing.NAME)
+    text = str(caught.value)
+    assert text.startswith("california-housing could not be downloaded")
+    assert "connect to the internet" in text
+    assert "\n" not in text
