@@ -44,7 +44,17 @@ _COLUMNS = {
     "targets": {"target": "int32", "score_percentiles": "object"},
     "train": {"train": "int32", "self_influence": "float32"},
 }
-_MANIFEST_KEYS = ("dataset", "dataset_hash", "method", "learner", "config", "created", "quality", "tables", "k")
+_MANIFEST_KEYS = {
+    "dataset": str,
+    "dataset_hash": str,
+    "method": str,
+    "learner": str,
+    "config": dict,
+    "created": str,
+    "quality": dict,
+    "tables": dict,
+    "k": int,
+}
 
 
 def precomputed_home() -> Path:
@@ -120,12 +130,16 @@ def writing(folder: Path, replace: bool = False) -> Iterator[Path]:
     Raises
     ------
     InfluenceError
-        If ``folder`` exists and ``replace`` is false, or can't be written to.
+        If ``folder`` exists and ``replace`` is false, is something else than a result, or can't be written to.
     """
     folder = Path(os.path.abspath(folder))
-    if folder.exists() and not replace:
-        raise InfluenceError(f"{folder} exists already: choose another folder with --out, or add --replace.")
     with explain_write_errors(folder):
+        if folder.exists() and not replace:
+            raise InfluenceError(f"{folder} exists already: choose another folder with --out, or add --replace.")
+        if folder.exists() and not _is_replaceable(folder):
+            raise InfluenceError(
+                f"{folder} is not a result folder, so it is not replaced: choose another folder with --out."
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep(folder.parent)
         partial = folder.parent / f".partial-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -138,12 +152,26 @@ def writing(folder: Path, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _is_replaceable(folder: Path) -> bool:
+    """Whether a folder is empty or a result of any schema version: anything else may be dear to someone."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return folder.is_dir()
+    try:
+        return "schema_version" in json.loads((folder / "manifest.json").read_text())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def _rename_into_place(partial: Path, folder: Path, replace: bool) -> None:
     if replace and folder.exists():
         previous = folder.parent / f".previous-{os.getpid()}-{folder.name}"
         folder.rename(previous)
-        partial.rename(folder)
-        shutil.rmtree(previous)
+        try:
+            partial.rename(folder)
+        except BaseException:
+            previous.rename(folder)
+            raise
+        shutil.rmtree(previous, ignore_errors=True)
     elif folder.exists():
         raise InfluenceError(f"{folder} appeared while this was running: run again with another --out.")
     else:
@@ -153,11 +181,12 @@ def _rename_into_place(partial: Path, folder: Path, replace: bool) -> None:
 def sweep(parent: Path) -> None:
     """Remove what killed writers left below ``parent``; put back a result whose replacement was cut short."""
     for leftover in [*parent.glob(".partial-*"), *parent.glob(".previous-*")]:
-        kind, pid, name = leftover.name.split("-", 2)
-        if _is_alive(int(pid)):
+        ours = re.fullmatch(r"\.(partial|previous)-(\d{1,9})-(.+)", leftover.name)
+        if not ours or _is_alive(int(ours[2])):
             continue
+        kind, _, name = ours.groups()
         with suppress(OSError):
-            if kind == ".previous" and not (parent / name).exists():
+            if kind == "previous" and not (parent / name).exists():
                 leftover.rename(parent / name)
             else:
                 shutil.rmtree(leftover)
@@ -214,6 +243,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     absent = [key for key in _MANIFEST_KEYS if key not in manifest]
     if absent:
         raise InfluenceError(f"{path} lacks {', '.join(absent)}: compute this result again.")
+    for key, kind in _MANIFEST_KEYS.items():
+        if not isinstance(manifest[key], kind):
+            raise InfluenceError(
+                f"{path} is damaged ({key} is {manifest[key]!r}, not of type {kind.__name__}): compute this result "
+                "again."
+            )
     return manifest
 
 
@@ -249,6 +284,8 @@ def _read_table(folder: Path, table: str, manifest: dict[str, Any]) -> pd.DataFr
         expected = manifest["tables"][table]["sha256"]
     except FileNotFoundError as error:
         raise InfluenceError(f"{path} is missing: {again}.") from error
+    except OSError as error:
+        raise InfluenceError(f"{path} can't be read ({error}): {again}.") from error
     except (KeyError, TypeError) as error:
         raise InfluenceError(f"{folder / 'manifest.json'} says nothing of {path.name}: {again}.") from error
     if hashlib.sha256(content).hexdigest() != expected:
@@ -281,6 +318,8 @@ def catalogue(dataset: str, method: str) -> tuple[list[Entry], list[str]]:
             continue
         try:
             manifest = read_manifest(path)
+            if name == SHIPPED and path.parent == home:
+                raise InfluenceError(f"{path} has the shipped result's name: rename the folder.")
         except InfluenceError as error:
             problems.append(str(error))
             continue
@@ -303,6 +342,7 @@ def rename(entry: Entry, name: str) -> Path:
     new = entry.path.parent / name
     if new.exists():
         raise InfluenceError(f"There is a result called {name!r} already: choose another name.")
+    _refuse_gone(entry)
     with explain_write_errors(new):
         entry.path.rename(new)
     return new
@@ -311,6 +351,7 @@ def rename(entry: Entry, name: str) -> Path:
 def delete(entry: Entry) -> None:
     """Delete a result of the user's. It disappears at once: a reader never finds half of it."""
     _refuse_shipped(entry)
+    _refuse_gone(entry)
     doomed = entry.path.parent / f".partial-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     with explain_write_errors(entry.path):
         entry.path.rename(doomed)
@@ -320,3 +361,8 @@ def delete(entry: Entry) -> None:
 def _refuse_shipped(entry: Entry) -> None:
     if entry.is_shipped:
         raise InfluenceError("The shipped result is part of the project: it can't be renamed or deleted here.")
+
+
+def _refuse_gone(entry: Entry) -> None:
+    if not entry.path.exists():
+        raise InfluenceError(f"The result {entry.name!r} is gone already: reload the list.")
