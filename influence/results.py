@@ -113,7 +113,6 @@ class Entry:
     name: str
     path: Path
     created: str
-    config: dict[str, Any]
 
     @property
     def is_shipped(self) -> bool:
@@ -324,7 +323,7 @@ def catalogue(dataset: str, method: str) -> tuple[list[Entry], list[str]]:
             problems.append(str(error))
             continue
         if (manifest["dataset"], manifest["method"]) == (dataset, method):
-            entries.append(Entry(name, path, manifest["created"], manifest["config"]))
+            entries.append(Entry(name, path, manifest["created"]))
     entries.sort(key=lambda entry: entry.created, reverse=True)
     entries.sort(key=lambda entry: not entry.is_shipped)
     return entries, problems

@@ -12,6 +12,7 @@ from influence.results import Entry
 
 INFLUENCE, SELF_INFLUENCE = "Influence on a house", "Self-influence"
 PALO_ALTO, ALL = "Palo Alto’s eleven", "All test houses"
+FIT = "All shown"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the result …")
@@ -21,11 +22,11 @@ def load(entry: Entry, result_stamp: int, data_stamp: int) -> Houses:
 
 
 def main() -> None:
+    check = panel.link_checker()
     panel.frame("Houses")
     st.title("Houses")
     with st.sidebar:
-        st.subheader("Result")
-        entry = panel.choose_result(california_housing.NAME, "tracin")
+        entry = panel.choose_result(california_housing.NAME, "tracin", check)
         recompute()
     data_file = california_housing.home() / "cal_housing_py3.pkz"
     houses = load(entry, panel.stamp(entry.path / "manifest.json"), panel.stamp(data_file))
@@ -44,10 +45,11 @@ def main() -> None:
         bind="query-params",
         label_visibility="collapsed",
     )
+    check("show", view, f"that is no part of this page, so “{view}” is shown.")
     if view == SELF_INFLUENCE:
         show_self_influence(houses)
     else:
-        show_influence(houses)
+        show_influence(houses, check)
     st.divider()
     about(houses)
 
@@ -86,8 +88,7 @@ def recompute() -> None:
 # --- influence on a house -------------------------------------------------------------------------------------------
 
 
-def show_influence(houses: Houses) -> None:
-    check = panel.link_checker()
+def show_influence(houses: Houses, check: panel.Check) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with right:
         st.subheader("Pick a house")
@@ -100,6 +101,7 @@ def show_influence(houses: Houses) -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
+        check("from", scope, f"so “{scope}” are shown." if houses.has_data else "that needs the data set.")
         number = st.number_input(
             "House number",
             0,
@@ -118,16 +120,19 @@ def show_influence(houses: Houses) -> None:
             st.warning(f"{problem} House {houses.default()} is shown.")
             target = houses.default()
         candidates = houses.test.loc[houses.palo_alto if scope == PALO_ALTO else houses.pickable]
+        if not together and target not in candidates.index:
+            st.caption(f"House {target} is not among Palo Alto’s eleven, so this map and table don’t show it.")
         pick_table(candidates)
     with left:
         targets = houses.palo_alto if together else [target]
-        deck = maps.picking_map(panel.style(), candidates, targets, "Palo Alto" if scope == PALO_ALTO else "California")
+        view = maps.VIEWS["Palo Alto" if scope == PALO_ALTO else "California"]
+        deck = maps.picking_map(panel.style(), candidates, targets, view)
         st.pydeck_chart(
             deck,
             on_select=lambda: picked(maps.clicked(st.session_state[f"map_{scope}"])),
             selection_mode="single-object",
             key=f"map_{scope}",
-            height=360,
+            height=440,
             alt="Map of the test houses; the table beside it picks the same houses by keyboard.",
         )
 
@@ -135,16 +140,19 @@ def show_influence(houses: Houses) -> None:
     first, second, third = st.columns([3, 1, 2], vertical_alignment="bottom")
     k = second.number_input("How many either way", 1, houses.max_k, min(10, houses.max_k), key="k", bind="query-params")
     zoom = third.segmented_control(
-        "Map", list(maps.VIEWS)[:2], default="California", required=True, key="zoom", bind="query-params"
+        "Map", [FIT, "California"], default=FIT, required=True, key="zoom", bind="query-params"
     )
+    check("zoom", zoom, f"so {zoom} is shown.")
     check("k", k, f"this result shows 1 to {houses.max_k} either way, so {k} are shown.")
     pick = houses.pick(target, k)
     with first:
         headline(pick)
     left, right = st.columns([3, 2], gap="medium")
+    places = pd.concat([pick.proponents, pick.opponents, pick.houses])
+    view = maps.view_around(places) if zoom == FIT else maps.VIEWS[zoom]
     with left:
         st.pydeck_chart(
-            maps.influence_map(panel.style(), pick.proponents, pick.opponents, pick.houses, zoom),
+            maps.influence_map(panel.style(), pick.proponents, pick.opponents, pick.houses, view),
             key="influence",
             height=560,
             alt="Map of the strongest proponents and opponents, which the tables beside it list.",
@@ -195,7 +203,7 @@ def pick_table(candidates: pd.DataFrame) -> None:
         on_select=chosen,
         selection_mode="single-cell",
         key=key,
-        height=240,
+        height=260,
         hide_index=True,
         column_config={
             "house": st.column_config.NumberColumn("House", format="%d"),
@@ -249,7 +257,7 @@ def show_self_influence(houses: Houses) -> None:
     table = pd.concat([highest, lowest.iloc[::-1]]).assign(side=["highest"] * len(highest) + ["lowest"] * len(lowest))
     house = shown_house(table)
     ringed = table.loc[[] if house is None else [house]]
-    view = maps.view_of("California", None if house is None else table.loc[house])
+    view = maps.VIEWS["California"] if house is None else maps.view_around(ringed)
     for column, frame, title, color in zip(
         st.columns(2), (highest, lowest), ("100 highest", "100 lowest"), (maps.ORANGE, maps.BLUE), strict=True
     ):

@@ -8,8 +8,6 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import fetch_california_housing
-from sklearn.model_selection import train_test_split
 
 from influence.datasets.base import Dataset, Split, data_home, missing
 from influence.errors import InfluenceError
@@ -72,6 +70,8 @@ def is_palo_alto(split: Split) -> np.ndarray:
 
 
 def _read(download: bool) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import fetch_california_housing
+
     damaged = f"{home() / 'cal_housing_py3.pkz'} is damaged: delete it and run `python -m influence data {NAME}`."
     try:
         bunch = fetch_california_housing(data_home=str(home()), download_if_missing=download)
@@ -87,6 +87,8 @@ def _read(download: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _split(inputs: np.ndarray, labels: np.ndarray) -> Dataset:
+    from sklearn.model_selection import train_test_split
+
     rows = np.arange(len(inputs), dtype=np.int32)
     train, test = (np.sort(part) for part in train_test_split(rows, test_size=0.2, random_state=_SPLIT_SEED))
     return Dataset(

@@ -8,12 +8,15 @@ import importlib
 import io
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from influence.datasets.base import Dataset, Split, data_home, missing
 from influence.errors import InfluenceError
+
+if TYPE_CHECKING:
+    import torch
 
 NAME = "cifar10"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -41,11 +44,13 @@ def import_torchvision() -> ModuleType:
     return importlib.import_module("torchvision")
 
 
-_LIBRARY: list[torch.library.Library] = []
+_LIBRARY: "list[torch.library.Library]" = []
 
 
-def _library() -> torch.library.Library:
+def _library() -> "torch.library.Library":
     """The operators' library, kept alive: its definitions go when it is collected."""
+    import torch
+
     if not _LIBRARY:
         _LIBRARY.append(torch.library.Library("torchvision", "DEF"))
     return _LIBRARY[0]

@@ -4,6 +4,7 @@ Streamlit fades every other layer when something is selected, except the lines o
 be clicked are GeoJSON points drawn as thick lines, and a pick keeps its neighbours' colours.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,7 @@ import pydeck as pdk
 
 BLUE, ORANGE = (0, 114, 178), (213, 94, 0)  # Okabe and Ito's, told apart with any colour vision
 VIEWS = {
-    "California": pdk.ViewState(latitude=37.3, longitude=-119.3, zoom=4.7),
-    "Bay Area": pdk.ViewState(latitude=37.6, longitude=-122.15, zoom=8.3),
+    "California": pdk.ViewState(latitude=37.3, longitude=-119.3, zoom=4.6),
     "Palo Alto": pdk.ViewState(latitude=37.43, longitude=-122.135, zoom=11.6),
 }
 PICKABLE = "houses"  # the layer whose objects a click selects
@@ -58,7 +58,7 @@ class Style:
         return [140, 140, 140] if self.dark else [120, 120, 120]
 
 
-def picking_map(style: Style, houses: pd.DataFrame, picked: Iterable[int], view: str) -> pdk.Deck:
+def picking_map(style: Style, houses: pd.DataFrame, picked: Iterable[int], view: pdk.ViewState) -> pdk.Deck:
     """Test houses to click; the picked ones are ringed."""
     few = len(houses) < 100
     houses = _side_by_side(houses)
@@ -76,7 +76,7 @@ def picking_map(style: Style, houses: pd.DataFrame, picked: Iterable[int], view:
 
 
 def influence_map(
-    style: Style, proponents: pd.DataFrame, opponents: pd.DataFrame, houses: pd.DataFrame, view: str
+    style: Style, proponents: pd.DataFrame, opponents: pd.DataFrame, houses: pd.DataFrame, view: pdk.ViewState
 ) -> pdk.Deck:
     """Training houses sized by score: proponents blue with a plus, opponents orange with a minus; targets ringed."""
     points = _signed_points(proponents, "+", BLUE) + _signed_points(opponents, "−", ORANGE)
@@ -110,11 +110,16 @@ def extremes_map(
     )
 
 
-def view_of(name: str, house: pd.Series | None = None) -> pdk.ViewState:
-    """A named view, or one centred on a house."""
-    if house is None:
-        return VIEWS[name]
-    return pdk.ViewState(latitude=float(house["latitude"]), longitude=float(house["longitude"]), zoom=8.5)
+def view_around(houses: pd.DataFrame, pixels: int = 440) -> pdk.ViewState:
+    """The closest view, up to a city, in which all the houses fit."""
+    latitude, longitude = houses["latitude"], houses["longitude"]
+    # Degrees of longitude that a degree of latitude is as tall as, in the middle of California.
+    span = max(longitude.max() - longitude.min(), 1.26 * (latitude.max() - latitude.min()), 0.01)
+    return pdk.ViewState(
+        latitude=round(float(latitude.max() + latitude.min()) / 2, 3),
+        longitude=round(float(longitude.max() + longitude.min()) / 2, 3),
+        zoom=round(min(math.log2(360 / 512 * pixels / span), 9.5), 2),
+    )
 
 
 def clicked(selection: Any) -> int | None:
@@ -127,9 +132,8 @@ def dollars(value: float) -> str:
     return "unknown" if pd.isna(value) else f"${value:,.0f}"
 
 
-def _deck(layers: list[pdk.Layer], view: str | pdk.ViewState, tooltip: dict[str, str]) -> pdk.Deck:
-    state = VIEWS[view] if isinstance(view, str) else view
-    return pdk.Deck(layers=layers, map_provider=None, initial_view_state=state, tooltip=tooltip)
+def _deck(layers: list[pdk.Layer], view: pdk.ViewState, tooltip: dict[str, str]) -> pdk.Deck:
+    return pdk.Deck(layers=layers, map_provider=None, initial_view_state=view, tooltip=tooltip)
 
 
 def _counties(style: Style) -> pdk.Layer:

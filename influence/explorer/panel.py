@@ -12,6 +12,8 @@ from influence.explorer.maps import Style
 from influence.results import Entry
 from influence.runs import Run, Runner
 
+_PAGES = {"tracin": "pages/houses.py"}  # where the result of each job is shown
+
 
 @st.cache_resource
 def runner() -> Runner:
@@ -76,17 +78,11 @@ def _ending(run: Run) -> None:
         st.success(f"**{run.out.name}** is done ({_duration(run.seconds)}).", icon=":material/check:")
     else:
         return
-    columns = st.columns(2)
+    left, right = st.columns(2, vertical_alignment="center")
     if run.state == "done":
-        columns[0].button(
-            "Show it", key=f"show_{run.number}", on_click=_show, args=(run,), type="primary", width="stretch"
-        )
-    columns[1].button("Dismiss", key=f"dismiss_{run.number}", on_click=runner().dismiss, args=(run,), width="stretch")
-
-
-def _show(run: Run) -> None:
-    st.session_state["result"] = run.out.name
-    runner().dismiss(run)
+        page = _PAGES[run.arguments[0]]
+        left.page_link(page, label="**Show it**", icon=":material/visibility:", query_params={"result": run.out.name})
+    right.button("Dismiss", key=f"dismiss_{run.number}", on_click=runner().dismiss, args=(run,), width="stretch")
 
 
 def _duration(seconds: float) -> str:
@@ -105,10 +101,29 @@ def new_name(method: str) -> str:
     return f"{method}-{datetime.now():%Y-%m-%d-%H%M%S}"
 
 
+# --- links ---------------------------------------------------------------------------------------------------------
+
+Check = Callable[[str, object, str], None]
+
+
+def link_checker() -> Check:
+    """Remember what the address says before the widgets read it.
+
+    The returned function takes a parameter's name, what is shown instead, and why; it warns where they differ.
+    """
+    asked = dict(st.query_params)
+
+    def check(key: str, shown: object, why: str) -> None:
+        if key in asked and asked[key].casefold() != str(shown).casefold():
+            st.warning(f"The link asks for {key}={asked[key]}: {why}")
+
+    return check
+
+
 # --- results --------------------------------------------------------------------------------------------------------
 
 
-def choose_result(dataset: str, method: str) -> Entry:
+def choose_result(dataset: str, method: str, check: Check) -> Entry:
     """A list of the results of a method, with rename and delete. Stops the page where there is none."""
     if message := st.session_state.pop("panel_message", None):
         st.error(message)
@@ -122,6 +137,7 @@ def choose_result(dataset: str, method: str) -> Entry:
         st.session_state.pop("result", None)
     name = st.selectbox("Result", list(by_name), key="result", bind="query-params")
     entry = by_name[name]
+    check("result", name, f"there is no such result, so “{name}” is shown.")
     if not entry.is_shipped:
         with st.popover("Rename or delete", width="stretch"):
             st.text_input("New name", value=entry.name, key=f"name_of_{entry.name}")
@@ -156,23 +172,9 @@ def _delete(entry: Entry) -> None:
         st.session_state["panel_message"] = str(error)
 
 
-# --- files and links ------------------------------------------------------------------------------------------------
-
-
 def stamp(path: Path) -> int:
     """When a file changed, for cache keys; 0 where it is missing."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def link_checker() -> Callable[[str, object, str], None]:
-    """Remember what the address says before the widgets read it; the returned function says what did not fit."""
-    asked = dict(st.query_params)
-
-    def check(key: str, shown: object, why: str) -> None:
-        if key in asked and asked[key] != str(shown):
-            st.warning(f"The link asks for {key}={asked[key]}: {why}")
-
-    return check

@@ -1,0 +1,46 @@
+# make app: the explorer.  make test: the whole suite.  Both make .venv first, and are quick the second time.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8501
+# Where the data sets are; the tests of this project's own machines keep them beside the checkout.
+export INFLUENCE_DATA_DIR ?= $(if $(wildcard ../shared/data),../shared/data,data)
+
+.PHONY: app data test lint precomputed benchmarks clean
+
+app: .venv/app data
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+# Without a network the explorer works all the same, with what ships.
+data: .venv/app
+	@$(BIN)/python -m influence data || echo "Going on without the missing data sets."
+
+test: .venv/dev data
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+precomputed: .venv/app
+	$(BIN)/python -m influence tracin california-housing --out precomputed/california-housing/tracin --replace
+
+benchmarks: .venv/dev
+	$(BIN)/python -m benchmarks.tracin
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+
+.venv/app: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements.txt requirements-dev.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch .venv/app $@

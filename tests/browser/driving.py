@@ -1,0 +1,108 @@
+"""A server that serves the app, a page that remembers what went wrong, and how to point at a map."""
+
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+# Streamlit asks for two files below every page's address, finds them at the root, and leaves two lines on the console.
+KNOWN_404 = ("/_stcore/health", "/_stcore/host-config")
+
+
+@dataclass
+class Server:
+    """The app, served from the checkout."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    results: Path
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def start_server(results: Path, **environment: str) -> Server:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "INFLUENCE_RESULTS_DIR": str(results), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
+            return Server(url, process, results)
+        except OSError:
+            time.sleep(0.1)
+    process.kill()
+    raise RuntimeError("the server did not start")
+
+
+@dataclass
+class Visit:
+    """A page with a record of what went wrong on it."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> Page:
+        self.page.goto(url)
+        self.page.get_by_text("How far to trust this").wait_for(timeout=60_000)
+        settled(self.page)
+        return self.page
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.location["url"].endswith(KNOWN_404):
+            self.complaints.append(f"{message.text} ({message.location['url']})")
+
+    def on_request(self, request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")):
+            self.outside.append(request.url)
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run and nothing is stale."""
+    page.wait_for_function(
+        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+        " && !document.querySelector('[data-stale=true]')"
+    )
+
+
+def heading(page: Page, text: str) -> Locator:
+    return page.get_by_role("heading", name=text, exact=True)
+
+
+def click_on_map(
+    page: Page, chart: Locator, longitude: float, latitude: float, view: tuple[float, float, float]
+) -> None:
+    """Click a place on a map whose view is (longitude, latitude, zoom), by the Web Mercator projection."""
+
+    def project(longitude: float, latitude: float) -> tuple[float, float]:
+        scale = 512 * 2 ** view[2]
+        y = math.log(math.tan(math.pi / 4 + math.radians(latitude) / 2))
+        return scale * (longitude + 180) / 360, scale * (math.pi - y) / (2 * math.pi)
+
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    x, y = project(longitude, latitude)
+    centre_x, centre_y = project(view[0], view[1])
+    page.mouse.click(box["x"] + box["width"] / 2 + x - centre_x, box["y"] + box["height"] / 2 + y - centre_y)

@@ -1,0 +1,171 @@
+"""The houses page as people use it: by link, mouse, keyboard, in the dark, on a phone, without a network."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, expect
+
+from influence import datasets
+from influence.explorer.maps import VIEWS
+from tests.browser.driving import Server, Visit, click_on_map, heading, settled, start_server
+
+SHOTS = Path(__file__).parents[2] / "test-output"
+FIRST, OTHER = 17136, 18232  # two of Palo Alto's eleven
+
+
+def influence_rows(page: Page) -> int:
+    """How many training houses the page offers for download."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download these as CSV").click()
+    return len(pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes())))
+
+
+def test_a_deep_link_opens_on_a_fresh_server(fresh_server: Server, visit: Visit) -> None:
+    page = visit.open(f"{fresh_server.url}/houses?house={OTHER}&k=3")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    expect(heading(page, f"House {OTHER}")).to_be_visible()
+    expect(page.get_by_role("link", name="Home")).to_be_visible()  # the frame is there too
+    assert influence_rows(page) == 6
+    assert visit.complaints == []
+
+
+def test_clicking_a_house_on_the_map_shows_its_influences(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/houses")
+    expect(heading(page, f"House {FIRST}")).to_be_visible()
+    view = VIEWS["Palo Alto"]
+    chart = page.get_by_test_id("stDeckGlJsonChart").first
+    page.wait_for_timeout(1000)  # the first frame of WebGL
+    click_on_map(page, chart, -122.11, 37.41, (view.longitude, view.latitude, view.zoom))
+    expect(heading(page, f"House {OTHER}")).to_be_visible()
+    page.wait_for_url(f"**/houses?house={OTHER}")
+    page.go_back()
+    expect(heading(page, f"House {FIRST}")).to_be_visible()
+    page.go_forward()
+    expect(heading(page, f"House {OTHER}")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_any_house_can_be_picked_by_table_and_keyboard(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/houses")
+    table = page.get_by_test_id("stDataFrame").first
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 40, box["y"] + 35 + 17)
+    page.keyboard.press("ArrowDown")
+    expect(heading(page, f"House {OTHER}")).to_be_visible()
+
+    number = page.get_by_role("spinbutton", name="House number")
+    number.fill("12")
+    number.press("Enter")
+    expect(heading(page, "House 12")).to_be_visible()
+
+    number.fill("5")
+    number.press("Enter")
+    expect(page.get_by_text("House 5 is a training house")).to_be_visible()
+    expect(heading(page, f"House {FIRST}")).to_be_visible()
+
+
+def test_the_eleven_together(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/houses")
+    toggle = page.get_by_role("switch", name="All of Palo Alto’s eleven together")
+    toggle.focus()
+    page.keyboard.press("Space")
+    expect(heading(page, "The eleven Palo Alto houses together")).to_be_visible()
+    page.wait_for_url("**/houses?together=true")
+
+
+def test_a_house_of_all_can_be_clicked(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/houses?from=All+test+houses")
+    page.wait_for_timeout(2000)
+    view = VIEWS["California"]
+    chart = page.get_by_test_id("stDeckGlJsonChart").first
+    house, longitude, latitude = loneliest_house()
+    click_on_map(page, chart, longitude, latitude, (view.longitude, view.latitude, view.zoom))
+    expect(heading(page, f"House {house}")).to_be_visible()
+
+
+def loneliest_house() -> tuple[int, float, float]:
+    """The test house that is farthest from its nearest neighbour, so that a click can mean no other."""
+    test = datasets.load("california-housing").test
+    places = test.inputs[:, [7, 6]]
+    distance = np.linalg.norm(places[:, None] - places[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    row = int(distance.min(axis=1).argmax())
+    return int(test.index[row]), *places[row]
+
+
+def test_bad_links_fall_back_with_a_message(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/houses?house=99999&k=500&result=gone&show=nothing")
+    expect(heading(page, f"House {FIRST}")).to_be_visible()
+    for asked in ("house=99999", "k=500", "result=gone", "show=nothing"):
+        expect(page.get_by_text(f"The link asks for {asked}")).to_be_visible()
+
+
+def test_self_influence_and_its_table(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/houses")
+    page.get_by_role("radio", name="Self-influence").click()
+    expect(heading(page, "100 highest")).to_be_visible()
+    page.wait_for_url("**/houses?show=Self-influence")
+    chart = page.get_by_test_id("stDeckGlJsonChart").first
+    page.wait_for_timeout(2000)
+    before = chart.screenshot()
+    box = page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 40, box["y"] + 35 + 17)
+    page.wait_for_timeout(2000)
+    settled(page)
+    assert chart.screenshot() != before  # it moved to the house
+    assert visit.complaints == []
+
+
+def test_nothing_is_asked_of_the_network(server: Server, visit: Visit) -> None:
+    visit.page.route(lambda url: not url.startswith(server.url), lambda route: route.abort())
+    page = visit.open(f"{server.url}/houses")
+    expect(heading(page, f"House {FIRST}")).to_be_visible()
+    page.wait_for_timeout(2000)
+    assert visit.outside == []
+    assert visit.complaints == []
+
+
+def test_without_the_data_set_the_story_is_told(visit: Visit, tmp_path: Path) -> None:
+    server = start_server(tmp_path / "results", INFLUENCE_DATA_DIR=str(tmp_path / "no-data"))
+    try:
+        page = visit.open(f"{server.url}/houses?k=20")
+        expect(page.get_by_text("The data set is not on this machine")).to_be_visible()
+        assert influence_rows(page) == 40
+        expect(page.get_by_role("button", name="Start run")).to_be_disabled()
+        page.get_by_role("radio", name="Self-influence").click()
+        expect(heading(page, "100 lowest")).to_be_visible()
+        assert visit.complaints == []
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize(
+    "visit",
+    [
+        pytest.param({"color_scheme": "light"}, id="light"),
+        pytest.param({"color_scheme": "dark"}, id="dark"),
+        pytest.param({"viewport": {"width": 390, "height": 844}}, id="narrow"),
+    ],
+    indirect=True,
+)
+def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.id
+    SHOTS.mkdir(exist_ok=True)
+    for part in ("Influence on a house", "Self-influence"):
+        page = visit.open(f"{server.url}/houses?show={part.replace(' ', '+')}")
+        page.wait_for_timeout(3000)
+        main = page.get_by_test_id("stMain")
+        height = main.evaluate("element => element.scrollHeight")
+        width = page.viewport_size["width"]  # type: ignore[index]
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1500)
+        page.screenshot(path=SHOTS / f"houses-{part.split()[0].lower()}-{name}.png")
+        assert main.evaluate("element => element.scrollWidth <= element.clientWidth")  # nothing sticks out
+        page.set_viewport_size({"width": width, "height": 844})
+    assert visit.complaints == []

@@ -1,0 +1,197 @@
+"""What the houses page shows, without Streamlit."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from influence import results
+from influence.datasets import Dataset
+from influence.errors import InfluenceError
+from influence.explorer import charts, maps
+from influence.explorer.houses import Houses, provenance, score_bins
+from influence.results import Result
+
+FIRST = 17136  # the first of Palo Alto's eleven
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Result:
+    return results.read(results.precomputed_home() / "california-housing" / "tracin", "shipped")
+
+
+@pytest.fixture(scope="module")
+def without_data(shipped: Result) -> Houses:
+    return Houses(shipped, None)
+
+
+@pytest.fixture
+def with_data(shipped: Result, houses: Dataset) -> Houses:
+    return Houses(shipped, houses)
+
+
+def test_the_shipped_result_is_the_papers_setting(shipped: Result) -> None:
+    assert len(shipped.targets) == 4128 + 1
+    assert len(shipped.train) == 16512
+    assert shipped.manifest["config"]["learner"]["epochs"] == 200
+    assert shipped.manifest["checkpoint_epochs"] == list(range(20, 201, 20))
+    assert shipped.manifest["quality"]["explained_variance"]["test"] >= 0.70
+    assert len(shipped.groups[-1]["targets"]) == 11
+
+
+def test_only_the_named_houses_ship_with_a_place(shipped: Result) -> None:
+    assert sorted(shipped.targets.index[shipped.targets["price"].notna()]) == shipped.groups[-1]["targets"]
+    shown = [shipped.of(target) for target in (-1, *shipped.groups[-1]["targets"])]
+    top = {int(train) for frame in shown for train in frame.loc[frame["rank"].abs() <= 20, "train"]}
+    order = shipped.train["self_influence"].sort_values().index
+    expected = top | {int(house) for house in order[:100]} | {int(house) for house in order[-100:]}
+    assert set(shipped.train.index[shipped.train["price"].notna()]) == expected
+
+
+def test_without_the_data_set_every_shown_house_has_a_place(without_data: Houses) -> None:
+    assert without_data.max_k == 20
+    for target in (without_data.group_id, *without_data.palo_alto):
+        pick = without_data.pick(target, 20)
+        assert len(pick.table) == 40
+        assert pick.table.notna().all(axis=None)
+        assert "MedInc" not in pick.table
+    for frame in without_data.extremes:
+        assert len(frame) == 100
+        assert frame[["latitude", "longitude", "price", "prediction"]].notna().all(axis=None)
+
+
+def test_named_and_joined_columns_agree(without_data: Houses, with_data: Houses) -> None:
+    for column in ("price", "prediction", "latitude", "longitude", "residual"):
+        named = without_data.train[column].dropna()
+        np.testing.assert_allclose(with_data.train.loc[named.index, column], named, rtol=1e-5, atol=1)
+
+
+def test_a_pick_is_ordered_and_signed(with_data: Houses) -> None:
+    pick = with_data.pick(FIRST, 50)
+    assert list(pick.proponents["rank"]) == list(range(1, 51))
+    assert list(pick.opponents["rank"]) == list(range(-1, -51, -1))
+    assert (np.diff(pick.proponents["score"]) <= 0).all()
+    assert (np.diff(pick.opponents["score"]) >= 0).all()
+    assert pick.proponents["score"].iloc[0] > 0 > pick.opponents["score"].iloc[0]
+    assert list(pick.table.columns[:4]) == ["target", "rank", "score", "train"]
+
+
+def test_distance_is_the_great_circle_to_the_nearest_target(with_data: Houses) -> None:
+    pick = with_data.pick(FIRST, 5)
+    here, there = pick.houses.iloc[0], pick.proponents.iloc[0]
+    a, b = (
+        np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+        for lat, lon in (np.radians([row["latitude"], row["longitude"]]) for row in (here, there))
+    )
+    assert there["km"] == pytest.approx(6371 * np.arccos(a @ b), rel=1e-6)
+    together = with_data.pick(with_data.group_id, 5)
+    assert len(together.houses) == 11
+    assert (together.proponents["km"] >= 0).all()
+
+
+def test_a_groups_scores_are_the_sums_of_its_members(with_data: Houses) -> None:
+    group = with_data.pick(with_data.group_id, 50).table.set_index("train")["score"]
+    total = pd.Series(0.0, index=group.index)
+    covered = pd.Series(0, index=group.index)
+    for target in with_data.palo_alto:
+        one = with_data.result.of(target).set_index("train")["score"]
+        shared = group.index.intersection(one.index)
+        total[shared] += one[shared]
+        covered[shared] += 1
+    everywhere = covered == 11  # kept for each of the eleven, so that the sum is whole
+    assert everywhere.sum() >= 3
+    np.testing.assert_allclose(total[everywhere], group[everywhere], rtol=1e-4)
+
+
+def test_the_histogram_accounts_for_every_house(with_data: Houses) -> None:
+    pick = with_data.pick(FIRST, 10)
+    assert (np.diff(pick.quantiles, axis=1) >= 0).all()
+    edges, share = score_bins(pick)
+    assert share.sum() == pytest.approx(1)
+    assert (share >= 0).all()
+    assert edges[-1] == pytest.approx(pick.proponents["score"].iloc[0])
+    assert edges[0] == pytest.approx(pick.opponents["score"].iloc[0])
+
+
+def test_why_a_number_cannot_be_picked(with_data: Houses, without_data: Houses) -> None:
+    (not_in_palo_alto,) = with_data.test.index[1:2]
+    assert with_data.why_not(FIRST) is None
+    assert with_data.why_not(not_in_palo_alto) is None
+    assert "not on this machine" in str(without_data.why_not(not_in_palo_alto))
+    assert with_data.why_not(int(with_data.train.index[0])) == (
+        f"House {with_data.train.index[0]} is a training house: only test houses are explained."
+    )
+    assert "There is no house 99999" in str(with_data.why_not(99999))
+
+
+def test_a_result_of_other_data_is_refused(shipped: Result, houses: Dataset) -> None:
+    other = replace(shipped, manifest={**shipped.manifest, "dataset_hash": "0" * 64})
+    with pytest.raises(InfluenceError, match="another version of california-housing"):
+        Houses(other, houses)
+
+
+def test_provenance_names_what_a_reader_needs(shipped: Result) -> None:
+    line = provenance(shipped)
+    for part in ("california-housing", "Adam", "10 checkpoints", "seed 0", shipped.manifest["created"][:10]):
+        assert part in line
+
+
+def test_maps_hold_plain_numbers(without_data: Houses) -> None:
+    # A NumPy scalar would reach the browser as the text "np.float32(14.0)", and its disc would not be drawn.
+    pick = without_data.pick(FIRST, 5)
+    style = maps.Style(dark=False, static_url="/app/static")
+    view = maps.view_around(pick.proponents)
+    for deck in (
+        maps.influence_map(style, pick.proponents, pick.opponents, pick.houses, view),
+        maps.picking_map(style, without_data.test.loc[without_data.palo_alto], [FIRST], view),
+        maps.extremes_map(style, without_data.extremes[0], maps.BLUE, without_data.extremes[0].iloc[:1], view),
+    ):
+        assert "np.float" not in deck.to_json()
+        assert deck.map_provider is None
+        assert "http" not in json.dumps(json.loads(deck.to_json())["layers"])
+
+
+def test_houses_of_one_place_can_be_told_apart_on_the_map(without_data: Houses) -> None:
+    eleven = without_data.test.loc[without_data.palo_alto]
+    assert eleven.duplicated(["latitude", "longitude"]).any()
+    deck = maps.picking_map(maps.Style(False, ""), eleven, [], maps.VIEWS["Palo Alto"])
+    (layer,) = (layer for layer in json.loads(deck.to_json())["layers"] if layer["id"] == maps.PICKABLE)
+    places = [tuple(feature["geometry"]["coordinates"]) for feature in layer["data"]["features"]]
+    assert len(set(places)) == 11
+
+
+def test_a_click_names_a_house_or_nothing() -> None:
+    click = {"selection": {"objects": {maps.PICKABLE: [{"properties": {"house": 7}}]}}}
+    assert maps.clicked(click) == 7
+    assert maps.clicked({"selection": {"objects": {}}}) is None
+
+
+def test_a_fitted_view_shows_every_house() -> None:
+    rng = np.random.default_rng(0)
+    for spread in (0.001, 0.1, 8.0):
+        houses = pd.DataFrame(
+            {
+                "latitude": 37 + spread * rng.uniform(-0.5, 0.5, 9),
+                "longitude": -120 + spread * rng.uniform(-0.5, 0.5, 9),
+            }
+        )
+        view = maps.view_around(houses, pixels=440)
+        scale = 512 * 2**view.zoom
+        x = scale * (houses["longitude"] - view.longitude) / 360
+        mercator = np.log(np.tan(np.pi / 4 + np.radians(houses["latitude"]) / 2))
+        centre = np.log(np.tan(np.pi / 4 + np.radians(view.latitude) / 2))
+        y = scale * (mercator - centre) / (2 * np.pi)
+        assert x.abs().max() < 240
+        assert y.abs().max() < 240
+
+
+def test_figures_mark_what_is_shown(with_data: Houses) -> None:
+    pick = with_data.pick(FIRST, 7)
+    bars, proponents, opponents = charts.score_distribution(pick, 16512).data
+    assert sum(bars.y) == pytest.approx(16512)
+    assert len(proponents.x) == len(opponents.x) == 7
+    (histogram,) = charts.self_influence_histogram(with_data).data
+    assert sum(histogram.y) == 16512
+    assert len(charts.self_influence_scatter(with_data, "price", "price").data[0].x) == 16512
