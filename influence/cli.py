@@ -16,10 +16,11 @@ from influence.errors import InfluenceError
 app = typer.Typer(
     name="python -m influence",
     help="Which training examples made my model do that? Datamodels, TracIn, and the results that the explorer shows.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+_INTERRUPTED = 130  # what a shell calls a process that Ctrl-C ended; Typer returns it for KeyboardInterrupt
 
 Out = Annotated[
     Path | None,
@@ -37,15 +38,18 @@ Events = Annotated[
 
 
 def main() -> None:
-    """Run the command line; what the user can mend ends with one sentence and exit status 1."""
+    """Run the command line; what the user can mend ends with one sentence, and status 1, or 2 if it was mistyped."""
     try:
-        app()
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except InfluenceError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except typer.TyperException as error:
+        print(f"Error: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)
+    if status == _INTERRUPTED:
         print("Stopped; nothing was kept of this run.", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(status)
 
 
 @app.command(epilog="Example: python -m influence data california-housing")

@@ -1,0 +1,245 @@
+"""The command line as people use it: a process, its exit status, and what it prints."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from influence import cli, results
+
+VERBS = ("data", "tracin", "replay", "check")
+QUICK = ("tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5")
+
+
+def influence(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "influence", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, **options)  # type: ignore[call-overload]
+
+
+def refused(*arguments: object, status: int = 1, **options: object) -> str:
+    """The one sentence on standard error with which a command ends, and nothing on standard output."""
+    ended = influence(*arguments, **options)
+    assert ended.returncode == status, ended.stderr
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.startswith("Error: ")
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr.removeprefix("Error: ").rstrip()
+
+
+@pytest.fixture(scope="module")
+def short(houses, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One run on the real data set, of one epoch."""
+    out = tmp_path_factory.mktemp("cli") / "short"
+    return out, influence(*QUICK, "--seed", 3, "--out", out)
+
+
+def test_a_run_prints_where_its_result_is_and_no_progress_bar(short):
+    out, ended = short
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"Result: {out}\n"
+
+
+def test_a_run_leaves_a_whole_result(short):
+    out, _ = short
+    assert os.listdir(out.parent) == ["short"]
+    read = results.read(out)
+    assert (len(read.targets), len(read.train), len(read.influences)) == (4_129, 16_512, 4_129 * 10)
+    assert read.manifest["config"]["learner"] == {
+        "seed": 3,
+        "epochs": 1,
+        "checkpoint_every": 1,
+        "learning_rate": 1e-3,
+        "batch_size": 512,
+    }
+    assert (out / "checkpoints" / "epoch-0001.safetensors").is_file()
+
+
+def test_check(short, tmp_path):
+    out, _ = short
+    ended = influence("check", out)
+    assert ended.returncode == 0
+    assert ended.stdout == (
+        f"{out}: tracin on california-housing, 4,129 targets, 16,512 training examples, 41,290 scores. "
+        "Complete and undamaged.\n"
+    )
+    shutil.copytree(out, tmp_path / "copy")
+    with open(tmp_path / "copy" / "train.parquet", "r+b") as file:
+        file.truncate(1_000)
+    assert "train.parquet is damaged" in refused("check", tmp_path / "copy")
+    assert "is not a result folder" in refused("check", tmp_path)
+
+
+def test_a_replay_on_the_real_data(short, tmp_path):
+    out, _ = short
+    ended = influence("replay", out, "--out", tmp_path / "again")
+    assert ended.returncode == 0, ended.stderr
+    assert results.read_manifest(tmp_path / "again")["tables"] == results.read_manifest(out)["tables"]
+
+
+def test_an_existing_result_is_kept(short):
+    out, _ = short
+    before = (out / "manifest.json").read_bytes()
+    assert f"{out} exists already" in refused(*QUICK, "--out", out)
+    assert (out / "manifest.json").read_bytes() == before
+
+
+def test_help_lists_the_verbs():
+    ended = influence("--help")
+    assert ended.returncode == 0
+    assert all(verb in ended.stdout for verb in VERBS)
+
+
+@pytest.fixture
+def here(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """The command line within this process, which saves the seconds that torch takes to import."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["influence", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(caught.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+def test_no_verb_is_help(here):
+    assert here() == here("--help")
+    assert "california" not in here()[1]
+    assert all(verb in here()[1] for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_an_example(here, verb, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    status, output, errors = here(verb, "--help")
+    assert (status, errors) == (0, "")
+    assert f"Example: python -m influence {verb}" in output
+
+
+def test_an_unknown_verb():
+    assert refused("tracing", status=2) == "No such command 'tracing'. Did you mean 'tracin'?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tracin", "california-housing", "--epoch", "3"], "No such option: --epoch"),
+        (["tracin", "california-housing", "--epochs", "many"], "Invalid value for '--epochs'"),
+        (["tracin"], "Missing argument"),
+        (["check"], "Missing argument"),
+        (["check", "a", "b"], "unexpected extra argument"),
+    ],
+)
+def test_a_mistyped_command(here, arguments, message):
+    status, output, errors = here(*arguments)
+    assert (status, output) == (2, "")
+    assert message in errors
+    assert errors.startswith("Error: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tracin", "california"], "There is no data set 'california': did you mean california-housing?"),
+        (["data", "cifra10"], "There is no data set 'cifra10': did you mean cifar10?"),
+        (["tracin", "cifar10"], "for cifar10 there is no learner with checkpoints"),
+        (["tracin", "california-housing", "--epochs", "5"], "checkpoint_every is 20 and epochs is 5, which leaves no"),
+        (["tracin", "california-housing", "--epochs", "0"], "epochs is 0, but must be at least 1."),
+        (["tracin", "california-housing", "--learning-rate", "nan"], "learning_rate is nan, but must be a positive"),
+        (["tracin", "california-housing", "--learning-rate", "-1"], "learning_rate is -1.0, but must be a positive"),
+        (["tracin", "california-housing", "--seed", "-1"], "seed is -1, but must lie between"),
+        (["replay", "no/such/result"], "no/such/result is not a result folder"),
+    ],
+)
+def test_bad_values(here, arguments, message, results_home):
+    status, output, errors = here(*arguments)
+    assert (status, output) == (1, "")
+    assert message in errors
+    assert errors.startswith("Error: ")
+    assert errors.count("\n") == 1
+    assert not results_home.exists()
+
+
+def test_k_larger_than_the_training_set(houses, results_home):
+    text = refused("tracin", "california-housing", "--k", 16_513)
+    assert text == "k is 16513, but must lie between 1 and the 16512 training examples."
+    assert not results_home.exists()
+
+
+def test_a_missing_data_set(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    status, _, errors = here(*QUICK)
+    assert status == 1
+    assert "run `python -m influence data california-housing`" in errors
+
+
+def test_a_place_that_cannot_be_written_to(here, houses):
+    status, output, errors = here(*QUICK, "--out", "/proc/results")
+    assert (status, output) == (1, "")
+    assert errors.startswith(("Error: /proc/results can't be written to", "Error: Writing to /proc/results failed"))
+
+
+def test_divergence(here, houses, results_home):
+    status, output, errors = here(*QUICK, "--learning-rate", "1e20")
+    assert (status, output) == (1, "")
+    assert "Training diverged in epoch 1" in errors
+    assert os.listdir(results_home) == []
+
+
+def test_a_write_that_the_system_stops(houses, results_home):
+    """A file-size limit below a checkpoint's 676 KB: a real failing write, as on a full disk."""
+    text = refused(
+        *QUICK,
+        "--out",
+        results_home / "one",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+    )
+    assert text.endswith("is full: nothing was kept of this run. Free some space and start it again.")
+    assert os.listdir(results_home) == []
+
+
+def started(results_home: Path) -> subprocess.Popen[str]:
+    """A long run that has begun to work."""
+    command = [sys.executable, "-m", "influence", *QUICK[:2], "--epochs", "1000", "--out", str(results_home / "one")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(results_home.glob(".partial-*/")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return process
+
+
+def test_a_killed_run_leaves_nothing_that_is_seen(houses, results_home):
+    process = started(results_home)
+    process.kill()
+    process.communicate()
+    assert [path.name[:9] for path in results_home.iterdir()] == [".partial-"]
+    assert results.catalogue("california-housing", "tracin")[0][1:] == []
+    results.sweep(results_home)
+    assert os.listdir(results_home) == []
+
+
+def test_ctrl_c_is_one_sentence_and_leaves_nothing(houses, results_home):
+    process = started(results_home)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert (output, errors) == ("", "Stopped; nothing was kept of this run.\n")
+    assert os.listdir(results_home) == []
+
+
+def test_data_verifies_what_is_there(houses):
+    ended = influence("data", "california-housing")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "california-housing: 16,512 training and 4,128 test examples, verified.\n"
