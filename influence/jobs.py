@@ -8,7 +8,7 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -46,7 +46,13 @@ class TracInConfig:
     def from_dict(cls, values: dict[str, Any]) -> "TracInConfig":
         """The inverse of `dataclasses.asdict`; unknown or missing names are an `InfluenceError`."""
         try:
-            return cls(**{**values, "learner": RegressionConfig(**values["learner"])})
+            config = cls(**{**values, "learner": RegressionConfig(**values["learner"])})
+            for part in (config, config.learner):
+                for one in fields(part):
+                    value, expected = getattr(part, one.name), one.type
+                    if not isinstance(value, (int, float) if expected is float else expected):  # type: ignore[arg-type]
+                        raise TypeError(f"{one.name} is {value!r}")
+            return config
         except (KeyError, TypeError) as error:
             raise InfluenceError(
                 f"This is not the config of a TracIn run ({error}): use a result's own manifest."

@@ -1,0 +1,217 @@
+"""The TracIn job on a few hundred houses: what it writes is what TracInCP gives for the checkpoints it keeps."""
+
+import errno
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, results
+from influence.datasets.california_housing import is_palo_alto
+from influence.jobs import TracInConfig
+from influence.learners import regression
+from influence.learners.checkpoints import load_folder
+from influence.learners.regression import RegressionConfig, Standardised
+
+CONFIG = TracInConfig(k=30, learner=RegressionConfig(seed=1, epochs=4, checkpoint_every=2, batch_size=64))
+
+
+def part(split: Split, rows: np.ndarray) -> Split:
+    return Split(split.index[rows], split.inputs[rows], split.labels[rows])
+
+
+@pytest.fixture(scope="module")
+def village(houses) -> Dataset:
+    """Every fortieth training house, and the eleven of Palo Alto among fifty test houses."""
+    eleven = np.flatnonzero(is_palo_alto(houses.test))
+    test = np.union1d(eleven, np.arange(0, len(houses.test), 100))
+    train = np.arange(0, len(houses.train), 40)
+    return Dataset(houses.name, part(houses.train, train), part(houses.test, test), houses.feature_names)
+
+
+@pytest.fixture
+def _in_the_village(village, monkeypatch) -> None:
+    monkeypatch.setattr(datasets, "load", lambda name: village)
+
+
+@pytest.fixture(scope="module")
+def folder(village, tmp_path_factory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "load", lambda name: village)
+        return jobs.tracin(CONFIG, tmp_path_factory.mktemp("job") / "one")
+
+
+@pytest.fixture(scope="module")
+def direct(folder, village) -> tuple[TracInCP, Examples, Examples]:
+    """A scorer on the checkpoints in the folder, with the training and the test examples."""
+    data = Standardised.of(village)
+    scorer = TracInCP(regression.build(8), load_folder(folder / "checkpoints"), regression.squared_error)
+    return scorer, Examples(data.train_inputs, data.train_labels), Examples(data.test_inputs, data.test_labels)
+
+
+def test_the_manifest_says_everything(folder, village):
+    manifest = results.read(folder).manifest
+    assert manifest["dataset"] == "california-housing"
+    assert manifest["dataset_hash"] == village.content_hash
+    assert manifest["method"] == "tracin"
+    assert manifest["config"] == asdict(CONFIG)
+    assert manifest["k"] == 30
+    assert manifest["checkpoint_epochs"] == manifest["loss_curve"]["epoch"] == [2, 4]
+    assert len(manifest["loss_curve"]["train_loss"]) == len(manifest["loss_curve"]["test_loss"]) == 2
+    assert set(manifest["quality"]["explained_variance"]) == {"train", "test"}
+    assert manifest["sign"].startswith("positive helps")
+    assert "SGD" in manifest["caveat"]
+    assert set(manifest["versions"]) >= {"python", "torch", "numpy"}
+    assert manifest["seconds"] > 0
+    (group,) = manifest["groups"]
+    assert group["id"] == jobs.PALO_ALTO
+    assert group["targets"] == village.test.index[is_palo_alto(village.test)].tolist()
+    assert len(group["targets"]) == 11
+
+
+def test_the_checkpoints_are_the_trainings(folder, village):
+    trained = regression.train(Standardised.of(village), CONFIG.learner)
+    for kept, made in zip(load_folder(folder / "checkpoints"), trained.checkpoints, strict=True):
+        assert (kept.epoch, kept.learning_rate, kept.test_loss) == (made.epoch, made.learning_rate, made.test_loss)
+        assert all(torch.equal(kept.state[name], value) for name, value in made.state.items())
+
+
+def test_the_tables_are_tracincps(folder, village, direct):
+    scorer, train, targets = direct
+    read = results.read(folder)
+    scores = scorer.scores(train, targets).double().numpy()
+    eleven = is_palo_alto(village.test)
+    rows = {jobs.PALO_ALTO: scores[eleven].sum(0)} | dict(zip(village.test.index.tolist(), scores, strict=True))
+    place = {name: i for i, name in enumerate(village.train.index.tolist())}
+    assert read.targets.index.tolist() == list(rows)
+    for target, expected in rows.items():
+        table = read.of(target)
+        assert table["rank"].tolist() == [*range(-30, 0), *range(1, 31)]
+        tolerance = 1e-5 * np.abs(expected).max()
+        columns = [place[name] for name in table["train"]]
+        np.testing.assert_allclose(table["score"], expected[columns], rtol=0, atol=tolerance)
+        order = np.sort(expected)
+        top, bottom = (table[table["rank"] * sign > 0].sort_values("rank", key=abs) for sign in (1, -1))
+        np.testing.assert_allclose(top["score"], order[::-1][:30], rtol=0, atol=tolerance)
+        np.testing.assert_allclose(bottom["score"], order[:30], rtol=0, atol=tolerance)
+        percentiles = read.targets.loc[target, "score_percentiles"]
+        assert len(percentiles) == 101
+        np.testing.assert_allclose(percentiles[[0, 100]], order[[0, -1]], rtol=0, atol=tolerance)
+        assert order[len(order) // 2 - 3] - tolerance <= percentiles[50] <= order[len(order) // 2 + 3] + tolerance
+    own = scorer.self_influence(train).numpy()
+    np.testing.assert_allclose(read.train["self_influence"], own, rtol=1e-5)
+
+
+def test_residuals_of_all_and_prices_of_the_named_alone(folder, village, direct):
+    _, train, targets = direct
+    read = results.read(folder)
+    model = regression.build(8)
+    model.load_state_dict(load_folder(folder / "checkpoints")[-1].state)
+    eleven = village.test.index[is_palo_alto(village.test)]
+    for table, split, examples in ((read.train, village.train, train), (read.targets.iloc[1:], village.test, targets)):
+        with torch.no_grad():
+            predictions = model(examples.inputs)[:, 0].numpy()
+        np.testing.assert_allclose(table["residual"], predictions - split.labels, rtol=0, atol=1e-5)
+        named = table["price"].notna().to_numpy()
+        assert (table[["prediction", "latitude", "longitude"]].notna().to_numpy() == named[:, None]).all()
+        np.testing.assert_allclose(table["price"][named], split.labels[named], rtol=1e-6)
+        np.testing.assert_allclose(table["longitude"][named], split.inputs[named, 7], rtol=1e-6)
+    assert set(read.targets.index[read.targets["price"].notna()]) == set(eleven)
+    assert read.targets.loc[jobs.PALO_ALTO, ["residual", "price"]].isna().all()
+
+    # Named are the 20 strongest either way of the eleven and of their group, and the extremes of self-influence.
+    top = [read.of(t)[read.of(t)["rank"].abs() <= 20]["train"] for t in (jobs.PALO_ALTO, *eleven)]
+    order = read.train["self_influence"].sort_values(kind="stable").index
+    expected = {*np.concatenate(top), *order[:100], *order[-100:]}
+    assert set(read.train.index[read.train["price"].notna()]) == expected
+    assert len(expected) < len(read.train)
+
+
+@pytest.mark.usefixtures("_in_the_village")
+def test_a_replay_gives_the_same_tables(folder, results_home):
+    again = results.read(jobs.replay(folder, results_home / "again"))
+    first = results.read(folder)
+    assert again.manifest["config"] == first.manifest["config"]
+    assert again.manifest["tables"] == first.manifest["tables"]  # row counts and SHA-256
+    assert again.influences.equals(first.influences)
+
+
+@pytest.mark.usefixtures("_in_the_village")
+def test_progress_rises_to_one(results_home):
+    seen: list[tuple[float, str]] = []
+    config = TracInConfig(k=1, learner=RegressionConfig(epochs=1, checkpoint_every=1))
+    jobs.tracin(config, results_home / "one", report=lambda share, what: seen.append((share, what)))
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert list(dict.fromkeys(what for _, what in seen)) == ["training", "scoring every pair", "self-influence", "done"]
+
+
+@pytest.mark.usefixtures("_in_the_village")
+@pytest.mark.parametrize("k", [0, 414])
+def test_k_out_of_range_is_refused_before_any_work(results_home, k):
+    with pytest.raises(InfluenceError, match=f"k is {k}, but must lie between 1 and the 413 training examples"):
+        jobs.tracin(TracInConfig(k=k), results_home / "one")
+    assert not results_home.exists()
+
+
+@pytest.mark.usefixtures("_in_the_village")
+def test_k_may_be_the_whole_training_set(results_home):
+    config = TracInConfig(k=413, learner=RegressionConfig(epochs=1, checkpoint_every=1))
+    read = results.read(jobs.tracin(config, results_home / "one"))
+    assert sorted(read.of(jobs.PALO_ALTO)["train"]) == sorted([*read.train.index] * 2)
+
+
+@pytest.mark.usefixtures("_in_the_village")
+@pytest.mark.parametrize("stage", ["training", "scoring every pair", "self-influence"])
+def test_a_disk_that_fills_at_any_stage_leaves_nothing(results_home, stage):
+    def report(share: float, what: str) -> None:
+        if what == stage:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    config = TracInConfig(k=1, learner=RegressionConfig(epochs=1, checkpoint_every=1))
+    with pytest.raises(InfluenceError, match="is full: nothing was kept of this run"):
+        jobs.tracin(config, results_home / "one", report=report)
+    assert os.listdir(results_home) == []
+
+
+def test_other_data_sets(results_home):
+    with pytest.raises(InfluenceError, match="did you mean california-housing"):
+        jobs.tracin(TracInConfig("california-hosing"), results_home / "one")
+    with pytest.raises(InfluenceError, match="for cifar10 there is no learner with checkpoints"):
+        jobs.tracin(TracInConfig("cifar10"), results_home / "one")
+    assert not results_home.exists()
+
+
+def test_a_config_survives_json():
+    assert TracInConfig.from_dict(asdict(CONFIG)) == CONFIG
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"learner": {"momentum": 0.9}},
+        {"learner": {}, "alpha": 0.5},
+        {"learner": 3},
+        {"learner": {}, "k": "5"},
+        {"learner": {"epochs": 2.5, "checkpoint_every": 1}},
+        {"learner": {"learning_rate": "0.1"}},
+        {"learner": {"seed": None}},
+    ],
+)
+def test_a_config_of_something_else(values):
+    with pytest.raises(InfluenceError) as caught:
+        TracInConfig.from_dict(values)
+    assert str(caught.value).startswith("This is not the config of a TracIn run (")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_replay_of_another_method(folder, tmp_path):
+    text = (folder / "manifest.json").read_text().replace('"method": "tracin"', '"method": "magic"')
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(InfluenceError, match="was made by 'magic', which this program does not know"):
+        jobs.replay(tmp_path, tmp_path / "again")
