@@ -79,10 +79,15 @@ def _ending(run: Run) -> None:
     else:
         return
     left, right = st.columns(2, vertical_alignment="center")
-    if run.state == "done":
-        page = _PAGES[run.arguments[0]]
-        left.page_link(page, label="**Show it**", icon=":material/visibility:", query_params={"result": run.out.name})
+    if run.state == "done" and left.button(
+        "Show it", key=f"show_{run.number}", on_click=_choose, args=(run.out.name,), type="primary", width="stretch"
+    ):
+        st.switch_page(_PAGES[run.arguments[0]])
     right.button("Dismiss", key=f"dismiss_{run.number}", on_click=runner().dismiss, args=(run,), width="stretch")
+
+
+def _choose(name: str) -> None:
+    st.session_state["result"] = name
 
 
 def _duration(seconds: float) -> str:

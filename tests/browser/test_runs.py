@@ -26,8 +26,8 @@ def start(page: Page, **settings: object) -> None:
     page.get_by_role("button", name="Start run").click()
 
 
-def test_cancel_leaves_nothing(server: Server, visit: Visit) -> None:
-    page = visit.open(f"{server.url}/houses")
+def test_cancel_leaves_nothing(fresh_server: Server, visit: Visit) -> None:
+    page = visit.open(f"{fresh_server.url}/houses")
     start(page)
     expect(page.get_by_role("button", name="Cancel run")).to_be_visible()
     expect(progress(page)).to_contain_text(re.compile(r"about \d+ (s|min) left"), timeout=60_000)
@@ -38,38 +38,42 @@ def test_cancel_leaves_nothing(server: Server, visit: Visit) -> None:
     page.get_by_role("link", name="Home").click()  # also on another page
     page.get_by_role("button", name="Cancel run").click()
     expect(page.get_by_text("was cancelled. Nothing is left of it.")).to_be_visible()
-    assert list(server.results.iterdir()) == []
+    assert list(fresh_server.results.iterdir()) == []
     page.get_by_role("button", name="Dismiss").click()
     expect(page.get_by_text("was cancelled")).to_have_count(0)
 
 
-def test_a_run_becomes_a_result_that_can_be_shown_renamed_and_deleted(server: Server, visit: Visit) -> None:
-    page = visit.open(f"{server.url}/houses")
+def test_a_run_becomes_a_result_that_can_be_shown_renamed_and_deleted(fresh_server: Server, visit: Visit) -> None:
+    page = visit.open(f"{fresh_server.url}/houses")
     start(page, Seed=7, Epochs=2, Checkpoint_every=1, k=5)
-    page.get_by_role("link", name="Show it").click(timeout=120_000)
+    page.get_by_role("link", name="Home").click()  # it can be shown from any page
+    page.get_by_role("button", name="Show it").click(timeout=120_000)
     expect(page.get_by_text("2 checkpoints (epochs 1 to 2) · seed 7")).to_be_visible()
+    (folder,) = fresh_server.results.iterdir()
+    page.wait_for_url(f"**/houses?result={folder.name}")
     page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_role("button", name="Dismiss")).to_have_count(0)
+    settled(page)
 
-    (folder,) = server.results.iterdir()
     page.get_by_role("button", name="Rename or delete").click()
     name = page.get_by_role("textbox", name="New name")
     name.fill("my run")
     name.press("Enter")
     page.get_by_role("button", name="Rename", exact=True).click()
     expect(page.get_by_text("result “my run”")).to_be_visible()
-    assert [path.name for path in server.results.iterdir()] == ["my run"]
+    assert [path.name for path in fresh_server.results.iterdir()] == ["my run"]
     assert not folder.exists()
 
     page.get_by_role("button", name="Rename or delete").click()
     page.get_by_role("button", name="Delete my run").click()
     expect(page.get_by_text("result “shipped”")).to_be_visible()
     settled(page)
-    assert list(server.results.iterdir()) == []
+    assert list(fresh_server.results.iterdir()) == []
     assert visit.complaints == []
 
 
-def test_a_failed_run_says_why_until_dismissed(server: Server, visit: Visit) -> None:
-    page = visit.open(f"{server.url}/houses")
+def test_a_failed_run_says_why_until_dismissed(fresh_server: Server, visit: Visit) -> None:
+    page = visit.open(f"{fresh_server.url}/houses")
     start(page, Epochs=2, Checkpoint_every=4)
     message = page.get_by_text("leaves no checkpoint")
     expect(message).to_be_visible(timeout=60_000)
@@ -94,5 +98,5 @@ def test_a_killed_server_takes_its_run_along(fresh_server: Server, visit: Visit)
 
 def jobs_of(results: Path) -> list[str]:
     """The jobs that are writing below a folder."""
-    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    processes = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return [line for line in processes.splitlines() if "--events" in line and str(results) in line]
