@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from problems import gradients, mlp, regression, squared_error
 from torch import Tensor, nn
 
 from influence import InfluenceError
 from influence.tracin import FactorExtractor
+from tests.tracin.problems import gradients, mlp, regression, squared_error
 
 
 def test_pairs_are_the_gradients():

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from problems import brute_force, mlp, regression, squared_error
 
 from influence import Checkpoint, tracin_ideal
+from tests.tracin.problems import brute_force, mlp, regression, squared_error
 
 
 def visits(n_train: int, epochs: int) -> list[int]:

@@ -4,17 +4,17 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-import problems
 import pytest
 import torch
 from captum.influence import TracInCP as CaptumTracInCP
-from problems import assert_close, brute_force, checkpoints_of, classification, mlp, regression
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from influence import Checkpoint, Examples, InfluenceError, Projection, TracInCP
 from influence.tracin import scores as scores_module
 from influence.tracin.scores import strongest
+from tests.tracin import problems
+from tests.tracin.problems import assert_close, brute_force, checkpoints_of, classification, mlp, regression
 
 EXACT = 1e-12  # of float64, relative to the gradients' norms
 SINGLE = 1e-5  # of float32
