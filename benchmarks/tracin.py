@@ -1,0 +1,333 @@
+"""TracIn side by side with captum and with the least that the arithmetic costs, on the shipped model and its data.
+
+    python -m benchmarks.tracin            all of it: about ten minutes on two cores, nearly all of them captum's
+    python -m benchmarks.tracin --quick    an eighth of the training houses and two checkpoints: a minute or two
+
+Every line is measured in a process of its own, so that its peak of memory is its own: what the operating system counted
+(ru_maxrss) less what the process held when data, model and checkpoints were loaded. Times are medians of the stated
+number of runs. Nothing here passes or fails.
+"""
+
+import argparse
+import copy
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from influence import Checkpoint, Examples, TracInCP, datasets, results
+from influence.datasets import california_housing
+from influence.learners import regression
+from influence.learners.checkpoints import load_folder
+from influence.tracin import FactorExtractor
+
+TILE = 512  # rows and columns of one bare product: the tile that TracInCP works in
+CAPTUM_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of the problem: powers of two below one for the doubling table."""
+
+    train: float = 1.0
+    targets: int = 11
+    checkpoints: int = 10
+
+
+class Problem:
+    """The shipped checkpoints, the houses, and the eleven of Palo Alto (or as many other targets)."""
+
+    def __init__(self, size: Size) -> None:
+        houses = datasets.load(california_housing.NAME)
+        data = regression.Standardised.of(houses)
+        rows = int(len(data.train_inputs) * size.train)
+        self.train = Examples(data.train_inputs[:rows], data.train_labels[:rows])
+        eleven = torch.as_tensor(california_housing.is_palo_alto(houses.test))
+        chosen = eleven if size.targets == 11 else torch.arange(size.targets)
+        self.targets = Examples(data.test_inputs[chosen], data.test_labels[chosen])
+        self.model = regression.build(data.train_inputs.shape[1])
+        folder = results.precomputed_home() / california_housing.NAME / "tracin" / "checkpoints"
+        self.checkpoints: list[Checkpoint] = load_folder(folder)[: size.checkpoints]
+
+    def scorer(self, **options: Any) -> TracInCP:
+        return TracInCP(self.model, self.checkpoints, regression.squared_error, **options)
+
+    def captum(self, **options: Any) -> Any:
+        """captum's exact path: one vectorised backward pass a batch, with its per-example gradients."""
+        from captum.influence import TracInCP as CaptumTracInCP
+
+        return CaptumTracInCP(sample_wise_grads_per_batch=True, **self._captum_arguments(), **options)
+
+    def captum_fast(self) -> Any:
+        from captum.influence import TracInCPFast
+
+        return TracInCPFast(final_fc_layer="6", **self._captum_arguments())
+
+    def _captum_arguments(self) -> dict[str, Any]:
+        by_name = {str(checkpoint.epoch): checkpoint for checkpoint in self.checkpoints}
+
+        def load(model: nn.Module, name: str) -> float:
+            model.load_state_dict(by_name[name].state)
+            model.eval()
+            return by_name[name].learning_rate
+
+        def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+            return regression.squared_error(outputs, labels).sum()
+
+        loss.reduction = "sum"  # type: ignore[attr-defined]
+        return {
+            "model": copy.deepcopy(self.model),
+            "train_dataset": TensorDataset(*self.train),
+            "checkpoints": list(by_name),
+            "checkpoints_load_func": load,
+            "loss_fn": loss,
+            "batch_size": CAPTUM_BATCH,
+        }
+
+
+# What is measured. Each takes the problem and returns what is timed; preparation is not.
+
+
+def ours_pairs(problem: Problem) -> Callable[[], object]:
+    scorer = problem.scorer()
+    return lambda: scorer.scores(problem.train, problem.targets)
+
+
+def captum_pairs(problem: Problem) -> Callable[[], object]:
+    scorer = problem.captum()
+    return lambda: scorer.influence(tuple(problem.targets))
+
+
+def ours_self(problem: Problem) -> Callable[[], object]:
+    scorer = problem.scorer()
+    return lambda: scorer.self_influence(problem.train)
+
+
+def captum_self(problem: Problem) -> Callable[[], object]:
+    scorer = problem.captum()
+    return scorer.self_influence
+
+
+def passes(problem: Problem) -> Callable[[], object]:
+    """The floor of self-influence: one plain forward and backward pass over the training part a checkpoint."""
+
+    def run() -> None:
+        for checkpoint in problem.checkpoints:
+            problem.model.load_state_dict(checkpoint.state)
+            for inputs, labels in zip(problem.train.inputs.split(2048), problem.train.labels.split(2048), strict=True):
+                problem.model.zero_grad()
+                regression.squared_error(problem.model(inputs), labels).sum().backward()
+
+    return run
+
+
+def ours_full(problem: Problem) -> Callable[[], object]:
+    """Every pair, a block of targets at a time, nothing kept."""
+    scorer = problem.scorer()
+
+    def run() -> None:
+        for _ in scorer.blocks(problem.train, problem.targets):
+            pass
+
+    return run
+
+
+def widths(problem: Problem) -> list[int]:
+    """The width of every matrix whose Gram matrix is needed."""
+    extract = FactorExtractor(problem.model, regression.squared_error)
+    return [factor.shape[1] for layer in extract(*(part[:1] for part in problem.train)) for factor in layer]
+
+
+def products(problem: Problem) -> Callable[[], object]:
+    """The floor of every pair: its matrix products alone, tile by tile, into a buffer that is thrown away."""
+    n_targets, n_train = len(problem.targets.inputs), len(problem.train.inputs)
+    left = [torch.randn(n_targets, width) for width in widths(problem)]
+    right = [torch.randn(n_train, width) for width in widths(problem)]
+    buffer = torch.empty(TILE * TILE)
+
+    def run() -> None:
+        for _ in problem.checkpoints:
+            for column in range(0, n_train, TILE):
+                for row in range(0, n_targets, TILE):
+                    for a, b in zip(left, right, strict=True):
+                        rows, columns = a[row : row + TILE], b[column : column + TILE]
+                        out = buffer[: len(rows) * len(columns)].view(len(rows), len(columns))
+                        torch.mm(rows, columns.T, out=out)
+
+    return run
+
+
+def matmul(problem: Problem) -> Callable[[], object]:
+    """What this machine reaches on one large product: 3072 x 3072 x 3072."""
+    a, b, out = torch.randn(3072, 3072), torch.randn(3072, 3072), torch.empty(3072, 3072)
+    return lambda: torch.mm(a, b, out=out)
+
+
+def ours_last(problem: Problem) -> Callable[[], object]:
+    scorer = problem.scorer(layers="last")
+    return lambda: scorer.scores(problem.train, problem.targets)
+
+
+def captum_last(problem: Problem) -> Callable[[], object]:
+    scorer = problem.captum_fast()
+    return lambda: scorer.influence(tuple(problem.targets))
+
+
+MEASURES = {
+    function.__name__: function
+    for function in (
+        ours_pairs,
+        captum_pairs,
+        ours_self,
+        captum_self,
+        passes,
+        ours_full,
+        products,
+        matmul,
+        ours_last,
+        captum_last,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    seconds: float  # median
+    least: float
+    most: float
+    runs: int
+    megabytes: float  # peak above what was held before
+
+
+def in_this_process(name: str, size: Size, runs: int) -> Measured:
+    problem = Problem(size)
+    call = MEASURES[name](problem)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Measured(statistics.median(times), min(times), max(times), runs, (after - before) / 1024)
+
+
+def measure(name: str, size: Size, runs: int) -> Measured:
+    """Measure in a child process."""
+    command = [sys.executable, "-m", "benchmarks.tracin", "--measure", name, "--runs", str(runs)]
+    command += ["--train", str(size.train), "--targets", str(size.targets), "--checkpoints", str(size.checkpoints)]
+    quiet = os.environ | {"PYTHONWARNINGS": "ignore"}  # captum warns of what it sets by itself
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=quiet)
+    return Measured(**json.loads(ended.stdout))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tracin", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a small part of the problem")
+    parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
+    parser.add_argument("--runs", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--train", type=float, default=1.0, help=argparse.SUPPRESS)
+    parser.add_argument("--targets", type=int, default=11, help=argparse.SUPPRESS)
+    parser.add_argument("--checkpoints", type=int, default=10, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        size = Size(options.train, options.targets, options.checkpoints)
+        print(json.dumps(vars(in_this_process(options.measure, size, options.runs))))
+    else:
+        compare(options.quick)
+
+
+def compare(quick: bool) -> None:
+    console = Console(width=110)
+    share, checkpoints, every = (1 / 8, 2, 512) if quick else (1.0, 10, 4_128)
+    size = Size(share, 11, checkpoints)
+    n_train = int(16_512 * share)
+    console.print(
+        f"{n_train:,} training houses, {checkpoints} checkpoints, 168,961 parameters; torch {torch.__version__}, "
+        f"{torch.get_num_threads()} threads, {platform.machine()}, load {os.getloadavg()[0]:.1f} at the start."
+    )
+
+    table = Table("what", "who", "seconds", "least to most", "runs", "peak MB", "ratio", title="Against captum")
+    for what, ours, theirs in (
+        (f"11 targets x {n_train:,}", "ours_pairs", "captum_pairs"),
+        (f"self-influence of {n_train:,}", "ours_self", "captum_self"),
+        (f"last layer alone, 11 x {n_train:,}", "ours_last", "captum_last"),
+    ):
+        mine, captums = measure(ours, size, 5), measure(theirs, size, 1)
+        table.add_row(what, "this project", *cells(mine), "")
+        peer = "captum TracInCPFast" if theirs == "captum_last" else "captum TracInCP"
+        table.add_row("", peer, *cells(captums), f"{captums.seconds / mine.seconds:.1f}x")
+    console.print(table)
+
+    table = Table("what", "who", "seconds", "least to most", "runs", "peak MB", "ratio", title="Against the floor")
+    mine, floor = measure("ours_self", size, 5), measure("passes", size, 5)
+    table.add_row("self-influence", "this project", *cells(mine), f"{mine.seconds / floor.seconds:.2f}")
+    table.add_row("", "forward and backward passes alone", *cells(floor), "1")
+    every_pair = Size(share, every, checkpoints)
+    runs = 3 if quick else 2
+    mine, floor = measure("ours_full", every_pair, runs), measure("products", every_pair, runs)
+    large = measure("matmul", size, 7)
+    table.add_row(f"{every:,} x {n_train:,}", "this project", *cells(mine), f"{mine.seconds / floor.seconds:.2f}")
+    table.add_row("", "its matrix products alone", *cells(floor), "1")
+    console.print(table)
+    work = 2 * every * n_train * checkpoints * sum(widths(Problem(size))) / 1e9
+    rate = 2 * 3072**3 / 1e9 / large.seconds
+    console.print(
+        f"{work:,.0f} GFLOP of products: this project {work / mine.seconds:.0f} GFLOP/s, the products alone "
+        f"{work / floor.seconds:.0f}; one product of 3072 x 3072 x 3072 reaches {rate:.0f}."
+    )
+
+    doubling(console, share, checkpoints)
+
+
+def doubling(console: Console, share: float, checkpoints: int) -> None:
+    """Time as targets, training rows and checkpoints double, the other two held fixed."""
+    table = Table(
+        "doubled", "targets", "training houses", "checkpoints", "seconds", "to the one before", title="Growth"
+    )
+    most = 512 if share < 1 else 1_024
+    series = {
+        "targets": [Size(share, n, checkpoints) for n in (most // 4, most // 2, most)],
+        "training houses": [Size(share / part, most // 4, checkpoints) for part in (4, 2, 1)],
+        "checkpoints": [Size(share, most // 4, n) for n in ((1, 2) if checkpoints < 8 else (2, 4, 8))],
+    }
+    for doubled, sizes in series.items():
+        before = None
+        for size in sizes:
+            seconds = measure("ours_full", size, 3).seconds
+            table.add_row(
+                doubled,
+                f"{size.targets:,}",
+                f"{int(16_512 * size.train):,}",
+                str(size.checkpoints),
+                f"{seconds:.2f}",
+                f"{seconds / before:.2f}x" if before else "",
+            )
+            before = seconds
+    console.print(table)
+
+
+def cells(measured: Measured) -> tuple[str, str, str, str]:
+    return (
+        f"{measured.seconds:.2f}",
+        f"{measured.least:.2f} to {measured.most:.2f}",
+        str(measured.runs),
+        f"{measured.megabytes:,.0f}",
+    )
+
+
+if __name__ == "__main__":
+    main()
