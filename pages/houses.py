@@ -47,7 +47,7 @@ def main() -> None:
     )
     check("show", view, f"that is no part of this page, so “{view}” is shown.")
     if view == SELF_INFLUENCE:
-        show_self_influence(houses)
+        show_self_influence(houses, check)
     else:
         show_influence(houses, check)
     st.divider()
@@ -247,7 +247,7 @@ def influence_table(frame: pd.DataFrame) -> None:
 # --- self-influence -------------------------------------------------------------------------------------------------
 
 
-def show_self_influence(houses: Houses) -> None:
+def show_self_influence(houses: Houses, check: panel.Check) -> None:
     highest, lowest = houses.extremes
     st.markdown(
         "**Self-influence** is a training house’s score on itself: how much training on it lowered the error on it. "
@@ -255,22 +255,36 @@ def show_self_influence(houses: Houses) -> None:
         "Low: what holds elsewhere holds here too."
     )
     table = pd.concat([highest, lowest.iloc[::-1]]).assign(side=["highest"] * len(highest) + ["lowest"] * len(lowest))
-    house = shown_house(table)
-    ringed = table.loc[[] if house is None else [house]]
-    view = maps.VIEWS["California"] if house is None else maps.view_around(ringed)
+    ring = st.number_input(
+        "Training house to find",
+        0,
+        20_639,
+        None,
+        key="ring",
+        bind="query-params",
+        placeholder="pick a cell in the table, or type a number",
+        width=420,
+    )
+    known = houses.train.index[houses.train["latitude"].notna()]
+    if ring is not None and ring not in known:
+        st.warning(f"House {ring} is not a training house whose place is known here, so none is ringed.")
+    check("ring", ring, "there is no such house, so none is ringed.")
+    ringed = houses.train.loc[known.intersection([ring])]
+    view = maps.VIEWS["California"] if ringed.empty else maps.view_around(ringed)
     for column, frame, title, color in zip(
         st.columns(2), (highest, lowest), ("100 highest", "100 lowest"), (maps.ORANGE, maps.BLUE), strict=True
     ):
         with column:
             st.subheader(title)
-            mine = ringed.loc[ringed.index.isin(frame.index)]
             st.pydeck_chart(
-                maps.extremes_map(panel.style(), frame, color, mine, view),
+                maps.extremes_map(panel.style(), frame, color, ringed, view),
                 key=f"map_{title}",
                 height=440,
                 alt=f"Map of the {title} self-influences, which the table below lists.",
             )
-    st.caption("Pick a cell in the table to move both maps to its house and ring it.")
+    st.caption(
+        "Pick a cell in the table to move both maps to its house and ring it. Clear the number above to go back."
+    )
     self_influence_table(table, houses.has_data)
     st.download_button(
         "Download these as CSV",
@@ -291,16 +305,15 @@ def show_self_influence(houses: Houses) -> None:
         column.plotly_chart(figure, key=f"scatter_{against}", config={"displayModeBar": False})
 
 
-def shown_house(table: pd.DataFrame) -> int | None:
-    cells = st.session_state.get("extremes", {}).get("selection", {}).get("cells", [])
-    return int(table.index[cells[0][0]]) if cells else None
-
-
 def self_influence_table(table: pd.DataFrame, has_data: bool) -> None:
+    def chosen() -> None:
+        if cells := st.session_state["extremes"]["selection"]["cells"]:
+            st.session_state["ring"] = int(table.index[cells[0][0]])
+
     columns = ["side", "self_influence", "price", "prediction", "residual"]
     st.dataframe(
         table[columns + (list(FEATURES) if has_data else [])].reset_index(names="house"),
-        on_select="rerun",
+        on_select=chosen,
         selection_mode="single-cell",
         key="extremes",
         hide_index=True,

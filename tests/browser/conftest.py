@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.driving import CHROMIUM, Server, Visit, start_server
 
-
 expect.set_options(timeout=30_000)  # a page on a busy machine is slow, not wrong
 
 

@@ -1,6 +1,7 @@
 """The houses page as people use it: by link, mouse, keyboard, in the dark, on a phone, without a network."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from influence import datasets
 from influence.explorer.maps import VIEWS
-from tests.browser.driving import Server, Visit, click_on_map, heading, settled, start_server
+from tests.browser.driving import Server, Visit, click_on_map, heading, start_server
 
 SHOTS = Path(__file__).parents[2] / "test-output"
 FIRST, OTHER = 17136, 18232  # two of Palo Alto's eleven
@@ -116,8 +117,8 @@ def test_self_influence_and_its_table(server: Server, visit: Visit) -> None:
     box = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 40, box["y"] + 35 + 17)
+    page.wait_for_url(re.compile("ring="))
     page.wait_for_timeout(2000)
-    settled(page)
     assert chart.screenshot() != before  # it moved to the house
     assert visit.complaints == []
 

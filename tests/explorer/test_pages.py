@@ -96,6 +96,12 @@ def test_self_influence(no_data: None) -> None:
     assert len(app.dataframe[0].value) == 200
 
 
+def test_a_link_rings_a_training_house(no_data: None) -> None:
+    extreme = houses_page(show="Self-influence").dataframe[0].value["house"].iloc[0]
+    assert warnings(houses_page(show="Self-influence", ring=str(extreme))) == ""
+    assert "none is ringed" in warnings(houses_page(show="Self-influence", ring=str(FIRST)))
+
+
 def test_with_the_data_set_every_house_is_there(houses: datasets.Dataset) -> None:
     app = houses_page(**{"from": "All test houses", "house": "12", "k": "50"})
     assert not app.exception
