@@ -6,6 +6,7 @@ however it comes. A cancelled, failed or killed run leaves no result.
 """
 
 import atexit
+import itertools
 import json
 import shlex
 import subprocess
@@ -60,6 +61,8 @@ class Runner:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._clock = 0.0
+        self._numbers = itertools.count(1)
+        self._out_before: int | None = None
         self.history: list[Run] = []
         atexit.register(self.close)
 
@@ -84,7 +87,8 @@ class Runner:
         with self._lock:
             if self.current is not None:
                 raise InfluenceError("A run is going on already: wait until it is done, or cancel it first.")
-            run = Run(len(self.history) + 1, list(arguments), out)
+            run = Run(next(self._numbers), list(arguments), out)
+            self._out_before = _inode(out)
             process = subprocess.Popen(
                 [sys.executable, "-m", "influence", *arguments, "--out", str(out), "--events"],
                 stdin=subprocess.PIPE,
@@ -98,14 +102,19 @@ class Runner:
         return run
 
     def cancel(self, run: Run) -> None:
-        """End a run and wait until it has; nothing is left of it. A run that has ended stays as it is."""
+        """End a run and wait until it has; nothing is left of it. A run that has ended stays as it is.
+
+        One whose result is complete before the wish reaches it counts as done.
+        """
         with self._lock:
-            process = self._process
+            process, before = self._process, self._out_before
             if run.state != "running" or process is None:
                 return
             run.state = "cancelled"
         _end(process)
         results.sweep(run.out.parent)
+        if _inode(run.out) not in (None, before):
+            run.state, run.progress, run.what = "done", 1.0, "done"
 
     def dismiss(self, run: Run) -> None:
         """Forget a run that has ended."""
@@ -144,6 +153,14 @@ class Runner:
                     ending = "".join(last_words).strip() or "it left no message"
                     run.error = error or f"The run ended unexpectedly with exit status {code}: {ending}"
                     results.sweep(run.out.parent)
+
+
+def _inode(folder: Path) -> int | None:
+    """Which folder has this name: a result that replaces another is another."""
+    try:
+        return folder.stat().st_ino
+    except OSError:
+        return None
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -1,0 +1,259 @@
+"""Runs in processes of their own: they are followed, cancelled and never left behind, however their parent ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from influence import InfluenceError, results, runs
+from influence.runs import Run, Runner
+
+QUICK = ["tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5"]
+LONG = ["tracin", "california-housing", "--epochs", "2000"]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def pid_of(runner: Runner) -> int:
+    assert runner._process is not None
+    return runner._process.pid
+
+
+@pytest.fixture
+def runner(houses) -> Iterator[Runner]:
+    one = Runner()
+    yield one
+    one.close()
+
+
+def training(runner: Runner, out: Path) -> Run:
+    """A long run that has made its first progress."""
+    run = runner.start(LONG, out)
+    wait_until(lambda: run.progress > 0 or run.state != "running")
+    assert run.state == "running", run.error
+    return run
+
+
+def test_a_run_from_start_to_result(runner, results_home):
+    run = runner.start(QUICK, results_home / "one")
+    assert runner.current is run
+    assert (run.state, run.number) == ("running", 1)
+    seen: list[tuple[float, str]] = []
+
+    def ended() -> bool:
+        seen.append((run.progress, run.what))
+        return run.state != "running"
+
+    wait_until(ended)
+    assert (run.state, run.error) == ("done", "")
+    assert (run.progress, run.what) == (1.0, "done")
+    assert runner.current is None
+    assert run.seconds > 0
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares)
+    assert {"starting", "scoring every pair"} <= {what for _, what in seen}
+    assert os.listdir(results_home) == ["one"]
+    assert len(results.read(results_home / "one").targets) == 4_129
+    assert run.command == f"python -m influence {' '.join(QUICK)} --out {results_home / 'one'}"
+
+
+def test_a_run_that_fails_says_why_until_it_is_dismissed(runner, results_home):
+    run = runner.start(["tracin", "california-housing", "--epochs", "5"], results_home / "one")
+    wait_until(lambda: run.state != "running")
+    assert run.state == "failed"
+    assert run.error == (
+        "checkpoint_every is 20 and epochs is 5, which leaves no checkpoint: TracIn needs at least one, so lower "
+        "checkpoint_every."
+    )
+    assert runner.history == [run]
+    assert not results_home.exists()
+    runner.dismiss(run)
+    assert runner.history == []
+
+
+def test_cancel_ends_the_process_and_leaves_nothing(runner, results_home):
+    run = training(runner, results_home / "one")
+    pid = pid_of(runner)
+    assert run.seconds_left is None or run.seconds_left > 0
+    runner.cancel(run)
+    assert run.state == "cancelled"
+    assert not is_alive(pid)
+    assert os.listdir(results_home) == []
+    assert runner.current is None
+    time.sleep(0.3)  # what follows the process notices its end, and must not call it a failure
+    assert (run.state, run.error) == ("cancelled", "")
+    runner.cancel(run)
+    assert run.state == "cancelled"
+
+
+def test_cancel_before_the_first_progress(runner, results_home):
+    run = runner.start(LONG, results_home / "one")
+    pid = pid_of(runner)
+    runner.cancel(run)
+    assert not is_alive(pid)
+    assert not results_home.exists() or os.listdir(results_home) == []
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets the runner start a shell script instead of this program, where it only matters that something runs."""
+
+    def use(script: str) -> None:
+        path = tmp_path / "stub"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return use
+
+
+UNTIL_CANCELLED = "cat > /dev/null"  # ends when its standard input closes
+
+
+def test_one_run_at_a_time_and_then_the_next(stub, results_home):
+    runner = Runner()
+    stub(UNTIL_CANCELLED)
+    first = runner.start(LONG, results_home / "one")
+    with pytest.raises(InfluenceError, match="A run is going on already: wait until it is done, or cancel it first"):
+        runner.start(QUICK, results_home / "two")
+    runner.dismiss(first)
+    assert runner.history == [first]  # a run that is going on is not forgotten
+    runner.cancel(first)
+    second = runner.start(QUICK, results_home / "two")
+    assert runner.current is second
+    runner.close()
+    assert [run.state for run in runner.history] == ["cancelled", "cancelled"]
+
+
+def test_numbers_are_never_given_twice(stub, results_home):
+    runner = Runner()
+    stub("exit 1")
+    numbers = []
+    for _ in range(3):
+        run = runner.start(QUICK, results_home / "one")
+        wait_until(lambda run=run: run.state != "running")
+        numbers.append(run.number)
+        if run.number == 1:
+            runner.dismiss(run)
+    assert numbers == [1, 2, 3]
+
+
+def test_two_starts_at_the_same_moment(stub, results_home):
+    runner = Runner()
+    stub(UNTIL_CANCELLED)
+    outcomes: list[object] = []
+
+    def start() -> None:
+        try:
+            outcomes.append(runner.start(LONG, results_home / "one"))
+        except InfluenceError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    runner.close()
+    assert sum(isinstance(outcome, Run) for outcome in outcomes) == 1
+    assert len(runner.history) == 1
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_result_that_was_complete_when_cancel_came_is_not_called_cancelled(stub, results_home, replaces):
+    """A process takes a moment to end after its result is there; cancelling then must not deny the result."""
+    runner, out = Runner(), results_home / "one"
+    out.parent.mkdir()
+    if replaces:
+        out.mkdir()
+    stub(
+        f"mkdir {out}.new; test -d {out} && mv {out} {out}.old; mv {out}.new {out}; touch {out}/ready; cat > /dev/null"
+    )
+    run = runner.start(QUICK, out)
+    wait_until((out / "ready").exists)
+    runner.cancel(run)
+    time.sleep(0.2)
+    assert (run.state, run.progress, run.error) == ("done", 1.0, "")
+
+
+def test_a_result_that_was_there_before_is_no_sign_of_completion(stub, results_home):
+    runner, out = Runner(), results_home / "one"
+    out.mkdir(parents=True)
+    stub(UNTIL_CANCELLED)
+    run = runner.start([*QUICK, "--replace"], out)
+    runner.cancel(run)
+    assert run.state == "cancelled"
+
+
+def test_a_process_that_will_not_end_is_killed(stub, results_home, monkeypatch):
+    monkeypatch.setattr(runs, "_GRACE", 0.3)
+    runner = Runner()
+    stub("exec sleep 60")
+    run = runner.start(LONG, results_home / "one")
+    pid = pid_of(runner)
+    runner.cancel(run)
+    assert run.state == "cancelled"
+    assert not is_alive(pid)
+
+
+def test_a_run_that_is_killed_has_failed_and_is_swept(runner, results_home):
+    run = training(runner, results_home / "one")
+    os.kill(pid_of(runner), signal.SIGKILL)
+    wait_until(lambda: run.state != "running")
+    assert run.state == "failed"
+    assert run.error.startswith("The run ended unexpectedly with exit status -9")
+    wait_until(lambda: os.listdir(results_home) == [], 5)
+
+
+def test_the_end_of_the_parent_is_the_end_of_the_run(houses, results_home):
+    """A server that is killed has no chance to tidy up: its run ends by itself within seconds and leaves nothing."""
+    code = (
+        "import sys, time; from pathlib import Path; from influence.runs import Runner\n"
+        "runner = Runner()\n"
+        f"run = runner.start({LONG!r}, Path(sys.argv[1]))\n"
+        "print(runner._process.pid, flush=True)\n"
+        "while run.progress == 0: time.sleep(0.02)\n"
+        "print('training', flush=True)\n"
+        "time.sleep(300)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(results_home / "one")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert parent.stdout is not None
+    run = int(parent.stdout.readline())
+    try:
+        assert parent.stdout.readline() == "training\n"
+        assert is_alive(run)
+        parent.kill()
+        wait_until(lambda: not is_alive(run), 15)
+        parent.wait(15)
+    finally:
+        parent.kill()
+        parent.communicate()
+        if is_alive(run):
+            os.kill(run, signal.SIGKILL)
+    assert results.catalogue("california-housing", "tracin")[0][1:] == []
+    results.sweep(results_home)
+    assert os.listdir(results_home) == []
