@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -187,3 +188,6 @@ def _stop_when_stdin_closes() -> None:
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+    # Python drops an interrupt that reaches it inside a destructor.
+    time.sleep(2)
+    os._exit(_INTERRUPTED)

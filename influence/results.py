@@ -15,6 +15,7 @@ A folder is written aside and renamed when complete, so a reader never sees half
 table's SHA-256, so a damaged one is noticed.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -42,18 +43,38 @@ PERCENTILES = np.arange(101)
 _COLUMNS = {
     "influences": {"target": "int32", "train": "int32", "rank": "int16", "score": "float32"},
     "targets": {"target": "int32", "score_percentiles": "object"},
-    "train": {"train": "int32", "self_influence": "float32"},
+    "train": {"train": "int32"},
 }
-_MANIFEST_KEYS = {
+_MANIFEST: dict[str, type | tuple[type, ...]] = {
     "dataset": str,
     "dataset_hash": str,
     "method": str,
+    "title": str,
     "learner": str,
     "config": dict,
+    "caveat": str,
     "created": str,
+    "seconds": (int, float),
     "quality": dict,
     "tables": dict,
     "k": int,
+}
+
+
+@dataclass(frozen=True)
+class _Method:
+    """What the results of one method hold beside what all do."""
+
+    manifest: dict[str, type]
+    columns: dict[str, dict[str, str]]
+
+
+_HOUSE = dict.fromkeys(("residual", "price", "prediction", "latitude", "longitude"), "float32")
+_METHODS = {
+    "tracin": _Method(
+        manifest={"checkpoint_epochs": list, "named_top_k": int, "groups": list, "loss_curve": dict},
+        columns={"targets": _HOUSE, "train": {"self_influence": "float32", **_HOUSE}},
+    ),
 }
 
 
@@ -133,22 +154,23 @@ def writing(folder: Path, replace: bool = False) -> Iterator[Path]:
     """
     folder = Path(os.path.abspath(folder))
     with explain_write_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep(folder.parent)
         if folder.exists() and not replace:
             raise InfluenceError(f"{folder} exists already: choose another folder with --out, or add --replace.")
         if folder.exists() and not _is_replaceable(folder):
             raise InfluenceError(
                 f"{folder} is not a result folder, so it is not replaced: choose another folder with --out."
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        sweep(folder.parent)
-        partial = folder.parent / f".partial-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        partial = folder.parent / f".partial-{uuid.uuid4().hex}"
         partial.mkdir()
-    try:
-        with explain_write_errors(folder):
+    with _locked(partial):
+        try:
             yield partial
-            _rename_into_place(partial, folder, replace)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            with explain_write_errors(folder):
+                _rename_into_place(partial, folder, replace)
+        finally:
+            _remove(partial)
 
 
 def _is_replaceable(folder: Path) -> bool:
@@ -157,54 +179,76 @@ def _is_replaceable(folder: Path) -> bool:
         return folder.is_dir()
     try:
         return "schema_version" in json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 
 def _rename_into_place(partial: Path, folder: Path, replace: bool) -> None:
-    if replace and folder.exists():
-        previous = folder.parent / f".previous-{os.getpid()}-{folder.name}"
+    if not folder.exists():
+        partial.rename(folder)
+        return
+    if not replace:
+        raise InfluenceError(f"{folder} appeared while this was running: run again with another --out.")
+    previous = folder.parent / f".previous-{folder.name}"
+    with _locked(folder):
         folder.rename(previous)
         try:
             partial.rename(folder)
         except BaseException:
             previous.rename(folder)
             raise
-        shutil.rmtree(previous, ignore_errors=True)
-    elif folder.exists():
-        raise InfluenceError(f"{folder} appeared while this was running: run again with another --out.")
-    else:
-        partial.rename(folder)
+        _remove(previous)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold a folder's lock, which ends with the process however that ends; yields whether it was free.
+
+    The lock belongs to the folder, not to its name, so it stays through a rename.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = True
+    except OSError:
+        free = False
+    try:
+        yield free
+    finally:
+        os.close(descriptor)
 
 
 def sweep(parent: Path) -> None:
     """Remove what killed writers left below ``parent``; put back a result whose replacement was cut short."""
-    for leftover in [*parent.glob(".partial-*"), *parent.glob(".previous-*")]:
-        ours = re.fullmatch(r"\.(partial|previous)-(\d{1,9})-(.+)", leftover.name)
-        if not ours or _is_alive(int(ours[2])):
-            continue
-        kind, _, name = ours.groups()
-        with suppress(OSError):
-            if kind == "previous" and not (parent / name).exists():
+    for leftover in parent.glob(".partial-*"):
+        if re.fullmatch(r"\.partial-[0-9a-f]{32}", leftover.name):
+            with suppress(OSError), _locked(leftover) as free:
+                if free:
+                    _remove(leftover)
+    for leftover in parent.glob(".previous-*"):
+        name = leftover.name.removeprefix(".previous-")
+        with suppress(OSError), _locked(leftover) as free:
+            if free and not (parent / name).exists():
                 leftover.rename(parent / name)
-            else:
-                shutil.rmtree(leftover)
+            elif free:
+                _remove(leftover)
 
 
-def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _remove(folder: Path) -> None:
+    """Delete a folder, or the link where it is one, as far as that is possible."""
+    if folder.is_symlink():
+        folder.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_tables(folder: Path, manifest: dict[str, Any], tables: dict[str, pa.Table]) -> None:
     """Write the tables, then the manifest with their hashes."""
+    with explain_write_errors(folder):
+        _write_tables(folder, manifest, tables)
+
+
+def _write_tables(folder: Path, manifest: dict[str, Any], tables: dict[str, pa.Table]) -> None:
     files = {}
     for name, table in tables.items():
         path = folder / f"{name}.parquet"
@@ -231,22 +275,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise InfluenceError(f"{folder} is not a result folder: it has no manifest.json.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InfluenceError(f"{path} can't be read ({error}): compute this result again.") from error
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
     if version != SCHEMA_VERSION:
         raise InfluenceError(
-            f"{folder} has schema version {version}, and this program reads version {SCHEMA_VERSION}: compute the "
-            "result again with `python -m influence replay`, or use the version of the program that made it."
+            f"{folder} has schema version {version}, and this program reads version {SCHEMA_VERSION}: compute it "
+            "again with the settings in its manifest, or use the version of the program that made it."
         )
-    absent = [key for key in _MANIFEST_KEYS if key not in manifest]
+    expected = dict(_MANIFEST)
+    if manifest.get("method") in _METHODS:
+        expected |= _METHODS[manifest["method"]].manifest
+    absent = [key for key in expected if key not in manifest]
     if absent:
         raise InfluenceError(f"{path} lacks {', '.join(absent)}: compute this result again.")
-    for key, kind in _MANIFEST_KEYS.items():
+    for key, kind in expected.items():
         if not isinstance(manifest[key], kind):
             raise InfluenceError(
-                f"{path} is damaged ({key} is {manifest[key]!r}, not of type {kind.__name__}): compute this result "
-                "again."
+                f"{path} is damaged ({key} is {str(manifest[key])[:80]!r}, which is not of its type): compute this "
+                "result again."
             )
     return manifest
 
@@ -260,7 +307,12 @@ def read(folder: Path, name: str | None = None) -> Result:
         If it is no result folder, has another schema version, or a table is missing, damaged or incomplete.
     """
     manifest = read_manifest(folder)
-    tables = {table: _read_table(folder, table, manifest) for table in _COLUMNS}
+    try:
+        tables = {table: _read_table(folder, table, manifest) for table in _COLUMNS}
+    except InfluenceError:
+        if read_manifest(folder) == manifest:
+            raise
+        return read(folder, name)  # it was replaced between one file and the next
     influences, targets, train = tables["influences"], tables["targets"], tables["train"]
     order = influences["target"].to_numpy(np.int64) * 2**16 + influences["rank"].to_numpy(np.int64)
     if (np.diff(order) <= 0).any():
@@ -293,7 +345,10 @@ def _read_table(folder: Path, table: str, manifest: dict[str, Any]) -> pd.DataFr
         frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InfluenceError(f"{path} is not a parquet file that can be read ({error}): {again}.") from error
-    for column, dtype in _COLUMNS[table].items():
+    columns = dict(_COLUMNS[table])
+    if manifest["method"] in _METHODS:
+        columns |= _METHODS[manifest["method"]].columns.get(table, {})
+    for column, dtype in columns.items():
         if column not in frame or str(frame[column].dtype) != dtype:
             raise InfluenceError(f"{path} has no column {column} of type {dtype}: {again}.")
     return frame
@@ -351,10 +406,10 @@ def delete(entry: Entry) -> None:
     """Delete a result of the user's. It disappears at once: a reader never finds half of it."""
     _refuse_shipped(entry)
     _refuse_gone(entry)
-    doomed = entry.path.parent / f".partial-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    doomed = entry.path.parent / f".partial-{uuid.uuid4().hex}"
     with explain_write_errors(entry.path):
         entry.path.rename(doomed)
-        shutil.rmtree(doomed)
+    _remove(doomed)
 
 
 def _refuse_shipped(entry: Entry) -> None:

@@ -8,21 +8,23 @@ however it comes. A cancelled, failed or killed run leaves no result.
 import atexit
 import itertools
 import json
+import os
 import shlex
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from influence import results
 from influence.errors import InfluenceError
 
-State = Literal["running", "done", "failed", "cancelled"]
+State = Literal["running", "cancelling", "done", "failed", "cancelled"]
 
 _GRACE = 3.0  # seconds that a cancelled run has to tidy up before it is killed
 
@@ -34,7 +36,6 @@ class Run:
     number: int
     arguments: list[str]
     out: Path
-    started: datetime = field(default_factory=datetime.now)
     state: State = "running"
     progress: float = 0.0
     what: str = "starting"
@@ -45,6 +46,10 @@ class Run:
     def command(self) -> str:
         """What to type for the same result."""
         return shlex.join(["python", "-m", "influence", *self.arguments, "--out", str(self.out)])
+
+    @property
+    def is_going_on(self) -> bool:
+        return self.state in ("running", "cancelling")
 
     @property
     def seconds_left(self) -> float | None:
@@ -59,10 +64,10 @@ class Runner:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._process: subprocess.Popen[str] | None = None
-        self._clock = 0.0
         self._numbers = itertools.count(1)
-        self._out_before: int | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._follower: threading.Thread | None = None
+        self._clock = 0.0
         self.history: list[Run] = []
         atexit.register(self.close)
 
@@ -71,7 +76,7 @@ class Runner:
         """The run that is going on, if any."""
         with self._lock:
             run = self.history[-1] if self.history else None
-            if run is None or run.state != "running":
+            if run is None or not run.is_going_on:
                 return None
             run.seconds = time.monotonic() - self._clock
             return run
@@ -88,17 +93,20 @@ class Runner:
             if self.current is not None:
                 raise InfluenceError("A run is going on already: wait until it is done, or cancel it first.")
             run = Run(next(self._numbers), list(arguments), out)
-            self._out_before = _inode(out)
-            process = subprocess.Popen(
+            path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "influence", *arguments, "--out", str(out), "--events"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env={**os.environ, "PYTHONPATH": path},
             )
-            self._process, self._clock = process, time.monotonic()
+            self._clock = time.monotonic()
             self.history.append(run)
-        threading.Thread(target=self._follow, args=(run, process), daemon=True).start()
+            self._follower = threading.Thread(target=self._follow, args=(run, self._process), daemon=True)
+            self._follower.start()
         return run
 
     def cancel(self, run: Run) -> None:
@@ -107,19 +115,17 @@ class Runner:
         One whose result is complete before the wish reaches it counts as done.
         """
         with self._lock:
-            process, before = self._process, self._out_before
-            if run.state != "running" or process is None:
+            process, follower = self._process, self._follower
+            if run.state != "running" or process is None or follower is None:
                 return
-            run.state = "cancelled"
+            run.state = "cancelling"
         _end(process)
-        results.sweep(run.out.parent)
-        if _inode(run.out) not in (None, before):
-            run.state, run.progress, run.what = "done", 1.0, "done"
+        follower.join()
 
     def dismiss(self, run: Run) -> None:
         """Forget a run that has ended."""
         with self._lock:
-            if run.state != "running":
+            if not run.is_going_on:
                 self.history = [other for other in self.history if other is not run]
 
     def close(self) -> None:
@@ -127,43 +133,48 @@ class Runner:
         if run := self.current:
             self.cancel(run)
 
-    def _follow(self, run: Run, process: subprocess.Popen[str]) -> None:
+    def _follow(self, run: Run, process: "subprocess.Popen[str]") -> None:
+        """Read a run's events until it ends, then settle how it ended. Nobody else does."""
         assert process.stdout is not None
         assert process.stderr is not None
         last_words: deque[str] = deque(maxlen=5)
         stderr = threading.Thread(target=last_words.extend, args=(process.stderr,), daemon=True)
         stderr.start()
-        error, done = "", False
-        for line in process.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
+        error, complete = "", False
+        for event in _events(process.stdout):
             if "progress" in event:
                 run.progress, run.what = float(event["progress"]), str(event["what"])
-            error = event.get("error", error)
-            done = done or "result" in event
+            error = str(event.get("error", error))
+            complete = complete or "result" in event
         code = process.wait()
         stderr.join(timeout=1)
+        if not complete:
+            results.sweep(run.out.parent)
         with self._lock:
             run.seconds = time.monotonic() - self._clock
-            if run.state == "running":
-                run.state = "done" if done and code == 0 else "failed"
-                if run.state == "failed":
-                    ending = "".join(last_words).strip() or "it left no message"
-                    run.error = error or f"The run ended unexpectedly with exit status {code}: {ending}"
-                    results.sweep(run.out.parent)
+            if complete:
+                run.state, run.progress, run.what = "done", 1.0, "done"
+            elif run.state == "cancelling":
+                run.state = "cancelled"
+            else:
+                ending = "".join(last_words).strip() or "it left no message"
+                run.error = error or f"The run ended unexpectedly with exit status {code}: {ending}"
+                run.state = "failed"
 
 
-def _inode(folder: Path) -> int | None:
-    """Which folder has this name: a result that replaces another is another."""
-    try:
-        return folder.stat().st_ino
-    except OSError:
-        return None
+_ROOT = Path(__file__).parent.parent  # where a run finds this package, whatever folder the server was started in
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The events among a run's output; a library may print something else."""
+    for line in lines:
+        with suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict):
+                yield event
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
     """Ask a process to stop by closing its standard input, and kill it if it does not."""
     assert process.stdin is not None
     process.stdin.close()

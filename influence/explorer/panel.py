@@ -18,6 +18,7 @@ _PAGES = {"tracin": "pages/houses.py"}  # where the result of each job is shown
 @st.cache_resource
 def runner() -> Runner:
     """The server's one runner: runs outlive pages, reloads and sessions, and end with the server."""
+    results.sweep(results.results_home())
     return Runner()
 
 
@@ -46,7 +47,7 @@ def frame(title: str) -> None:
 def runs() -> None:
     """How the current run stands, with a button to cancel it; how the last ones ended, until dismissed."""
     for run in runner().history:
-        if run.state == "running":
+        if run.is_going_on:
             _progress(run)
             st.button(
                 "Cancel run",

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,14 @@ class Checkpoint:
             return cls(state, float(numbers["learning_rate"]), int(numbers["epoch"]), **losses)
         except ValueError as error:
             raise InfluenceError(f"{path} has a damaged header ({error}): train again.") from error
+
+
+def save_folder(checkpoints: Sequence[Checkpoint], folder: Path) -> None:
+    """Write each to ``epoch-0020.safetensors`` and so on, in a folder that is made."""
+    with explain_write_errors(folder):
+        folder.mkdir()
+    for checkpoint in checkpoints:
+        checkpoint.save(folder / f"epoch-{checkpoint.epoch:04d}.safetensors")
 
 
 def load_folder(folder: Path) -> list[Checkpoint]:

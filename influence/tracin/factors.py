@@ -67,6 +67,8 @@ class FactorExtractor:
     def __init__(
         self, model: nn.Module, loss: Loss, layers: Literal["all", "last"] = "all", projection: Projection | None = None
     ) -> None:
+        if layers not in ("all", "last"):
+            raise InfluenceError(f"layers is {layers!r}, but must be 'all' or 'last'.")
         self.model = model.eval()
         self.projection = projection
         self.loss = loss
@@ -78,6 +80,7 @@ class FactorExtractor:
         # An in-place operation on a layer's output would overwrite it and take its place in the graph. Until one has
         # been seen, outputs are not copied.
         self._copies_outputs = False
+        self._is_verified = False
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Factors:
         """(n, ...) inputs and (n, ...) labels -> one tuple of (n, width) factors a layer."""
@@ -109,31 +112,56 @@ class FactorExtractor:
         calls = self._checked(calls)
 
         # Asking for the outputs' gradients alone spares the weights' (a third of a backward pass).
-        deltas = torch.autograd.grad(losses.sum(), [call.output for call in calls])
+        outputs = [call.output for call in calls]
+        deltas = torch.autograd.grad(
+            losses.sum(), outputs, allow_unused=True, materialize_grads=True, retain_graph=not self._is_verified
+        )
         pairs = {}
         for call, delta in zip(calls, deltas, strict=True):
-            bias, activation = self.layers[call.layer].bias, call.activation
-            if bias is not None and bias.requires_grad:
+            activation = call.activation
+            if _trains_bias(self.layers[call.layer]):
                 activation = torch.cat([activation, activation.new_ones(len(activation), 1)], dim=1)
             pairs[call.layer] = (activation, delta)
+        if not self._is_verified:
+            self._verify(losses, pairs)
         return pairs
+
+    def _verify(self, losses: Tensor, pairs: dict[str, tuple[Tensor, Tensor]]) -> None:
+        """Compare a first batch's gradients with autograd's: a weight that is also used elsewhere has another."""
+        for name, (activation, delta) in pairs.items():
+            layer = self.layers[name]
+            parameters = [layer.weight, layer.bias] if _trains_bias(layer) else [layer.weight]
+            gradients = torch.autograd.grad(
+                losses.sum(), parameters, allow_unused=True, materialize_grads=True, retain_graph=True
+            )
+            expected = torch.cat([gradient.reshape(layer.out_features, -1) for gradient in gradients], dim=1)
+            found = delta.T @ activation
+            if (found - expected).norm() > 1e-3 * (delta.norm(dim=1) * activation.norm(dim=1)).sum():
+                raise InfluenceError(
+                    f"The gradient of layer {name} is not made by its inputs and outputs alone: its weights are used "
+                    "elsewhere too, or something changes what it gives. TracIn would be wrong here."
+                )
+        self._is_verified = True
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list["_Call"]]:
         """Losses, and what went through the layers, in the order in which they ran."""
         calls: list[_Call] = []
 
-        def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-            def capture(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
-                (activation,) = arguments
+        def hook(name: str) -> Callable[..., Tensor]:
+            def capture(
+                module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor
+            ) -> Tensor:
+                (activation,) = (*arguments, *named.values())
                 calls.append(_Call(name, activation.detach(), output, output._version))
                 return output.clone() if self._copies_outputs else output
 
             return capture
 
-        handles = [layer.register_forward_hook(hook(name)) for name, layer in self.layers.items()]
+        handles = [layer.register_forward_hook(hook(name), with_kwargs=True) for name, layer in self.layers.items()]
         try:
             with torch.enable_grad():
-                return self.loss(self.model(inputs), labels), calls
+                # A model may change its inputs in place, and these are a view of the caller's.
+                return self.loss(self.model(inputs.clone()), labels), calls
         finally:
             for handle in handles:
                 handle.remove()
@@ -166,6 +194,10 @@ class _Call(NamedTuple):
     activation: Tensor
     output: Tensor
     version: int
+
+
+def _trains_bias(layer: nn.Linear) -> bool:
+    return layer.bias is not None and layer.bias.requires_grad
 
 
 def _project(factor: Tensor, matrix: Tensor | None) -> Tensor:
@@ -206,10 +238,9 @@ def _draw(layer: nn.Linear, number: int, projection: Projection | None) -> tuple
     if projection is None:
         return None
     generator = torch.Generator().manual_seed(projection.seed * 10_007 + number)
-    has_bias = layer.bias is not None and layer.bias.requires_grad
     return tuple(  # type: ignore[return-value]
         torch.randn(projection.dimension, width, generator=generator, dtype=torch.float64) / projection.dimension**0.5
         if width > projection.dimension
         else None
-        for width in (layer.in_features + has_bias, layer.out_features)
+        for width in (layer.in_features + _trains_bias(layer), layer.out_features)
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from influence.errors import InfluenceError
 from influence.tracin.factors import FactorExtractor, Loss
 from influence.tracin.scores import Examples, add_inner_products
 
@@ -49,11 +50,13 @@ def tracin_ideal(
     order = torch.as_tensor(list(visits), dtype=torch.int64)
     change, first_order = [], []
 
+    if not len(order):
+        raise InfluenceError("There is no step to follow: visits is empty.")
     with torch.no_grad():
         before = loss(model(targets.inputs), targets.labels)
     for visit in order:
         example = Examples(train.inputs[visit, None], train.labels[visit, None])
-        predicted = targets.inputs.new_zeros(1, len(before))
+        predicted = before.new_zeros(1, len(before))
         add_inner_products(predicted, extract(*example), extract(*targets))
         first_order.append(learning_rate * predicted[0])
 

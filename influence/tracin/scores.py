@@ -25,6 +25,13 @@ class Examples(NamedTuple):
     inputs: Tensor
     labels: Tensor
 
+    def check(self) -> None:
+        """Raise unless there is one label for each input."""
+        if len(self.inputs) != len(self.labels):
+            raise InfluenceError(
+                f"There are {len(self.inputs)} inputs and {len(self.labels)} labels: give one label for each input."
+            )
+
 
 class TopK(NamedTuple):
     """The k strongest training examples of each target, either way, strongest first.
@@ -54,8 +61,8 @@ class TracInCP:
     projection : Projection, optional
         An approximation: random projection of every layer's factors.
     memory : int
-        Bytes that may be held at a time beside the model and the examples. It sets the size of the blocks, never the
-        result.
+        Bytes that a block of targets may take, for its scores and its factors at one checkpoint; passes over a few
+        hundred examples come on top. It sets how many blocks there are, never the result.
 
     Raises
     ------
@@ -109,34 +116,35 @@ class TracInCP:
         rows : slice
             Which targets.
         scores : (len(rows), n_train) Tensor
-            Overwritten by the next block: copy what should last.
         """
+        train.check()
+        targets.check()
         n_targets, n_train = len(targets.inputs), len(train.inputs)
-        # What a target costs: its row of scores, and its factors at every checkpoint.
         probe = self._probe(targets)
-        width = sum(p.shape[1] for layer in probe for p in layer)
+        width = sum(factor.shape[1] for layer in probe for factor in layer)
         number = probe[0][0].element_size()
-        size = max(self.memory // (number * (n_train + width * len(self.checkpoints))), 1)
+        size = max(self.memory // (number * (n_train + width)), 1)
         n_blocks = max(-(-n_targets // size), 1)
-        size = max(-(-n_targets // n_blocks), 1)
+        size = max(-(-n_targets // n_blocks), 1)  # blocks of about one size
 
-        done, total = 0, n_blocks * -(-n_train // _TRAIN_ROWS)
+        done, total = 0, n_blocks * len(self.checkpoints) * max(-(-n_train // _TRAIN_ROWS), 1)
         for start in range(0, max(n_targets, 1), size):
             rows = slice(start, min(start + size, n_targets))
-            left = self._weighted_factors(Examples(*(part[rows] for part in targets)))
             block = probe[0][0].new_zeros(rows.stop - start, n_train)
-            for column in range(0, n_train, _TRAIN_ROWS):
-                part = slice(column, min(column + _TRAIN_ROWS, n_train))
-                for checkpoint, factors in zip(self.checkpoints, left, strict=True):
-                    self._load(checkpoint)
-                    add_inner_products(block[:, part], factors, self._extract(train.inputs[part], train.labels[part]))
-                done += 1
-                on_progress(done / total)
+            for checkpoint in self.checkpoints:
+                self._load(checkpoint)
+                left = self._factors(targets, rows, checkpoint.learning_rate)
+                for part in _slices(n_train, _TRAIN_ROWS):
+                    right = self._extract(train.inputs[part], train.labels[part])
+                    add_inner_products(block[:, part], left, right)
+                    done += 1
+                    on_progress(done / total)
             _check_finite(block)
             yield rows, block
 
     def self_influence(self, examples: Examples, on_progress: Callable[[float], None] = lambda share: None) -> Tensor:
         """TracInCP(z, z): (n,) sums of eta_i |grad l(w_i, z)|^2, all >= 0."""
+        examples.check()
         result = self._probe(examples)[0][0].new_zeros(len(examples.inputs))
         for number, checkpoint in enumerate(self.checkpoints):
             self._load(checkpoint)
@@ -155,13 +163,19 @@ class TracInCP:
         """
         if self._extract.projection is not None:
             raise InfluenceError("A group's influence is one query: compute it without a projection.")
+        train.check()
+        targets.check()
         result = self._probe(train)[0][0].new_zeros(len(train.inputs))
         for checkpoint in self.checkpoints:
             self._load(checkpoint)
-            gradients = [delta.T @ activation for activation, delta in self._extract.pairs(*targets)]
+            gradients: list[Tensor] = []
+            for part in _slices(len(targets.inputs), _PASS_ROWS):
+                pairs = self._extract.pairs(targets.inputs[part], targets.labels[part])
+                new = [delta.T @ activation for activation, delta in pairs]
+                gradients = [old + more for old, more in zip(gradients, new, strict=True)] if gradients else new
             for part in _slices(len(result), _PASS_ROWS):
                 pairs = self._extract.pairs(train.inputs[part], train.labels[part])
-                for gradient, (activation, delta) in zip(gradients, pairs, strict=True):
+                for gradient, (activation, delta) in zip(gradients, pairs, strict=bool(gradients)):
                     result[part] += checkpoint.learning_rate * ((activation @ gradient.T) * delta).sum(1)
         _check_finite(result)
         return result
@@ -169,14 +183,16 @@ class TracInCP:
     def _probe(self, examples: Examples) -> Factors:
         return self._extract(examples.inputs[:1], examples.labels[:1])
 
-    def _weighted_factors(self, targets: Examples) -> list[Factors]:
-        """A block of targets' factors at every checkpoint, the learning rate folded into one factor a layer."""
-        left = []
-        for checkpoint in self.checkpoints:
-            self._load(checkpoint)
-            factors = self._extract(*targets)
-            left.append([(*layer[:-1], checkpoint.learning_rate * layer[-1]) for layer in factors])
-        return left
+    def _factors(self, examples: Examples, rows: slice, weight: float) -> Factors:
+        """Factors of some of the examples, ``weight`` multiplied into one factor of each layer."""
+        passes = [
+            self._extract(examples.inputs[rows][part], examples.labels[rows][part])
+            for part in _slices(rows.stop - rows.start, _PASS_ROWS)
+        ] or [self._extract(examples.inputs[rows], examples.labels[rows])]
+        layers = (
+            tuple(torch.cat(factor) for factor in zip(*layer, strict=True)) for layer in zip(*passes, strict=True)
+        )
+        return [(*layer[:-1], weight * layer[-1]) for layer in layers]
 
     def _load(self, checkpoint: Checkpoint) -> None:
         try:
@@ -190,7 +206,8 @@ class TracInCP:
 
 _TRAIN_ROWS = 512  # training examples whose factors are held at a time
 _TARGET_ROWS = 512  # rows of one tile of the score matrix: 512 x 512 floats stay in the processor's cache
-_PASS_ROWS = 2048  # examples a pass where there are no pairs
+_LARGEST_K = 2**15 - 1
+_PASS_ROWS = 2048  # examples a pass elsewhere
 
 
 def add_inner_products(out: Tensor, left: Factors, right: Factors) -> None:
@@ -211,9 +228,11 @@ def add_inner_products(out: Tensor, left: Factors, right: Factors) -> None:
 
 
 def check_k(k: int, n_train: int) -> None:
-    """Raise unless 1 <= k <= n_train."""
+    """Raise unless 1 <= k <= n_train, and a result's ranks (int16) can count to it."""
     if not 1 <= k <= n_train:
         raise InfluenceError(f"k is {k}, but must lie between 1 and the {n_train} training examples.")
+    if k > _LARGEST_K:
+        raise InfluenceError(f"k is {k}, but no more than {_LARGEST_K} can be kept.")
 
 
 def strongest(scores: Tensor, k: int) -> TopK:

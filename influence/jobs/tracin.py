@@ -1,15 +1,7 @@
-"""What each verb does: a config in, a result folder out. The one place that joins data, learners, methods and results.
+"""The job behind `python -m influence tracin`: train with checkpoints, score every pair, write a result folder."""
 
-The command line and the explorer's sidebar both end here, and the manifest keeps the config, so that every result
-can be made again from its own manifest.
-"""
-
-import importlib.metadata
-import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,14 +12,11 @@ import pyarrow as pa
 from influence import datasets, results
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
+from influence.jobs.base import Report, Stages, circumstances, silent
 from influence.learners import regression
+from influence.learners.checkpoints import save_folder
 from influence.learners.regression import RegressionConfig
 from influence.tracin.scores import Examples, TopK, TracInCP, check_k, strongest
-
-Report = Callable[[float, str], None]
-"""Called with the share of the whole job that is done, from 0 to 1, and what is being done."""
-
-METHODS = ("tracin",)
 
 PALO_ALTO = -1  # the id of the group of the eleven
 NAMED_TOP_K = 20  # training houses either way, of each of the eleven, whose coordinates and price a result carries
@@ -59,7 +48,16 @@ class TracInConfig:
             ) from error
 
 
-def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Report = lambda share, what: None) -> Path:
+@dataclass(frozen=True)
+class _Scored:
+    """What scoring leaves; targets are the group of the eleven first, then all test houses."""
+
+    tops: list[TopK]
+    percentiles: np.ndarray  # (n_targets, 101)
+    self_influence: np.ndarray  # (n_train,)
+
+
+def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
     """Train, score and write a TracIn result folder.
 
     Raises
@@ -77,106 +75,102 @@ def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Repor
     dataset = datasets.load(config.dataset)
     check_k(config.k, len(dataset.train))
     with results.writing(out, replace) as folder:
+        stages = Stages(_cost(config, dataset), report)
         data = regression.Standardised.of(dataset)
-        cost = _cost(config, dataset)
-
-        def stage(name: str) -> Callable[[float], None]:
-            before = sum(share for key, share in cost.items() if list(cost).index(key) < list(cost).index(name))
-            return lambda share: report(before + share * cost[name], name)
-
-        on_epoch, epochs = stage("training"), config.learner.epochs
-        trained = regression.train(data, config.learner, lambda epoch: on_epoch(epoch / epochs))
-        (folder / "checkpoints").mkdir()
-        for checkpoint in trained.checkpoints:
-            checkpoint.save(folder / "checkpoints" / f"epoch-{checkpoint.epoch:04d}.safetensors")
-
-        scorer = TracInCP(trained.model, trained.checkpoints, regression.squared_error)
-        train = Examples(data.train_inputs, data.train_labels)
-        targets = Examples(data.test_inputs, data.test_labels)
-        tops, percentiles = [], []
-        for _, block in scorer.blocks(train, targets, stage("scoring every pair")):
-            tops.append(strongest(block, config.k))
-            percentiles.append(_percentiles(block.numpy()))
         eleven = np.flatnonzero(california_housing.is_palo_alto(dataset.test))
-        group = scorer.group(train, Examples(*(part[eleven] for part in targets)))[None]
-        tops.insert(0, strongest(group, config.k))
-        percentiles.insert(0, _percentiles(group.numpy()))
-        self_influence = scorer.self_influence(train, stage("self-influence")).numpy()
 
-        target_ids = np.concatenate([[PALO_ALTO], dataset.test.index]).astype(np.int32)
-        influences = _influence_table(target_ids, dataset.train.index, tops)
-        named_train = _named_train(influences, dataset, eleven, self_influence)
-        named_test = np.isin(np.arange(len(dataset.test)), eleven)
-        tables = {
-            "influences": influences,
-            "targets": pa.table(
-                {"target": target_ids, "score_percentiles": results.percentile_column(np.concatenate(percentiles))}
-                | _prepend_null(_house_columns(dataset.test, trained.test_predictions, named_test))
-            ),
-            "train": pa.table(
-                {"train": dataset.train.index, "self_influence": self_influence}
-                | _house_columns(dataset.train, trained.train_predictions, named_train)
-            ),
-        }
+        epochs = config.learner.epochs
+        trained = regression.train(data, config.learner, lambda epoch: stages["training"](epoch / epochs))
+        save_folder(trained.checkpoints, folder / "checkpoints")
+        scored = _score(config, data, trained, eleven, stages)
         results.write_tables(
             folder,
-            {
-                "dataset": config.dataset,
-                "dataset_hash": dataset.content_hash,
-                "method": "tracin",
-                "title": "TracInCP, exact: all layers, all parameters, biases included",
-                "learner": "regression: 8-512-256-128-1 ReLU, Adam, mean squared error, standardised inputs",
-                "config": asdict(config),
-                "checkpoint_epochs": [checkpoint.epoch for checkpoint in trained.checkpoints],
-                "k": config.k,
-                "named_top_k": NAMED_TOP_K,
-                "groups": [
-                    {
-                        "id": PALO_ALTO,
-                        "title": "the eleven Palo Alto houses together",
-                        "targets": dataset.test.index[eleven].tolist(),
-                    }
-                ],
-                "sign": "positive helps: the training example lowered the target's loss (proponent)",
-                "units": "reduction of the squared error, in units of ($100,000)^2, to first order; residuals, prices "
-                "and predictions in units of $100,000, residual = prediction - price",
-                "caveat": "TracInCP's formula follows plain SGD; this model was trained with Adam, whose steps differ.",
-                "quality": {
-                    "explained_variance": trained.explained_variance,
-                    "lds": None,
-                },
-                "loss_curve": trained.curve,
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "seconds": round(time.monotonic() - started, 1),
-                "versions": _versions(),
-            },
-            tables,
+            _describe(config, dataset, trained, eleven) | circumstances(time.monotonic() - started),
+            _tables(dataset, trained, scored, eleven),
         )
         report(1.0, "done")
     return out
 
 
-def replay(manifest_of: Path, out: Path, replace: bool = False, report: Report = lambda share, what: None) -> Path:
-    """Make a result again from the config in another result's manifest."""
-    manifest = results.read_manifest(manifest_of)
-    if manifest["method"] not in METHODS:
-        raise InfluenceError(f"{manifest_of} was made by {manifest['method']!r}, which this program does not know.")
-    return tracin(TracInConfig.from_dict(manifest["config"]), out, replace, report)
+def _score(
+    config: TracInConfig,
+    data: regression.Standardised,
+    trained: regression.Trained,
+    eleven: np.ndarray,
+    stages: Stages,
+) -> _Scored:
+    scorer = TracInCP(trained.model, trained.checkpoints, regression.squared_error)
+    train = Examples(data.train_inputs, data.train_labels)
+    targets = Examples(data.test_inputs, data.test_labels)
+    group = scorer.group(train, Examples(*(part[eleven] for part in targets)))[None]
+    tops, percentiles = [strongest(group, config.k)], [_percentiles(group.numpy())]
+    for _, block in scorer.blocks(train, targets, stages["scoring every pair"]):
+        tops.append(strongest(block, config.k))
+        percentiles.append(_percentiles(block.numpy()))
+    self_influence = scorer.self_influence(train, stages["self-influence"]).numpy()
+    return _Scored(tops, np.concatenate(percentiles), self_influence)
+
+
+def _tables(dataset: Dataset, trained: regression.Trained, scored: _Scored, eleven: np.ndarray) -> dict[str, pa.Table]:
+    target_ids = np.concatenate([[PALO_ALTO], dataset.test.index]).astype(np.int32)
+    influences = _influence_table(target_ids, dataset.train.index, scored.tops)
+    named_train = _named_train(influences, dataset, eleven, scored.self_influence)
+    named_test = np.isin(np.arange(len(dataset.test)), eleven)
+    return {
+        "influences": influences,
+        "targets": pa.table(
+            {"target": target_ids, "score_percentiles": results.percentile_column(scored.percentiles)}
+            | _prepend_null(_house_columns(dataset.test, trained.test_predictions, named_test))
+        ),
+        "train": pa.table(
+            {"train": dataset.train.index, "self_influence": scored.self_influence}
+            | _house_columns(dataset.train, trained.train_predictions, named_train)
+        ),
+    }
+
+
+def _describe(
+    config: TracInConfig, dataset: Dataset, trained: regression.Trained, eleven: np.ndarray
+) -> dict[str, Any]:
+    """The manifest, but for the circumstances of the run."""
+    return {
+        "dataset": config.dataset,
+        "dataset_hash": dataset.content_hash,
+        "method": "tracin",
+        "title": "TracInCP, exact: all layers, all parameters, biases included",
+        "learner": "regression: 8-512-256-128-1 ReLU, Adam, mean squared error, standardised inputs",
+        "config": asdict(config),
+        "checkpoint_epochs": [checkpoint.epoch for checkpoint in trained.checkpoints],
+        "k": config.k,
+        "named_top_k": NAMED_TOP_K,
+        "groups": [
+            {
+                "id": PALO_ALTO,
+                "title": "the eleven Palo Alto houses together",
+                "targets": dataset.test.index[eleven].tolist(),
+            }
+        ],
+        "sign": "positive helps: the training example lowered the target's loss (proponent)",
+        "units": "reduction of the squared error, in units of ($100,000)^2, to first order; residuals, prices and "
+        "predictions in units of $100,000, residual = prediction - price",
+        "caveat": "TracInCP's formula follows plain SGD; this model was trained with Adam, whose steps differ.",
+        "quality": {"explained_variance": trained.explained_variance, "lds": None},
+        "loss_curve": trained.curve,
+    }
 
 
 def _cost(config: TracInConfig, dataset: Dataset) -> dict[str, float]:
-    """Each stage's share of the whole, by counted floating-point operations."""
+    """Floating-point operations of each stage, counted."""
     sizes = (len(dataset.feature_names), *regression.WIDTHS, 1)
     pairs = list(pairwise(sizes))
     weights = sum(n_in * n_out for n_in, n_out in pairs)
     widths = sum(n_in + 1 + n_out for n_in, n_out in pairs)
     n, checkpoints = len(dataset.train), config.learner.epochs // config.learner.checkpoint_every
-    cost = {
+    return {
         "training": 6 * weights * n * config.learner.epochs,
         "scoring every pair": checkpoints * n * (4 * weights + 2 * widths * len(dataset.test)),
         "self-influence": checkpoints * n * 4 * weights,
     }
-    return {name: flops / sum(cost.values()) for name, flops in cost.items()}
 
 
 def _percentiles(scores: np.ndarray) -> np.ndarray:
@@ -229,8 +223,3 @@ def _house_columns(split: datasets.Split, predictions: np.ndarray, named: np.nda
 def _prepend_null(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
     """A first row without values, for the group."""
     return {name: pa.concat_arrays([pa.nulls(1, column.type), column]) for name, column in columns.items()}
-
-
-def _versions() -> dict[str, str]:
-    names = ("torch", "numpy", "scikit-learn", "pandas", "pyarrow")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
