@@ -21,13 +21,14 @@ import json
 import os
 import re
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,11 @@ _MANIFEST: dict[str, type | tuple[type, ...]] = {
     "tables": dict,
     "k": int,
 }
+
+
+_PATIENCE = 1.0  # seconds that a reader waits for a replacement, whose two renames are an instant apart
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -156,9 +162,9 @@ def writing(folder: Path, replace: bool = False) -> Iterator[Path]:
     with explain_write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep(folder.parent)
-        if folder.exists() and not replace:
+        if os.path.lexists(folder) and not replace:
             raise InfluenceError(f"{folder} exists already: choose another folder with --out, or add --replace.")
-        if folder.exists() and not _is_replaceable(folder):
+        if os.path.lexists(folder) and not _is_replaceable(folder):
             raise InfluenceError(
                 f"{folder} is not a result folder, so it is not replaced: choose another folder with --out."
             )
@@ -184,7 +190,8 @@ def _is_replaceable(folder: Path) -> bool:
 
 
 def _rename_into_place(partial: Path, folder: Path, replace: bool) -> None:
-    if not folder.exists():
+    sweep(folder.parent)  # another writer may have been killed while this one worked
+    if not os.path.lexists(folder):
         partial.rename(folder)
         return
     if not replace:
@@ -270,6 +277,33 @@ def _write_tables(folder: Path, manifest: dict[str, Any], tables: dict[str, pa.T
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """A result's manifest, checked for schema version and required keys."""
+    return _through_replacements(folder, lambda: _read_manifest(folder))
+
+
+def _through_replacements(folder: Path, reading: Callable[[], _T]) -> _T:
+    """What ``reading`` gives; it is tried again where the folder was replaced, or is being replaced, meanwhile."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        before = _identity(folder)
+        try:
+            return reading()
+        except InfluenceError:
+            is_absent = before is None and not os.path.lexists(folder.parent / f".previous-{folder.name}")
+            if time.monotonic() > deadline or (_identity(folder) == before and (before or is_absent)):
+                raise
+        time.sleep(0.005)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder has this name: another one after a replacement, and None between its two renames."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
@@ -283,9 +317,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} has schema version {version}, and this program reads version {SCHEMA_VERSION}: compute it "
             "again with the settings in its manifest, or use the version of the program that made it."
         )
-    expected = dict(_MANIFEST)
-    if manifest.get("method") in _METHODS:
-        expected |= _METHODS[manifest["method"]].manifest
+    _check_values(path, manifest, _MANIFEST)
+    if manifest["method"] in _METHODS:
+        _check_values(path, manifest, _METHODS[manifest["method"]].manifest)
+    return manifest
+
+
+def _check_values(path: Path, manifest: dict[str, Any], expected: Mapping[str, type | tuple[type, ...]]) -> None:
     absent = [key for key in expected if key not in manifest]
     if absent:
         raise InfluenceError(f"{path} lacks {', '.join(absent)}: compute this result again.")
@@ -295,7 +333,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 f"{path} is damaged ({key} is {str(manifest[key])[:80]!r}, which is not of its type): compute this "
                 "result again."
             )
-    return manifest
 
 
 def read(folder: Path, name: str | None = None) -> Result:
@@ -306,13 +343,12 @@ def read(folder: Path, name: str | None = None) -> Result:
     InfluenceError
         If it is no result folder, has another schema version, or a table is missing, damaged or incomplete.
     """
-    manifest = read_manifest(folder)
-    try:
-        tables = {table: _read_table(folder, table, manifest) for table in _COLUMNS}
-    except InfluenceError:
-        if read_manifest(folder) == manifest:
-            raise
-        return read(folder, name)  # it was replaced between one file and the next
+    return _through_replacements(folder, lambda: _read(folder, name))
+
+
+def _read(folder: Path, name: str | None) -> Result:
+    manifest = _read_manifest(folder)
+    tables = {table: _read_table(folder, table, manifest) for table in _COLUMNS}
     influences, targets, train = tables["influences"], tables["targets"], tables["train"]
     order = influences["target"].to_numpy(np.int64) * 2**16 + influences["rank"].to_numpy(np.int64)
     if (np.diff(order) <= 0).any():

@@ -41,6 +41,7 @@ class Run:
     what: str = "starting"
     seconds: float = 0.0
     error: str = ""
+    first: tuple[float, float] | None = None  # seconds and progress when the first progress came
 
     @property
     def command(self) -> str:
@@ -53,10 +54,11 @@ class Run:
 
     @property
     def seconds_left(self) -> float | None:
-        """Extrapolated from the share that is done; None while too little is."""
-        if self.state != "running" or self.progress < 0.02:
+        """Extrapolated from the pace since the first progress (starting takes its own time); None while too early."""
+        if self.state != "running" or self.first is None:
             return None
-        return self.seconds * (1 - self.progress) / self.progress
+        seconds, progress = self.seconds - self.first[0], self.progress - self.first[1]
+        return seconds * (1 - self.progress) / progress if progress > 0.03 else None
 
 
 class Runner:
@@ -142,8 +144,9 @@ class Runner:
         stderr.start()
         error, complete = "", False
         for event in _events(process.stdout):
-            if "progress" in event:
-                run.progress, run.what = float(event["progress"]), str(event["what"])
+            if isinstance(event.get("progress"), (int, float)):
+                run.progress, run.what = float(event["progress"]), str(event.get("what", run.what))
+                run.first = run.first or (time.monotonic() - self._clock, run.progress)
             error = str(event.get("error", error))
             complete = complete or "result" in event
         code = process.wait()
@@ -168,7 +171,7 @@ _ROOT = Path(__file__).parent.parent  # where a run finds this package, whatever
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The events among a run's output; a library may print something else."""
     for line in lines:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             event = json.loads(line)
             if isinstance(event, dict):
                 yield event

@@ -141,7 +141,7 @@ class FactorExtractor:
                     f"The gradient of layer {name} is not made by its inputs and outputs alone: its weights are used "
                     "elsewhere too, or something changes what it gives. TracIn would be wrong here."
                 )
-        self._is_verified = True
+        self._is_verified = len(losses) > 0
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list["_Call"]]:
         """Losses, and what went through the layers, in the order in which they ran."""

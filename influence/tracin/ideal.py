@@ -44,6 +44,8 @@ def tracin_ideal(
 
     Costs a forward pass over all targets a step: for small models and short training.
     """
+    train.check()
+    targets.check()
     model = copy.deepcopy(model).eval()
     extract = FactorExtractor(model, loss)
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -53,18 +55,19 @@ def tracin_ideal(
     if not len(order):
         raise InfluenceError("There is no step to follow: visits is empty.")
     with torch.no_grad():
-        before = loss(model(targets.inputs), targets.labels)
+        before = loss(model(targets.inputs.clone()), targets.labels)  # a model may change its inputs in place
     for visit in order:
         example = Examples(train.inputs[visit, None], train.labels[visit, None])
         predicted = before.new_zeros(1, len(before))
         add_inner_products(predicted, extract(*example), extract(*targets))
         first_order.append(learning_rate * predicted[0])
 
-        gradients = torch.autograd.grad(loss(model(example.inputs), example.labels).sum(), parameters)
+        value = loss(model(example.inputs.clone()), example.labels).sum()
+        gradients = torch.autograd.grad(value, parameters, allow_unused=True, materialize_grads=True)
         with torch.no_grad():
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.sub_(learning_rate * gradient)
-            after = loss(model(targets.inputs), targets.labels)
+            after = loss(model(targets.inputs.clone()), targets.labels)
         change.append(before - after)
         before = after
     return Ideal(order, torch.stack(change), torch.stack(first_order))

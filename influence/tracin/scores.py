@@ -181,7 +181,8 @@ class TracInCP:
         return result
 
     def _probe(self, examples: Examples) -> Factors:
-        return self._extract(examples.inputs[:1], examples.labels[:1])
+        """Factors of a few examples, which also verifies the model on more than one."""
+        return self._extract(examples.inputs[:_PROBE_ROWS], examples.labels[:_PROBE_ROWS])
 
     def _factors(self, examples: Examples, rows: slice, weight: float) -> Factors:
         """Factors of some of the examples, ``weight`` multiplied into one factor of each layer."""
@@ -206,8 +207,9 @@ class TracInCP:
 
 _TRAIN_ROWS = 512  # training examples whose factors are held at a time
 _TARGET_ROWS = 512  # rows of one tile of the score matrix: 512 x 512 floats stay in the processor's cache
-_LARGEST_K = 2**15 - 1
 _PASS_ROWS = 2048  # examples a pass elsewhere
+_PROBE_ROWS = 32
+_LARGEST_K = 2**15 - 1
 
 
 def add_inner_products(out: Tensor, left: Factors, right: Factors) -> None:
