@@ -175,6 +175,8 @@ def writing(folder: Path, replace: bool = False) -> Iterator[Path]:
             yield partial
             with explain_write_errors(folder):
                 _rename_into_place(partial, folder, replace)
+        except InfluenceError as error:  # the hidden folder's name says nothing to anyone
+            raise InfluenceError(str(error).replace(str(partial), str(folder))) from error
         finally:
             _remove(partial)
 

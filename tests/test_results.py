@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +28,25 @@ MANIFEST: dict[str, Any] = {
     "dataset": "small",
     "dataset_hash": "0" * 64,
     "method": "tracin",
+    "title": "two by hand",
     "learner": "none",
     "config": {"k": 2},
+    "caveat": "made up",
     "created": "2026-01-01T00:00:00+00:00",
+    "seconds": 0.5,
     "quality": {},
     "k": 2,
+    "checkpoint_epochs": [1],
+    "named_top_k": 1,
+    "loss_curve": {"epoch": [1], "train_loss": [0.5], "test_loss": [0.6]},
     "groups": [{"id": -1, "title": "both", "targets": [7, 9]}],
 }
+
+
+def house(n: int) -> dict[str, np.ndarray]:
+    """The columns that TracIn's targets and training examples have, for n houses."""
+    names = ("residual", "price", "prediction", "latitude", "longitude")
+    return {name: np.arange(n, dtype=np.float32) + place for place, name in enumerate(names)}
 
 
 def tables() -> dict[str, pa.Table]:
@@ -50,8 +65,11 @@ def tables() -> dict[str, pa.Table]:
                 "target": np.array([-1, 7, 9], dtype=np.int32),
                 "score_percentiles": results.percentile_column(np.arange(303, dtype=np.float32).reshape(3, 101)),
             }
+            | house(3)
         ),
-        "train": pa.table({"train": np.arange(5, dtype=np.int32), "self_influence": np.arange(5, dtype=np.float32)}),
+        "train": pa.table(
+            {"train": np.arange(5, dtype=np.int32), "self_influence": np.arange(5, dtype=np.float32)} | house(5)
+        ),
     }
 
 
@@ -131,24 +149,53 @@ def test_another_schema_version(folder, version):
     assert f"has schema version {seen}, and this program reads version 1" in message(folder)
 
 
-@pytest.mark.parametrize("key", sorted({*MANIFEST, "tables"} - {"groups"}))
+@pytest.mark.parametrize("key", sorted({*MANIFEST, "tables"}))
 def test_a_manifest_that_lacks_something(folder, key):
     edit_manifest(folder, **{key: ...})
     assert f"lacks {key}: compute this result again" in message(folder)
 
 
-@pytest.mark.parametrize(("key", "value"), [("created", None), ("dataset", 3), ("config", []), ("tables", "many")])
+def test_a_method_without_a_schema_needs_what_all_do_alone(results_home):
+    own = ("checkpoint_epochs", "named_top_k", "loss_curve", "groups")
+    manifest = {name: value for name, value in MANIFEST.items() if name not in own} | {"method": "by hand"}
+    plain = {name: tables()[name].drop_columns(list(house(1))) for name in ("targets", "train")}
+    assert results.read(write(results_home / "plain", manifest, **plain)).groups == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("created", None),
+        ("dataset", 3),
+        ("config", []),
+        ("tables", "many"),
+        ("method", ["tracin"]),
+        ("method", {}),
+        ("loss_curve", [1]),
+    ],
+)
 def test_a_manifest_with_a_value_of_another_kind(folder, key, value):
     edit_manifest(folder, **{key: value})
-    assert f"{key} is {value!r}" in message(folder)
+    assert f"{key} is {str(value)!r}, which is not of its type" in message(folder)
     entries, problems = results.catalogue("small", "tracin")
     assert (entries, len(problems)) == ([], 1)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[]", b"3", b"null", b"{}"])
+NESTED = b"[" * 100_000  # deeper than Python's parser goes
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[]", b"3", b"null", b"{}", NESTED], ids=range(8))
 def test_a_damaged_manifest(folder, content):
     (folder / "manifest.json").write_bytes(content)
     message(folder)
+    write(folder.parent / "two")
+    entries, problems = results.catalogue("small", "tracin")
+    assert [e.name for e in entries] == ["two"]
+    assert len(problems) == 1
+    with results.writing(folder.parent / "two", replace=True) as partial:
+        results.write_tables(partial, MANIFEST, tables())
+    with pytest.raises(InfluenceError), results.writing(folder, replace=content != b"{}"):
+        pytest.fail("what may be someone's own folder is kept")
 
 
 def test_no_manifest_and_no_folder(folder, tmp_path):
@@ -219,6 +266,8 @@ def cast(table: str, column: str, kind: pa.DataType) -> pa.Table:
 @pytest.mark.parametrize(
     ("table", "column", "kind", "expected"),
     [
+        ("train", "residual", pa.float64(), "float32"),
+        ("targets", "longitude", pa.string(), "float32"),
         ("influences", "score", pa.float64(), "float32"),
         ("influences", "rank", pa.int32(), "int16"),
         ("influences", "target", pa.string(), "int32"),
@@ -264,7 +313,7 @@ def test_an_existing_folder_is_not_touched_without_replace(folder):
 def test_replace_takes_its_place_only_when_complete(folder):
     with results.writing(folder, replace=True) as partial:
         results.write_tables(partial, MANIFEST | {"title": "new"}, tables())
-        assert "title" not in results.read(folder).manifest
+        assert results.read(folder).manifest["title"] == MANIFEST["title"]
         (partial / "extra").write_text("")
     assert results.read(folder).manifest["title"] == "new"
     assert os.listdir(folder.parent) == ["one"]
@@ -347,67 +396,182 @@ def child(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def killed_writer(folder: Path, replace: bool = False) -> int:
-    """The process id of a writer that was killed in the middle of its work."""
-    process = child(
-        """
-        with results.writing(Path(sys.argv[1]), sys.argv[2] == "True") as partial:
-            (partial / "influences.parquet").write_bytes(b"half")
-            print("writing", flush=True)
-            time.sleep(60)
-        """,
-        folder,
-        replace,
-    )
+WRITE = """
+    with results.writing(Path(sys.argv[1]), sys.argv[2] == "True") as partial:
+        (partial / "influences.parquet").write_bytes(b"half")
+        print(partial.name, flush=True)
+        time.sleep(60)
+    """
+
+# Kills itself after a number of renames of a replacement: the old one goes aside, the new one takes its place.
+REPLACE_AND_DIE = """
+    import os, shutil, signal
+    folder, renames, rename = Path(sys.argv[1]), int(sys.argv[2]), Path.rename
+
+    def counted(self, target):
+        global renames
+        if renames == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        renames -= 1
+        result = rename(self, target)
+        if renames == 0 and target == folder:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    with results.writing(folder, replace=True) as partial:
+        for path in folder.iterdir():
+            shutil.copy(path, partial)
+        (partial / "new").write_text("")
+        Path.rename = counted
+    """
+
+
+@contextmanager
+def writer(folder: Path, replace: bool = False) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process in the middle of writing a result, and its hidden folder; killed at the end."""
+    process = child(WRITE, folder, replace)
     assert process.stdout is not None
-    assert process.stdout.readline() == "writing\n"
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    return process.pid
+    try:
+        yield process, folder.parent / process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
 
 
-def test_a_killed_writer_leaves_nothing_that_is_seen_and_the_next_write_sweeps(results_home):
-    pid = killed_writer(results_home / "two")
-    (leftover,) = os.listdir(results_home)
-    assert leftover.startswith(f".partial-{pid}-")
-    assert results.catalogue("small", "tracin") == ([], [])
+def kill_while_replacing(folder: Path, renames: int) -> None:
+    process = child(REPLACE_AND_DIE, folder, renames)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, errors
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_killed_writer_leaves_nothing_that_is_seen_and_the_next_write_sweeps(results_home, replace):
+    if replace:
+        write(results_home / "two")
+    before = [e.name for e in results.catalogue("small", "tracin")[0]]
+    with writer(results_home / "two", replace) as (_, partial):
+        assert partial.is_dir()
+    assert {*os.listdir(results_home)} == {*before, partial.name}
+    assert [e.name for e in results.catalogue("small", "tracin")[0]] == before
     write(results_home / "three")
-    assert os.listdir(results_home) == ["three"]
+    assert sorted(os.listdir(results_home)) == sorted([*before, "three"])
 
 
-def test_sweep_leaves_the_living_and_the_foreign_alone(results_home):
-    results_home.mkdir()
-    living = results_home / f".partial-{os.getpid()}-0123abcd"
-    foreign = [results_home / name for name in (".partial-", ".partial-x", ".partial-x-y", ".previous-", ".hidden")]
-    for path in (living, *foreign):
-        path.mkdir()
+def test_a_living_writers_folder_is_not_swept(results_home):
+    with writer(results_home / "two") as (process, partial):
+        results.sweep(results_home)
+        write(results_home / "three")
+        assert (partial / "influences.parquet").read_bytes() == b"half"
+        assert process.poll() is None
+        with results.writing(results_home / "four") as own:
+            results.sweep(results_home)
+            assert own.is_dir()
     results.sweep(results_home)
-    assert {p.name for p in results_home.iterdir()} == {p.name for p in (living, *foreign)}
-    write(results_home / "one")
+    assert sorted(os.listdir(results_home)) == ["four", "three"]
+
+
+def test_life_is_told_by_the_lock_and_not_by_the_name(results_home):
+    """A process id in a name says nothing where the id was given again, or belongs to another container."""
+    living, dead = (results_home / f".partial-{digit * 32}" for digit in "1d")
+    for path in (living, dead):
+        path.mkdir(parents=True)
+    code = """
+        import fcntl, os
+        fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+        print("locked", flush=True)
+        time.sleep(60)
+        """
+    process = child(code, living)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "locked\n"
+        results.sweep(results_home)
+        assert os.listdir(results_home) == [living.name]
+    finally:
+        process.kill()
+        process.communicate()
+    results.sweep(results_home)
+    assert os.listdir(results_home) == []
+
+
+def test_sweep_leaves_the_foreign_alone(results_home):
+    results_home.mkdir()
+    foreign = {".partial-", ".partial-x", ".partial-x-y", f".partial-{'a' * 31}", f".partial-{'a' * 33}", ".hidden"}
+    for name in foreign:
+        (results_home / name).mkdir()
+    results.sweep(results_home)
+    results.sweep(results_home / "absent")
+    assert {*os.listdir(results_home)} == foreign
+
+
+def test_a_replacement_that_was_killed_between_its_renames_is_put_back(folder):
+    kill_while_replacing(folder, renames=1)
+    assert not folder.exists()
+    with pytest.raises(InfluenceError, match="exists already"), results.writing(folder):
+        pytest.fail("the old result is there, only under another name")
+    assert os.listdir(folder.parent) == ["one"]
+    assert not (folder / "new").exists()
+    results.read(folder)
+
+
+def test_a_replacement_that_was_killed_at_the_end_is_finished(folder):
+    kill_while_replacing(folder, renames=2)
+    assert (folder / "new").exists()
+    assert len(os.listdir(folder.parent)) == 2
+    results.sweep(folder.parent)
+    assert os.listdir(folder.parent) == ["one"]
+    results.read(folder)
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_another_writer_that_dies_meanwhile_does_not_cost_this_ones_work(folder, renames):
+    with results.writing(folder, replace=True) as partial:
+        results.write_tables(partial, MANIFEST | {"title": "mine"}, tables())
+        kill_while_replacing(folder, renames)
+    assert results.read(folder).manifest["title"] == "mine"
+    assert os.listdir(folder.parent) == ["one"]
+
+
+# Links
 
 
 @pytest.fixture
-def dead_pid() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+def linked(folder, tmp_path) -> Path:
+    """Where the result really is that `folder` links to, as on another disk."""
+    elsewhere = tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    return elsewhere
 
 
-def test_a_replacement_that_was_killed_halfway_is_put_back(folder, dead_pid):
-    previous = folder.parent / f".previous-{dead_pid}-one"
-    folder.rename(previous)
-    results.sweep(folder.parent)
+def test_deleting_a_link_leaves_what_it_points_to(folder, linked):
+    results.delete(entry("one"))
+    assert os.listdir(folder.parent) == []
+    results.read(linked)
+
+
+def test_renaming_a_link(folder, linked):
+    assert results.rename(entry("one"), "two").is_symlink()
+    assert os.listdir(folder.parent) == ["two"]
+    results.read(linked)
+
+
+def test_replacing_a_link_leaves_what_it_points_to(folder, linked):
+    with results.writing(folder, replace=True) as partial:
+        results.write_tables(partial, MANIFEST | {"title": "new"}, tables())
+    assert not folder.is_symlink()
+    assert results.read(folder).manifest["title"] == "new"
+    assert results.read(linked).manifest["title"] == MANIFEST["title"]
     assert os.listdir(folder.parent) == ["one"]
-    results.read(folder)
 
 
-def test_a_replacement_that_was_killed_at_the_end_is_finished(folder, dead_pid):
-    previous = folder.parent / f".previous-{dead_pid}-one"
-    previous.mkdir()
-    (previous / "old").write_text("")
-    results.sweep(folder.parent)
-    assert os.listdir(folder.parent) == ["one"]
-    results.read(folder)
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_link_to_nothing_is_refused_before_any_work(results_home, replace):
+    results_home.mkdir()
+    (results_home / "one").symlink_to("nowhere")
+    with pytest.raises(InfluenceError, match="one "), results.writing(results_home / "one", replace):
+        pytest.fail("the work must not start")
+    assert os.listdir(results_home) == ["one"]
 
 
 def test_a_real_write_that_the_system_stops(folder):
@@ -557,29 +721,54 @@ def test_a_result_of_the_users_that_calls_itself_shipped(results_home):
     assert problems == [f"{results_home / 'shipped'} has the shipped result's name: rename the folder."]
 
 
-def test_readers_never_see_half_of_one_while_a_writer_replaces_it(folder):
-    """A reader that opens the folder again and again sees the old one, the new one, or for an instant none."""
+@pytest.mark.parametrize("differs", [True, False])
+def test_readers_never_notice_a_replacement(folder, differs):
+    """A reader that opens the folder again and again sees the old one or the new one, whole, and never an error."""
+    other = write(folder.parent / "other", MANIFEST | {"title": "other"}, influences=opposite()) if differs else folder
     process = child(
         """
         import shutil
-        source = Path(sys.argv[1])
-        for _ in range(30):
-            with results.writing(source, replace=True) as partial:
-                for path in source.iterdir():
+        folder, *sources = (Path(name) for name in sys.argv[1:])
+        for number in range(60):
+            with results.writing(folder, replace=True) as partial:
+                for path in sources[number % 2].iterdir():
                     shutil.copy(path, partial)
         """,
         folder,
+        folder if not differs else write(folder.parent / "same"),
+        other,
     )
-    reads = 0
+    seen = []
     while process.poll() is None:
-        try:
-            assert len(results.read(folder).influences) == 12
-            reads += 1
-        except InfluenceError as error:
-            if not re.search("has no manifest.json|is missing", str(error)):  # the instant between two renames
-                raise
-        time.sleep(0.001)
+        read = results.read(folder)
+        seen.append((read.manifest["title"], read.influences["score"].iloc[0]))
+        assert results.catalogue("small", "tracin")[1] == []
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert reads
-    assert os.listdir(folder.parent) == ["one"]
+    assert set(seen) == ({("two by hand", -1.0), ("other", 1.0)} if differs else {("two by hand", -1.0)})
+    assert sorted(os.listdir(folder.parent)) == (["one", "other", "same"] if differs else ["one"])
+
+
+def opposite() -> pa.Table:
+    whole = tables()["influences"]
+    place = whole.schema.get_field_index("score")
+    return whole.set_column(place, "score", pa.array(-whole["score"].to_numpy()))
+
+
+def test_the_instant_between_a_replacements_renames_is_waited_for(folder):
+    other = write(folder.parent / "other", MANIFEST | {"title": "other"})
+    aside = folder.parent / ".previous-one"
+    folder.rename(aside)
+    timer = threading.Timer(0.2, other.rename, [folder])
+    timer.start()
+    assert results.read(folder).manifest["title"] == "other"
+    timer.join()
+
+
+def test_what_is_damaged_or_absent_is_said_at_once(folder):
+    (folder / "train.parquet").unlink()
+    started = time.monotonic()
+    for path in (folder, folder.parent / "absent"):
+        with pytest.raises(InfluenceError):
+            results.read(path)
+    assert time.monotonic() - started < 0.5

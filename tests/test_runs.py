@@ -1,5 +1,6 @@
 """Runs in processes of their own: they are followed, cancelled and never left behind, however their parent ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -178,21 +179,92 @@ def test_two_starts_at_the_same_moment(stub, results_home):
     assert len(runner.history) == 1
 
 
-@pytest.mark.parametrize("replaces", [False, True])
-def test_a_result_that_was_complete_when_cancel_came_is_not_called_cancelled(stub, results_home, replaces):
+RESULT = """echo '{"result": "one"}'"""
+
+
+@pytest.mark.parametrize("ending", ["", "exit 1", "kill -9 $$"])
+def test_a_result_that_was_complete_when_cancel_came_is_not_called_cancelled(stub, results_home, tmp_path, ending):
     """A process takes a moment to end after its result is there; cancelling then must not deny the result."""
-    runner, out = Runner(), results_home / "one"
-    out.parent.mkdir()
-    if replaces:
-        out.mkdir()
-    stub(
-        f"mkdir {out}.new; test -d {out} && mv {out} {out}.old; mv {out}.new {out}; touch {out}/ready; cat > /dev/null"
-    )
-    run = runner.start(QUICK, out)
-    wait_until((out / "ready").exists)
+    runner = Runner()
+    stub(f"{RESULT}; touch {tmp_path}/ready; cat > /dev/null; {ending}")
+    run = runner.start(QUICK, results_home / "one")
+    wait_until((tmp_path / "ready").exists)
     runner.cancel(run)
-    time.sleep(0.2)
-    assert (run.state, run.progress, run.error) == ("done", 1.0, "")
+    assert (run.state, run.progress, run.what, run.error) == ("done", 1.0, "done", "")
+
+
+@pytest.mark.parametrize("ending", ["exit 3", "kill -9 $$", "kill -11 $$"])
+def test_a_crash_after_the_result_does_not_deny_it(stub, results_home, ending):
+    runner = Runner()
+    stub(f"{RESULT}; echo 'terminate called without an active exception' >&2; {ending}")
+    run = runner.start(QUICK, results_home / "one")
+    wait_until(lambda: run.state != "running", 20)
+    assert (run.state, run.error) == ("done", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "3",
+        "null",
+        "[1, 2]",
+        '"text"',
+        "{",
+        "NaN",
+        "\\377\\376",
+        '{"progress": "half"}',
+        '{"progress": null, "what": 3}',
+        '{"progress": 0.5}',
+        '{"loss": 0.1}',
+        "",
+    ],
+)
+@pytest.mark.parametrize(
+    ("end", "state"), [(RESULT, "done"), ("exit 1", "failed"), (UNTIL_CANCELLED, "cancelled")], ids=lambda end: end[:4]
+)
+def test_a_stray_line_of_output_changes_nothing(stub, results_home, tmp_path, line, end, state):
+    runner = Runner()
+    stub(f"printf '{line}\\n'; touch {tmp_path}/said; {end}")
+    run = runner.start(QUICK, results_home / "one")
+    wait_until((tmp_path / "said").exists, 20)
+    if state == "cancelled":
+        runner.cancel(run)
+    wait_until(lambda: run.state != "running", 20)
+    assert run.state == state
+    assert runner.current is None
+
+
+def test_a_line_that_is_nested_too_deep(stub, results_home):
+    runner = Runner()
+    stub(f"head -c 100000 /dev/zero | tr '\\0' '['; echo; {RESULT}")
+    run = runner.start(QUICK, results_home / "one")
+    wait_until(lambda: run.state != "running", 20)
+    assert run.state == "done"
+
+
+def test_progress_is_followed_among_other_lines(stub, results_home):
+    runner = Runner()
+    first, second = ("echo '" + json.dumps({"progress": share, "what": "training"}) + "'" for share in (0.1, 0.4))
+    stub(f"echo 3; {first}; printf '\\377\\n'; sleep 0.5; {second}; {UNTIL_CANCELLED}")
+    run = runner.start(QUICK, results_home / "one")
+    wait_until(lambda: run.progress > 0, 20)
+    assert (run.state, run.progress, run.what) == ("running", 0.1, "training")
+    assert runner.current is run
+    assert run.seconds_left is None  # there is no pace yet
+    wait_until(lambda: run.progress > 0.1, 20)
+    assert runner.current is run
+    assert run.seconds_left is not None
+    assert 0.8 < run.seconds_left < 20  # half a second for 0.3 of it, and 0.6 to go
+    runner.cancel(run)
+    assert run.seconds_left is None
+
+
+def test_invalid_text_on_standard_error_is_shown_as_far_as_it_goes(stub, results_home):
+    runner = Runner()
+    stub("printf 'oh \\377 no\\n' >&2; exit 7")
+    run = runner.start(QUICK, results_home / "one")
+    wait_until(lambda: run.state != "running", 20)
+    assert (run.state, run.error) == ("failed", "The run ended unexpectedly with exit status 7: oh \ufffd no")
 
 
 def test_a_result_that_was_there_before_is_no_sign_of_completion(stub, results_home):
@@ -202,6 +274,39 @@ def test_a_result_that_was_there_before_is_no_sign_of_completion(stub, results_h
     run = runner.start([*QUICK, "--replace"], out)
     runner.cancel(run)
     assert run.state == "cancelled"
+
+
+def test_no_start_while_a_cancelled_run_still_ends(stub, results_home, tmp_path, monkeypatch):
+    """Two runs at once would share the processors, and the second might sweep or meet what the first leaves."""
+    monkeypatch.setattr(runs, "_GRACE", 1.0)
+    runner = Runner()
+    stub(f"touch {tmp_path}/ready; exec sleep 60")
+    run = runner.start(LONG, results_home / "one")
+    wait_until((tmp_path / "ready").exists, 20)
+    cancelling = threading.Thread(target=runner.cancel, args=(run,))
+    cancelling.start()
+    wait_until(lambda: run.state != "running", 20)
+    assert run.state == "cancelling"
+    assert runner.current is run
+    with pytest.raises(InfluenceError, match="A run is going on already"):
+        runner.start(QUICK, results_home / "two")
+    runner.cancel(run)  # a second wish changes nothing
+    runner.dismiss(run)
+    assert runner.history == [run]
+    cancelling.join()
+    assert run.state == "cancelled"
+    stub("exit 1")
+    second = runner.start(QUICK, results_home / "two")
+    wait_until(lambda: second.state != "running", 20)
+
+
+def test_a_server_in_another_folder_starts_runs_all_the_same(runner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    run = runner.start(["tracin", "california-housing", "--epochs", "5"], Path("one"))
+    wait_until(lambda: run.state != "running")
+    assert run.state == "failed"
+    assert run.error.startswith("checkpoint_every is 20 and epochs is 5")  # so the program was found, and spoke
 
 
 def test_a_process_that_will_not_end_is_killed(stub, results_home, monkeypatch):
