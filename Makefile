@@ -6,17 +6,17 @@ PORT ?= 8501
 # Where the data sets are; the tests of this project's own machines keep them beside the checkout.
 export INFLUENCE_DATA_DIR ?= $(if $(wildcard ../shared/data),../shared/data,data)
 
-.PHONY: app data test lint precomputed benchmarks clean
+.PHONY: app test lint data precomputed benchmarks clean
+.NOTPARALLEL:
 
-app: .venv/app data
-	$(BIN)/streamlit run app.py --server.port $(PORT)
+app: .venv/app .venv/data-california-housing
+	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
-# Without a network the explorer works all the same, with what ships.
-data: .venv/app
-	@$(BIN)/python -m influence data || echo "Going on without the missing data sets."
-
-test: .venv/dev data
+test: .venv/dev .venv/data-california-housing
 	$(BIN)/python -m pytest
+
+data: .venv/app
+	$(BIN)/python -m influence data
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -44,3 +44,7 @@ clean:
 .venv/dev: requirements.txt requirements-dev.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch .venv/app $@
+
+# Without a network the explorer works all the same, with what ships; the next call tries again.
+.venv/data-%: | .venv/bin/python
+	@if $(BIN)/python -m influence data $*; then touch $@; else echo "Going on without $*."; fi

@@ -7,7 +7,7 @@ import streamlit as st
 
 from influence.explorer import panel
 
-panel.frame("Home")
+panel.frame("Home", "app.py")
 
 st.title("Which training examples made my model do that?")
 st.markdown(
@@ -20,8 +20,8 @@ with st.container(border=True):
     st.markdown(
         "A network learned house prices from 16,512 places of the 1990 census. Pick a test house in Palo Alto and see "
         "which training houses lowered the model's error on it (*proponents*), which raised it (*opponents*), and "
-        "which houses the model could only learn by heart (*self-influence*). Scores are exact TracInCP over all "
-        "parameters (Pruthi et al. 2020)."
+        "which houses pull hardest on themselves (*self-influence*). Scores are exact TracInCP over all parameters "
+        "(Pruthi et al. 2020)."
     )
 
 st.subheader("Words")
@@ -29,7 +29,8 @@ st.markdown(
     """
 - **Target**: the test example being explained. **Score**: one number for a target and a training example.
 - **Positive helps**: the training example lowered the target's loss. **Negative hurts**: it raised it.
-- **Self-influence**: an example's score on itself. High means that the model had to learn this example by heart.
+- **Self-influence**: an example's score on itself. High means large gradients: its error stayed large or its features
+  are unusual. Mislabelled and memorised examples are among these.
 
 Every result keeps its whole recipe; a run from the sidebar is the same job as `python -m influence` on the command
 line.

@@ -1,5 +1,8 @@
 """TracIn on California housing: which training houses shaped a prediction, and which the model learned by heart."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -22,9 +25,12 @@ def load(entry: Entry, result_stamp: int, data_stamp: int) -> Houses:
 
 
 def main() -> None:
-    check = panel.link_checker()
-    panel.frame("Houses")
+    check = panel.link_checker("houses")
+    panel.frame("Houses", "pages/houses.py")
     st.title("Houses")
+    st.caption(
+        r"A “house” is a census block group of 1990; its price is the median value of its houses, cut off at \$500,001."
+    )
     with st.sidebar:
         entry = panel.choose_result(california_housing.NAME, "tracin", check)
         recompute()
@@ -58,18 +64,19 @@ def recompute() -> None:
     with st.form("recompute", border=True):
         st.markdown("**Train and score again**")
         left, right = st.columns(2)
-        seed = left.number_input("Seed", 0, 2**31 - 1, 1)
-        epochs = right.number_input("Epochs", 1, 10_000, 200)
-        every = left.number_input("Checkpoint every", 1, 10_000, 20, help="Epochs from one checkpoint to the next")
-        rate = right.number_input("Learning rate", 1e-6, 10.0, 1e-3, format="%g", help="Adam’s, constant")
-        batch = left.number_input("Batch size", 1, 16_512, 512)
-        k = right.number_input("k", 1, 16_512, 50, help="Proponents and opponents kept for each house")
-        busy = panel.runner().current is not None
+        seed = left.number_input("Seed", value=1)
+        epochs = right.number_input("Epochs", value=200)
+        every = left.number_input("Checkpoint every", value=20, help="Epochs from one checkpoint to the next")
+        rate = right.number_input("Learning rate", value=1e-3, step=1e-4, format="%g", help="Adam’s, constant")
+        batch = left.number_input("Batch size", value=512)
+        k = right.number_input("k", max_value=1_000, value=50, help="Proponents and opponents kept for each house")
+        # What is out of range is left to the job, which says why: the browser would silently keep the last good value.
+        busy, present = panel.runner().current is not None, california_housing.is_present()
         if st.form_submit_button(
             "Start run",
             type="primary",
-            disabled=busy or not california_housing.is_present(),
-            help="A run is going on" if busy else None,
+            disabled=busy or not present,
+            help="A run is going on." if busy else None if present else "This needs the data set.",
             width="stretch",
         ):
             options = {
@@ -101,12 +108,15 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        check("from", scope, f"so “{scope}” are shown." if houses.has_data else "that needs the data set.")
+        check(
+            "from",
+            scope,
+            f"there are no such, so {scope} are shown." if houses.has_data else "that needs the data set.",
+        )
         number = st.number_input(
             "House number",
-            0,
-            20_639,
-            None,
+            value=None,
+            step=1,
             key="house",
             bind="query-params",
             placeholder=str(houses.default()),
@@ -114,7 +124,8 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
             on_change=lambda: st.session_state.update(together=False),
         )
         together = st.toggle("All of Palo Alto’s eleven together", key="together", bind="query-params")
-        check("house", number, f"there is no such house, so house {houses.default()} is shown.")
+        check("together", together, "that is neither true nor false, so it is left off.")
+        check("house", number, f"that is no house’s number, so house {houses.default()} is shown.")
         target = houses.group_id if together else houses.default() if number is None else number
         if not together and (problem := houses.why_not(target)):
             st.warning(f"{problem} House {houses.default()} is shown.")
@@ -122,16 +133,17 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
         candidates = houses.test.loc[houses.palo_alto if scope == PALO_ALTO else houses.pickable]
         if not together and target not in candidates.index:
             st.caption(f"House {target} is not among Palo Alto’s eleven, so this map and table don’t show it.")
-        pick_table(candidates)
+        pick_table(candidates, target)
     with left:
         targets = houses.palo_alto if together else [target]
         view = maps.VIEWS["Palo Alto" if scope == PALO_ALTO else "California"]
         deck = maps.picking_map(panel.style(), candidates, targets, view)
+        map_key = panel.selection_key(f"map of {scope}", maps.clicked, target)
         st.pydeck_chart(
             deck,
-            on_select=lambda: picked(maps.clicked(st.session_state[f"map_{scope}"])),
+            on_select=lambda: picked(maps.clicked(st.session_state[map_key])),
             selection_mode="single-object",
-            key=f"map_{scope}",
+            key=map_key,
             height=440,
             alt="Map of the test houses; the table beside it picks the same houses by keyboard.",
         )
@@ -142,12 +154,16 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
     zoom = third.segmented_control(
         "Map", [FIT, "California"], default=FIT, required=True, key="zoom", bind="query-params"
     )
-    check("zoom", zoom, f"so {zoom} is shown.")
+    check("zoom", zoom, f"there is no such view, so “{zoom}” it is.")
     check("k", k, f"this result shows 1 to {houses.max_k} either way, so {k} are shown.")
     pick = houses.pick(target, k)
     with first:
         headline(pick)
-    left, right = st.columns([3, 2], gap="medium")
+    if houses.result.manifest["quality"]["explained_variance"]["test"] <= 0:
+        st.warning("This model explains nothing of the test prices (its training may have diverged): don’t trust it.")
+    if min(len(pick.proponents), len(pick.opponents)) < k:
+        st.info(f"Fewer than {k} of the scores kept are positive, or negative: {len(pick.table)} houses are shown.")
+    left, right = st.columns(2, gap="medium")
     places = pd.concat([pick.proponents, pick.opponents, pick.houses])
     view = maps.view_around(places) if zoom == FIT else maps.VIEWS[zoom]
     with left:
@@ -158,32 +174,40 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
             alt="Map of the strongest proponents and opponents, which the tables beside it list.",
         )
     with right:
-        st.markdown(f":blue[**+ Proponents**]: training on them lowered the error on {pick.title}")
+        st.markdown(f":blue[**+ Proponents**]: pulled the prediction for {pick.title} the right way")
         influence_table(pick.proponents[pick.columns])
-        st.markdown(":orange[**− Opponents**]: training on them raised it")
+        st.markdown(":orange[**− Opponents**]: pushed it the wrong way")
         influence_table(pick.opponents[pick.columns])
         st.download_button(
             "Download these as CSV",
-            lambda: pick.table.to_csv(index=False),
+            lambda: pick.table.to_csv(index=False, float_format="%.6g"),
             file_name=f"influence-on-{pick.title.replace(' ', '-')}.csv",
             mime="text/csv",
             icon=":material/download:",
             on_click="ignore",
         )
-    st.markdown(
-        f"**What a score says.** Positive: each step on that training house pulled the prediction for {pick.title} "
-        "towards its price; negative: pushed it away. The size is that pull, to first order, summed over the "
-        f"{len(houses.result.manifest['checkpoint_epochs'])} checkpoints: learning rate × inner product of the two "
-        "houses’ gradients, in ($100,000)² of squared error."
-        + (" A group’s score is the sum of its houses’." if pick.is_group else "")
-    )
+    st.markdown(score_sentence(houses, pick))
     st.plotly_chart(
         charts.score_distribution(pick, len(houses.train)), key="distribution", config={"displayModeBar": False}
     )
     st.caption(
-        "All training houses’ scores on this pick; the bars are read off stored percentiles, so their heights between "
-        "the tails are approximate. The marks are the houses shown above."
+        f"All training houses’ scores. The {houses.result.manifest['k']} strongest either way are counted; "
+        "the bars between them are read off stored percentiles, so their heights are approximate. The marks are the "
+        "houses shown above."
     )
+
+
+def score_sentence(houses: Houses, pick: Pick) -> str:
+    whose, them = ("those houses’", "their prices") if pick.is_group else ("this house’s", "its price")
+    checkpoints = len(houses.result.manifest["checkpoint_epochs"])
+    sentence = (
+        "**What a score says.** Positive: learning from that training house pulled the model’s prediction towards "
+        f"{them}; negative: pushed it away. It is the inner product of the training house’s gradient and {whose}, "
+        f"times the learning rate, summed over {checkpoints} checkpoints. **Compare sizes within one pick only**: they "
+        "are no dollars and no share of the error, since real steps averaged over a batch, a checkpoint stands for "
+        "many steps, and Adam rescales each."
+    )
+    return sentence + (" A group’s score is the sum of its houses’." if pick.is_group else "")
 
 
 def picked(house: int | None) -> None:
@@ -192,15 +216,12 @@ def picked(house: int | None) -> None:
         st.session_state["together"] = False
 
 
-def pick_table(candidates: pd.DataFrame) -> None:
-    def chosen() -> None:
-        cells = st.session_state[key]["selection"]["cells"]
-        picked(int(candidates.index[cells[0][0]]) if cells else None)
-
-    key = f"table_{len(candidates)}"
+def pick_table(candidates: pd.DataFrame, target: int) -> None:
+    row = chosen_row(candidates)
+    key = panel.selection_key(f"table of {len(candidates)}", row, target)
     st.dataframe(
         candidates[["price", "prediction", "residual"]].reset_index(names="house"),
-        on_select=chosen,
+        on_select=lambda: picked(row(st.session_state[key])),
         selection_mode="single-cell",
         key=key,
         height=260,
@@ -213,6 +234,16 @@ def pick_table(candidates: pd.DataFrame) -> None:
         },
         alt="Test houses; picking a cell picks its house.",
     )
+
+
+def chosen_row(frame: pd.DataFrame) -> Callable[[Any], int | None]:
+    """From a table's state to the example of its selected cell."""
+
+    def read(state: Any) -> int | None:
+        cells = state["selection"]["cells"]
+        return int(frame.index[cells[0][0]]) if cells else None
+
+    return read
 
 
 def headline(pick: Pick) -> None:
@@ -228,13 +259,14 @@ def headline(pick: Pick) -> None:
 
 
 def influence_table(frame: pd.DataFrame) -> None:
+    large = bool((frame["score"].abs() >= 1e5).any())
     st.dataframe(
         frame,
         hide_index=True,
         height=210,
         column_config={
             "rank": st.column_config.NumberColumn("Rank", format="%+d"),
-            "score": st.column_config.NumberColumn("Score", format="%+.3g"),
+            "score": st.column_config.NumberColumn("Score", format="%+.2e" if large else "%+.3g"),
             "train": st.column_config.NumberColumn("House", format="%d"),
             "price": st.column_config.NumberColumn("Price", format="dollar", step=1),
             "prediction": st.column_config.NumberColumn("Model", format="dollar", step=1),
@@ -250,9 +282,10 @@ def influence_table(frame: pd.DataFrame) -> None:
 def show_self_influence(houses: Houses, check: panel.Check) -> None:
     highest, lowest = houses.extremes
     st.markdown(
-        "**Self-influence** is a training house’s score on itself: how much training on it lowered the error on it. "
-        "High: the model had to learn this house by heart, because its neighbours don’t explain its price. "
-        "Low: what holds elsewhere holds here too."
+        "**Self-influence** is a training house’s score on itself: the squared length of its gradient, times the "
+        "learning rate, summed over the checkpoints. High: its error stayed large, or its features are unusual; houses "
+        "that the model could only memorise, and wrong data, are among these. Low: what the model learned elsewhere "
+        "holds here."
     )
     table = pd.concat([highest, lowest.iloc[::-1]]).assign(side=["highest"] * len(highest) + ["lowest"] * len(lowest))
     ring = st.number_input(
@@ -272,7 +305,7 @@ def show_self_influence(houses: Houses, check: panel.Check) -> None:
     ringed = houses.train.loc[known.intersection([ring])]
     view = maps.VIEWS["California"] if ringed.empty else maps.view_around(ringed)
     for column, frame, title, color in zip(
-        st.columns(2), (highest, lowest), ("100 highest", "100 lowest"), (maps.ORANGE, maps.BLUE), strict=True
+        st.columns(2), (highest, lowest), ("100 highest", "100 lowest"), (maps.PINK, maps.GREEN), strict=True
     ):
         with column:
             st.subheader(title)
@@ -285,10 +318,12 @@ def show_self_influence(houses: Houses, check: panel.Check) -> None:
     st.caption(
         "Pick a cell in the table to move both maps to its house and ring it. Clear the number above to go back."
     )
-    self_influence_table(table, houses.has_data)
+    columns = ["house", "side", "self_influence", "price", "prediction", "residual"]
+    shown = table.reset_index(names="house")[columns + (list(FEATURES) if houses.has_data else [])]
+    self_influence_table(shown, table, ring)
     st.download_button(
         "Download these as CSV",
-        lambda: table.reset_index().to_csv(index=False),
+        lambda: shown.to_csv(index=False, float_format="%.6g"),
         file_name="self-influence.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -305,17 +340,18 @@ def show_self_influence(houses: Houses, check: panel.Check) -> None:
         column.plotly_chart(figure, key=f"scatter_{against}", config={"displayModeBar": False})
 
 
-def self_influence_table(table: pd.DataFrame, has_data: bool) -> None:
+def self_influence_table(shown: pd.DataFrame, table: pd.DataFrame, ring: int | None) -> None:
     def chosen() -> None:
-        if cells := st.session_state["extremes"]["selection"]["cells"]:
-            st.session_state["ring"] = int(table.index[cells[0][0]])
+        if (house := row(st.session_state[key])) is not None:
+            st.session_state["ring"] = house
 
-    columns = ["side", "self_influence", "price", "prediction", "residual"]
+    row = chosen_row(table)
+    key = panel.selection_key("extremes", row, ring)
     st.dataframe(
-        table[columns + (list(FEATURES) if has_data else [])].reset_index(names="house"),
+        shown,
         on_select=chosen,
         selection_mode="single-cell",
-        key="extremes",
+        key=key,
         hide_index=True,
         height=260,
         column_config={
@@ -345,9 +381,7 @@ def about(houses: Houses) -> None:
             f"{manifest['quality']['explained_variance']['train']:.3f} on training houses.\n"
             "- **The ranking**: not evaluated. How well it predicts what retraining without these houses would change "
             "has not been measured for this result.\n"
-            "- **The data**: prices are medians of census block groups in 1990, cut off at $500,001.".replace(
-                "$", r"\$"
-            )
+            "- **The eleven**: the test houses strictly inside longitude −122.17 to −122.10, latitude 37.40 to 37.46."
         )
         st.plotly_chart(charts.loss_curve(manifest["loss_curve"]), key="loss", config={"displayModeBar": False})
 

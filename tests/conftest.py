@@ -33,3 +33,11 @@ def houses() -> Dataset:
     if not california_housing.is_present():
         pytest.skip(f"california-housing is not in {datasets.data_home()}: run `python -m influence data`")
     return datasets.load(california_housing.NAME)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With INFLUENCE_NO_SKIPS set, as in CI, a skipped test is a failure: nothing goes unnoticed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("INFLUENCE_NO_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter.write_line("Tests were skipped, and INFLUENCE_NO_SKIPS is set: that is a failure.", red=True)

@@ -16,8 +16,8 @@ NAMES = tuple(_MODULES)
 def _module(name: str) -> ModuleType:
     if name not in _MODULES:
         close = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise InfluenceError(f"There is no data set {name!r}: {hint}The data sets are {', '.join(NAMES)}.")
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise InfluenceError(f"There is no data set {name!r}; the data sets are {', '.join(NAMES)}.{hint}")
     return _MODULES[name]
 
 

@@ -11,11 +11,11 @@ _GREY = "#8a8a8a"
 
 def score_distribution(pick: Pick, n_train: int) -> go.Figure:
     """How the scores of all training houses are spread, with the shown proponents and opponents marked."""
-    edges, share = score_bins(pick)
+    edges, counts = score_bins(pick, n_train)
     figure = go.Figure()
     figure.add_bar(
         x=(edges[:-1] + edges[1:]) / 2,
-        y=share * n_train,
+        y=counts,
         width=np.diff(edges),
         marker_color=_GREY,
         name="all training houses",

@@ -36,10 +36,12 @@ class Pick:
     houses : pd.DataFrame
         The explained house or houses, as in `Houses.test`.
     proponents, opponents : pd.DataFrame
-        Strongest first; columns rank, train, score, km (from the nearest explained house) and those of `Houses.train`.
-    quantiles : (2, m) float
-        Scores, rising, and the share of all training houses that lie below each: the stored percentiles, and in both
-        tails every score that the result keeps.
+        Strongest first, of one sign (so there can be fewer than were asked for); columns rank, train, score, km (from
+        the nearest explained house) and those of `Houses.train`.
+    tails : (2 k,) float
+        Every score that the result keeps.
+    body : (2, m) float
+        Scores, rising, and the share of all training houses below each: the stored percentiles between the tails.
     """
 
     target: int
@@ -47,7 +49,8 @@ class Pick:
     houses: pd.DataFrame
     proponents: pd.DataFrame
     opponents: pd.DataFrame
-    quantiles: np.ndarray
+    tails: np.ndarray
+    body: np.ndarray
 
     @property
     def is_group(self) -> bool:
@@ -63,7 +66,7 @@ class Pick:
     @property
     def columns(self) -> list[str]:
         """The columns that tables show: the features only where the data set is there."""
-        return ["rank", "score", "train", "price", "prediction", "km", *(f for f in FEATURES if f in self.proponents)]
+        return ["rank", "score", "train", "price", "km", "prediction", *(f for f in FEATURES if f in self.proponents)]
 
 
 class Houses:
@@ -141,21 +144,24 @@ class Houses:
             target,
             title,
             houses,
-            shown[shown["rank"] > 0].reset_index(drop=True),
-            shown[shown["rank"] < 0].reset_index(drop=True),
-            self._quantiles(target, influences),
+            shown[(shown["rank"] > 0) & (shown["score"] > 0)].reset_index(drop=True),
+            shown[(shown["rank"] < 0) & (shown["score"] < 0)].reset_index(drop=True),
+            influences["score"].to_numpy(float),
+            self._body(target, influences),
         )
 
-    def _quantiles(self, target: int, influences: pd.DataFrame) -> np.ndarray:
-        """See `Pick`. With k above half of the training houses, the tails meet and the percentiles add nothing."""
+    def _body(self, target: int, influences: pd.DataFrame) -> np.ndarray:
+        """See `Pick`: from the weakest opponent that is kept to the weakest proponent."""
+        scores, ranks = influences["score"].to_numpy(float), influences["rank"].to_numpy(int)
         percentiles = np.asarray(self.result.targets.loc[target, "score_percentiles"], dtype=float)
-        last = len(self.train) - 1
-        rank = influences["rank"].to_numpy(int)
-        kept = np.stack([influences["score"].to_numpy(float), np.where(rank < 0, -rank - 1, last - (rank - 1)) / last])
-        body = np.stack([percentiles, PERCENTILES / 100])
-        body = body[:, (body[1] > kept[1][rank < 0].max()) & (body[1] < kept[1][rank > 0].min())]
-        both = np.concatenate([kept, body], axis=1)
-        return both[:, np.lexsort(both[::-1])]
+        k, n = (ranks > 0).sum(), len(self.train)
+        if 2 * k >= n:  # the tails are all there is
+            return np.zeros((2, 0))
+        low, high = scores[ranks < 0].max(), scores[ranks > 0].min()
+        share = PERCENTILES / 100
+        inside = (share > k / n) & (share < 1 - k / n)
+        knots = np.concatenate([[low], percentiles[inside], [high]])
+        return np.stack([knots, np.concatenate([[k / n], share[inside], [1 - k / n]])])
 
     @cached_property
     def extremes(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -177,15 +183,17 @@ def provenance(result: Result) -> str:
     )
 
 
-def score_bins(pick: Pick, n_bins: int = 80) -> tuple[np.ndarray, np.ndarray]:
-    """(n_bins + 1,) edges and (n_bins,) shares of all training houses, read off the stored quantiles.
+def score_bins(pick: Pick, n_train: int, n_bins: int = 80) -> tuple[np.ndarray, np.ndarray]:
+    """(n_bins + 1,) edges and (n_bins,) counts of all training houses' scores.
 
-    Between two neighbouring quantiles the scores are taken as evenly spread, so the shares are approximate.
+    The tails, which the result keeps, are counted. Between them the scores are taken as evenly spread from one stored
+    percentile to the next, so those counts are approximate.
     """
-    scores, below = pick.quantiles
-    edges = np.linspace(scores[0], scores[-1], n_bins + 1)
-    share = np.interp(edges, scores, below)
-    return edges, np.diff(share)
+    edges = np.linspace(pick.tails.min(), pick.tails.max(), n_bins + 1)
+    counts = np.histogram(pick.tails, bins=edges)[0].astype(float)
+    if pick.body.size:
+        counts += n_train * np.diff(np.interp(edges, pick.body[0], pick.body[1]))
+    return edges, counts
 
 
 def _join(table: pd.DataFrame, split: Split | None) -> pd.DataFrame:
@@ -198,7 +206,8 @@ def _join(table: pd.DataFrame, split: Split | None) -> pd.DataFrame:
         frame["price"] = pd.Series(split.labels, index=features.index).reindex(frame.index)
         frame["prediction"] = frame["price"] + frame["residual"]
         frame = frame.join(features)
-    frame[["price", "prediction", "residual"]] *= DOLLARS
+    money = ["price", "prediction", "residual"]
+    frame[money] = (frame[money].astype(float) * DOLLARS).round()
     return frame
 
 

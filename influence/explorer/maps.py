@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import pydeck as pdk
 
-BLUE, ORANGE = (0, 114, 178), (213, 94, 0)  # Okabe and Ito's, told apart with any colour vision
+# Okabe and Ito's colours, told apart with any colour vision; the sky blue stands for the blue on dark ground.
+BLUE, ORANGE, SKY, GREEN, PINK = (0, 114, 178), (213, 94, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167)
 VIEWS = {
     "California": pdk.ViewState(latitude=37.3, longitude=-119.3, zoom=4.6),
     "Palo Alto": pdk.ViewState(latitude=37.43, longitude=-122.135, zoom=11.6),
@@ -54,6 +55,10 @@ class Style:
         return [235, 235, 235] if self.dark else [40, 40, 40]
 
     @property
+    def blue(self) -> tuple[int, int, int]:
+        return SKY if self.dark else BLUE
+
+    @property
     def muted(self) -> list[int]:
         return [140, 140, 140] if self.dark else [120, 120, 120]
 
@@ -66,8 +71,8 @@ def picking_map(style: Style, houses: pd.DataFrame, picked: Iterable[int], view:
     return _deck(
         [
             _counties(style),
+            _dots(PICKABLE, houses, [*(style.blue if few else style.muted)], 12 if few else 5),
             _labels(style, _PLACES if few else _TOWNS),
-            _dots(PICKABLE, houses, [*(BLUE if few else style.muted)], 12 if few else 5),
             _rings("picked", style, ringed, 20 if few else 14),
         ],
         view,
@@ -79,14 +84,14 @@ def influence_map(
     style: Style, proponents: pd.DataFrame, opponents: pd.DataFrame, houses: pd.DataFrame, view: pdk.ViewState
 ) -> pdk.Deck:
     """Training houses sized by score: proponents blue with a plus, opponents orange with a minus; targets ringed."""
-    points = _signed_points(proponents, "+", BLUE) + _signed_points(opponents, "−", ORANGE)
+    points = _signed_points(proponents, "+", style.blue) + _signed_points(opponents, "−", ORANGE)
     points.sort(key=lambda point: -point["size"])  # the small ones on top
     return _deck(
         [
             _counties(style),
-            _labels(style, _TOWNS),
             _discs("influence", points),
             _glyphs(points),
+            _labels(style, _TOWNS),
             _rings("targets", style, houses, 16),
         ],
         view,
@@ -104,7 +109,7 @@ def extremes_map(
         for row in _rows(houses)
     ]  # fmt: skip
     return _deck(
-        [_counties(style), _labels(style, _TOWNS), _discs("extremes", points), _rings("ringed", style, ringed, 18)],
+        [_counties(style), _discs("extremes", points), _labels(style, _TOWNS), _rings("ringed", style, ringed, 18)],
         view,
         {"html": "House {house}<br>self-influence {self_influence}<br>price {price}<br>model {prediction}"},
     )

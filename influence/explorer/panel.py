@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -28,8 +29,14 @@ def style() -> Style:
     return Style(st.context.theme.type == "dark", f"{'/' + base if base else ''}/app/static")
 
 
-def frame(title: str) -> None:
+def frame(title: str, page: str) -> None:
     """What every page begins with: its title, the links between pages, the run panel.
+
+    Parameters
+    ----------
+    title : str
+    page : str
+        The page's file, such as ``pages/houses.py``.
 
     Streamlit's own convention for a folder pages/ is followed, and st.navigation is not used: beside such a folder, a
     fresh server that is first opened by a deep link runs that page alone, without what app.py would put around it.
@@ -38,15 +45,16 @@ def frame(title: str) -> None:
     with st.sidebar:
         st.page_link("app.py", label="Home", icon=":material/home:")
         st.page_link("pages/houses.py", label="Houses", icon=":material/map:")
-        runs()
+        runs(page)
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
-def runs() -> None:
-    """How the current run stands, with a button to cancel it; how the last ones ended, until dismissed."""
-    for run in runner().history:
+def runs(page: str) -> None:
+    """How the current run stands, with a button to cancel it; how the last one ended, and why others failed."""
+    history = runner().history
+    for run in history:
         if run.is_going_on:
             _progress(run)
             st.button(
@@ -57,8 +65,8 @@ def runs() -> None:
                 args=(run,),
                 width="stretch",
             )
-        else:
-            _ending(run)
+        elif run is history[-1] or run.state == "failed":
+            _ending(run, page)
 
 
 @st.fragment(run_every=0.5)
@@ -70,7 +78,7 @@ def _progress(run: Run) -> None:
     st.progress(run.progress, f"**{run.out.name}**: {run.what}, {run.progress:.0%}, {remaining}")
 
 
-def _ending(run: Run) -> None:
+def _ending(run: Run, page: str) -> None:
     if run.state == "failed":
         st.error(f"**{run.out.name}** failed after {_duration(run.seconds)}. {run.error}", icon=":material/error:")
     elif run.state == "cancelled":
@@ -80,10 +88,13 @@ def _ending(run: Run) -> None:
     else:
         return
     left, right = st.columns(2, vertical_alignment="center")
-    if run.state == "done" and left.button(
-        "Show it", key=f"show_{run.number}", on_click=_choose, args=(run.out.name,), type="primary", width="stretch"
-    ):
-        st.switch_page(_PAGES[run.arguments[0]])
+    if run.state == "done":
+        shows = left.button(
+            "Show it", key=f"show_{run.number}", on_click=_choose, args=(run.out.name,), type="primary", width="stretch"
+        )
+        # Switching to the page that is open would try to clear parameters that its widgets hold.
+        if shows and page != _PAGES[run.arguments[0]]:
+            st.switch_page(_PAGES[run.arguments[0]])
     right.button("Dismiss", key=f"dismiss_{run.number}", on_click=runner().dismiss, args=(run,), width="stretch")
 
 
@@ -112,18 +123,54 @@ def new_name(method: str) -> str:
 Check = Callable[[str, object, str], None]
 
 
-def link_checker() -> Check:
-    """Remember what the address says before the widgets read it.
+def link_checker(page: str) -> Check:
+    """Compare what the address asked for, when this session first came to a page, with what is shown.
 
-    The returned function takes a parameter's name, what is shown instead, and why; it warns where they differ.
+    The returned function takes a parameter's name, what is shown for it, and why something else may not be; it warns
+    until the reader picks something else. (Later on the address is no guide: it lags behind a pick by one run.)
     """
-    asked = dict(st.query_params)
+    asked: dict[str, str] = st.session_state.setdefault(f"link of {page}", dict(st.query_params))
+    refused: dict[str, tuple[str, object]] = st.session_state.setdefault(f"refused by {page}", {})
 
     def check(key: str, shown: object, why: str) -> None:
-        if key in asked and asked[key].casefold() != str(shown).casefold():
-            st.warning(f"The link asks for {key}={asked[key]}: {why}")
+        if key in asked:
+            said = asked.pop(key).strip()
+            number = isinstance(shown, int) and not isinstance(shown, bool) and said.lstrip("+").isdecimal()
+            if (str(int(said)) if number else said).casefold() != str(shown).casefold():
+                refused[key] = (said, shown)
+        if key in refused:
+            said, instead = refused[key]
+            if instead == shown:
+                st.warning(f"The link asks for {key}={said}: {why}")
+            else:
+                del refused[key]
 
     return check
+
+
+# --- selections -----------------------------------------------------------------------------------------------------
+
+
+def selection_key(name: str, read: Callable[[Any], int | None], shown: int | None) -> str:
+    """The key of a map or table whose selection picks something.
+
+    A selection can't be changed from here, and selecting the same again is no event. So one that no longer names what
+    is shown, because that was picked in another way since, is dropped by giving its widget a new key.
+
+    Parameters
+    ----------
+    name : str
+    read : callable
+        From the widget's state to what it selects, or None.
+    shown : int or None
+        What the page shows.
+    """
+    version = st.session_state.setdefault(f"version of {name}", 0)
+    state = st.session_state.get(f"{name} {version}")
+    if state is not None and read(state) not in (None, shown):
+        version += 1
+        st.session_state[f"version of {name}"] = version
+    return f"{name} {version}"
 
 
 # --- results --------------------------------------------------------------------------------------------------------

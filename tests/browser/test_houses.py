@@ -11,10 +11,10 @@ from playwright.sync_api import Page, expect
 
 from influence import datasets
 from influence.explorer.maps import VIEWS
-from tests.browser.driving import Server, Visit, click_on_map, heading, start_server
+from tests.browser.driving import Server, Visit, click_on_map, heading, settled, start_server
 
 SHOTS = Path(__file__).parents[2] / "test-output"
-FIRST, OTHER = 17136, 18232  # two of Palo Alto's eleven
+FIRST, OTHER, THIRD = 17136, 18232, 18303  # of Palo Alto's eleven
 
 
 def influence_rows(page: Page) -> int:
@@ -58,6 +58,10 @@ def test_any_house_can_be_picked_by_table_and_keyboard(server: Server, visit: Vi
     page.mouse.click(box["x"] + 40, box["y"] + 35 + 17)
     page.keyboard.press("ArrowDown")
     expect(heading(page, f"House {OTHER}")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(heading(page, f"House {THIRD}")).to_be_visible()
+    settled(page)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
     number = page.get_by_role("spinbutton", name="House number")
     number.fill("12")
@@ -102,7 +106,8 @@ def loneliest_house() -> tuple[int, float, float]:
 def test_bad_links_fall_back_with_a_message(server: Server, visit: Visit) -> None:
     page = visit.open(f"{server.url}/houses?house=99999&k=500&result=gone&show=nothing")
     expect(heading(page, f"House {FIRST}")).to_be_visible()
-    for asked in ("house=99999", "k=500", "result=gone", "show=nothing"):
+    expect(page.get_by_text("There is no house 99999")).to_be_visible()
+    for asked in ("k=500", "result=gone", "show=nothing"):
         expect(page.get_by_text(f"The link asks for {asked}")).to_be_visible()
 
 
@@ -170,3 +175,34 @@ def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureReques
         assert main.evaluate("element => element.scrollWidth <= element.clientWidth")  # nothing sticks out
         page.set_viewport_size({"width": width, "height": 844})
     assert visit.complaints == []
+
+
+def test_the_same_house_can_be_picked_again_after_another(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/houses")
+
+    def cell(row: int) -> None:
+        box = page.get_by_test_id("stDataFrame").first.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + 40, box["y"] + 35 * row + 17)
+
+    number = page.get_by_role("spinbutton", name="House number")
+    for _ in range(2):
+        cell(2)
+        expect(heading(page, f"House {OTHER}")).to_be_visible()
+        settled(page)
+        number.fill(str(FIRST))
+        number.press("Enter")
+        expect(heading(page, f"House {FIRST}")).to_be_visible()
+        settled(page)
+        page.wait_for_timeout(500)
+
+    view = VIEWS["Palo Alto"]
+    for _ in range(2):
+        page.wait_for_timeout(1000)
+        chart = page.get_by_test_id("stDeckGlJsonChart").first
+        click_on_map(page, chart, -122.11, 37.41, (view.longitude, view.latitude, view.zoom))
+        expect(heading(page, f"House {OTHER}")).to_be_visible()
+        settled(page)
+        cell(1)
+        expect(heading(page, f"House {FIRST}")).to_be_visible()
+        settled(page)

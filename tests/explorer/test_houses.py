@@ -107,10 +107,12 @@ def test_a_groups_scores_are_the_sums_of_its_members(with_data: Houses) -> None:
 
 def test_the_histogram_accounts_for_every_house(with_data: Houses) -> None:
     pick = with_data.pick(FIRST, 10)
-    assert (np.diff(pick.quantiles, axis=1) >= 0).all()
-    edges, share = score_bins(pick)
-    assert share.sum() == pytest.approx(1)
-    assert (share >= 0).all()
+    assert (np.diff(pick.body, axis=1) >= 0).all()
+    edges, counts = score_bins(pick, 16512)
+    assert counts.sum() == pytest.approx(16512)
+    assert (counts >= 0).all()
+    assert counts[0] >= 1  # the strongest opponent, and the strongest proponent
+    assert counts[-1] >= 1
     assert edges[-1] == pytest.approx(pick.proponents["score"].iloc[0])
     assert edges[0] == pytest.approx(pick.opponents["score"].iloc[0])
 

@@ -71,7 +71,8 @@ def test_all_eleven_together(no_data: None) -> None:
 @pytest.mark.parametrize(
     ("link", "message"),
     [
-        ({"house": "99999"}, "The link asks for house=99999"),
+        ({"house": "99999"}, "There is no house 99999"),
+        ({"together": "maybe"}, "The link asks for together=maybe"),
         ({"house": "roof"}, "The link asks for house=roof"),
         ({"k": "0"}, "The link asks for k=0"),
         ({"k": "21"}, "this result shows 1 to 20 either way"),
@@ -87,6 +88,15 @@ def test_a_bad_link_falls_back_with_a_message(no_data: None, link: dict[str, str
     assert not app.exception
     assert message in warnings(app)
     assert f"House {FIRST}" in subheaders(app)
+
+
+def test_a_warning_about_a_link_goes_with_the_next_pick(no_data: None) -> None:
+    app = houses_page(k="21", house=str(OTHER))
+    assert "k=21" in warnings(app)
+    app.number_input(key="house").set_value(FIRST).run()
+    assert "k=21" in warnings(app)  # nothing has been done about k
+    app.number_input(key="k").set_value(5).run()
+    assert warnings(app) == ""
 
 
 def test_self_influence(no_data: None) -> None:
