@@ -57,8 +57,8 @@ def test_the_hash_follows_the_content_and_nothing_else():
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("california-houses", "did you mean california-housing? "),
-        ("cifar", "did you mean cifar10? "),
+        ("california-houses", " Did you mean california-housing?"),
+        ("cifar", " Did you mean cifar10?"),
         ("zebra", ""),
         ("", ""),
     ],
@@ -67,7 +67,7 @@ def test_an_unknown_name_gets_a_suggestion(name, hint):
     for function in (datasets.load, datasets.fetch, datasets.is_present, datasets.check_name):
         with pytest.raises(InfluenceError) as caught:
             function(name)
-        message = f"There is no data set {name!r}: {hint}The data sets are california-housing, cifar10."
+        message = f"There is no data set {name!r}; the data sets are california-housing, cifar10.{hint}"
         assert str(caught.value) == message
 
 

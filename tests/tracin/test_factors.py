@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from influence import InfluenceError
 from influence.tracin import FactorExtractor
@@ -131,6 +132,86 @@ class Tied(Twice):
 def test_a_layer_is_used_exactly_once(model, message):
     with pytest.raises(InfluenceError, match=message):
         FactorExtractor(model(), squared_error)(*regression(4))
+
+
+class TiedByHand(Twice):
+    """The weight of a layer that is used once as a layer, and once more without it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(F.linear(torch.tanh(self.again(x)), self.again.weight)))
+
+
+class BiasElsewhere(Twice):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.again(x)) + self.again.bias.square().sum()
+
+
+class Scaled(Twice):
+    """What a layer gives depends on its weight once more, as under weight normalisation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.again(x) / self.again.weight.norm())
+
+
+@pytest.mark.parametrize("model", [TiedByHand, BiasElsewhere, Scaled])
+@pytest.mark.parametrize("n", [1, 9])
+def test_a_weight_that_is_used_elsewhere_too_is_named(model, n):
+    with pytest.raises(InfluenceError) as caught:
+        FactorExtractor(model(), squared_error)(*regression(n))
+    assert str(caught.value).startswith("The gradient of layer again is not made by its inputs and outputs alone")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_penalty_on_weights_in_the_loss_is_named():
+    model = mlp(5, 7, 1)
+
+    def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+        return squared_error(outputs, labels) + model[2].weight.square().sum()
+
+    with pytest.raises(InfluenceError, match="The gradient of layer 2 is not made by its inputs and outputs alone"):
+        FactorExtractor(model, loss)(*regression(9))
+
+
+def test_a_batch_without_examples_verifies_nothing():
+    extract = FactorExtractor(TiedByHand(), squared_error)
+    extract(*regression(0))
+    with pytest.raises(InfluenceError, match="layer again"):
+        extract(*regression(9))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("n", [1, 300])
+def test_rounding_is_no_reason_to_refuse(dtype, n):
+    model = mlp(5, 64, 64, 3, dtype=dtype)
+    for scale in (1e-3, 1.0, 1e3):
+        inputs, labels = regression(n, dtype=dtype)
+        FactorExtractor(model, squared_error)(inputs * scale, labels)
+
+
+class ByKeyword(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(5, 5, dtype=torch.float64), nn.Linear(5, 1, dtype=torch.float64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(input=torch.tanh(self.body(input=x)))
+
+
+def test_a_layer_that_is_called_by_keyword():
+    model, examples = ByKeyword(), regression(9)
+    expected = gradients(model, squared_error, examples)
+    formed = []
+    for activation, delta in FactorExtractor(model, squared_error).pairs(*examples):
+        gradient = delta[:, :, None] * activation[:, None, :]
+        formed += [gradient[:, :, :-1].flatten(1), gradient[:, :, -1]]
+    torch.testing.assert_close(torch.cat(formed, dim=1), expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("layers", ["lasst", "", None, 1])
+def test_layers_is_all_or_last(layers):
+    with pytest.raises(InfluenceError) as caught:
+        FactorExtractor(mlp(5, 1), squared_error, layers)
+    assert str(caught.value) == f"layers is {layers!r}, but must be 'all' or 'last'."
 
 
 def test_inputs_of_three_dimensions():

@@ -4,8 +4,9 @@ import copy
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from influence import Checkpoint, tracin_ideal
+from influence import Checkpoint, Examples, InfluenceError, tracin_ideal
 from tests.tracin.problems import brute_force, mlp, regression, squared_error
 
 
@@ -74,6 +75,68 @@ def test_the_model_is_left_alone():
     before = copy.deepcopy(model.state_dict())
     tracin_ideal(model, squared_error, train, targets, [0, 1], 0.1)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_no_visits():
+    with pytest.raises(InfluenceError) as caught:
+        tracin_ideal(mlp(5, 1), squared_error, regression(6), regression(3), [], 0.1)
+    assert str(caught.value) == "There is no step to follow: visits is empty."
+
+
+def test_inputs_and_labels_of_different_length():
+    good, bad = regression(6), Examples(regression(6).inputs, regression(5).labels)
+    for train, targets in ((good, bad), (bad, good)):
+        with pytest.raises(InfluenceError, match="There are 6 inputs and 5 labels"):
+            tracin_ideal(mlp(5, 1), squared_error, train, targets, [0], 0.1)
+
+
+def test_inputs_of_whole_numbers():
+    class ToDouble(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.double() / 255
+
+    model = nn.Sequential(ToDouble(), mlp(5, 7, 1))
+    examples = Examples((50 * regression(6).inputs.abs()).byte(), regression(6).labels)
+    ideal = tracin_ideal(model, squared_error, examples, examples, [2], 1e-4)
+    expected, _ = brute_force(model, [Checkpoint(model.state_dict(), 1e-4, 0)], squared_error, examples, examples)
+    torch.testing.assert_close(ideal.first_order[0], expected[:, 2], rtol=1e-10, atol=1e-14)
+
+
+def test_a_model_that_changes_its_inputs_in_place_changes_nothing_else():
+    class InPlace(nn.Module):
+        def __init__(self, in_place: bool) -> None:
+            super().__init__()
+            self.body, self.in_place = mlp(5, 7, 1), in_place
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.body(x.mul_(2) if self.in_place else 2 * x)
+
+    plain, in_place = InPlace(False), InPlace(True)
+    in_place.load_state_dict(plain.state_dict())
+    train, targets = regression(6, seed=1), regression(10, seed=2)
+    expected = tracin_ideal(plain, squared_error, train, targets, [1, 0, 1], 0.01)
+    before = [tensor.clone() for tensor in (*train, *targets)]
+    found = tracin_ideal(in_place, squared_error, train, targets, [1, 0, 1], 0.01)
+    assert all(torch.equal(*both) for both in zip((*train, *targets), before, strict=True))
+    torch.testing.assert_close(found.change, expected.change)
+    torch.testing.assert_close(found.first_order, expected.first_order)
+
+
+def test_a_layer_that_runs_but_does_not_reach_the_loss_stays_as_it_is():
+    class Aside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.aside, self.head = mlp(5, 3), mlp(5, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.aside(x)
+            return self.head(x)
+
+    model, train = Aside(), regression(6)
+    ideal = tracin_ideal(model, squared_error, train, train, [0, 1], 0.01)
+    alone = tracin_ideal(model.head, squared_error, train, train, [0, 1], 0.01)
+    torch.testing.assert_close(ideal.change, alone.change)
+    torch.testing.assert_close(ideal.first_order, alone.first_order)
 
 
 def test_a_step_on_an_example_helps_that_example():
