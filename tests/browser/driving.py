@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, TimeoutError
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -90,19 +91,27 @@ def heading(page: Page, text: str) -> Locator:
     return page.get_by_role("heading", name=text, exact=True)
 
 
-def click_on_map(
-    page: Page, chart: Locator, longitude: float, latitude: float, view: tuple[float, float, float]
+def pick_on_map(
+    page: Page, chart: Locator, longitude: float, latitude: float, view: tuple[float, float, float], then: Locator
 ) -> None:
-    """Click a place on a map whose view is (longitude, latitude, zoom), by the Web Mercator projection."""
+    """Click a place on a map until ``then`` is there: while software-rendered WebGL warms up, clicks go unheard.
+
+    ``view`` is the map's (longitude, latitude, zoom); the place follows by the Web Mercator projection.
+    """
 
     def project(longitude: float, latitude: float) -> tuple[float, float]:
         scale = 512 * 2 ** view[2]
         y = math.log(math.tan(math.pi / 4 + math.radians(latitude) / 2))
         return scale * (longitude + 180) / 360, scale * (math.pi - y) / (2 * math.pi)
 
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box is not None
     x, y = project(longitude, latitude)
     centre_x, centre_y = project(view[0], view[1])
-    page.mouse.click(box["x"] + box["width"] / 2 + x - centre_x, box["y"] + box["height"] / 2 + y - centre_y)
+    for _ in range(5):
+        chart.scroll_into_view_if_needed()
+        box = chart.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] / 2 + x - centre_x, box["y"] + box["height"] / 2 + y - centre_y)
+        with suppress(TimeoutError):
+            then.wait_for(timeout=6_000)
+            return
+    raise AssertionError("no click on the map was heard")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from influence import datasets
 from influence.explorer.maps import VIEWS
-from tests.browser.driving import Server, Visit, click_on_map, heading, settled, start_server
+from tests.browser.driving import Server, Visit, heading, pick_on_map, settled, start_server
 
 SHOTS = Path(__file__).parents[2] / "test-output"
 FIRST, OTHER, THIRD = 17136, 18232, 18303  # of Palo Alto's eleven
@@ -48,8 +48,9 @@ def test_clicking_a_house_on_the_map_shows_its_influences(server: Server, visit:
     view = VIEWS["Palo Alto"]
     chart = page.get_by_test_id("stDeckGlJsonChart").first
     page.wait_for_timeout(1000)  # the first frame of WebGL
-    click_on_map(page, chart, -122.11, 37.41, (view.longitude, view.latitude, view.zoom))
-    expect(heading(page, f"House {OTHER}")).to_be_visible()
+    pick_on_map(
+        page, chart, -122.11, 37.41, (view.longitude, view.latitude, view.zoom), heading(page, f"House {OTHER}")
+    )
     page.wait_for_url(f"**/houses?house={OTHER}")
     page.go_back()
     expect(heading(page, f"House {FIRST}")).to_be_visible()
@@ -94,8 +95,9 @@ def test_a_house_of_all_can_be_clicked(server: Server, visit: Visit) -> None:
     view = VIEWS["California"]
     chart = page.get_by_test_id("stDeckGlJsonChart").first
     house, longitude, latitude = loneliest_house()
-    click_on_map(page, chart, longitude, latitude, (view.longitude, view.latitude, view.zoom))
-    expect(heading(page, f"House {house}")).to_be_visible()
+    pick_on_map(
+        page, chart, longitude, latitude, (view.longitude, view.latitude, view.zoom), heading(page, f"House {house}")
+    )
 
 
 def loneliest_house() -> tuple[int, float, float]:
@@ -198,8 +200,9 @@ def test_the_same_house_can_be_picked_again_after_another(server: Server, visit:
     for _ in range(2):
         page.wait_for_timeout(1000)
         chart = page.get_by_test_id("stDeckGlJsonChart").first
-        click_on_map(page, chart, -122.11, 37.41, (view.longitude, view.latitude, view.zoom))
-        expect(heading(page, f"House {OTHER}")).to_be_visible()
+        pick_on_map(
+            page, chart, -122.11, 37.41, (view.longitude, view.latitude, view.zoom), heading(page, f"House {OTHER}")
+        )
         settled(page)
         pick_cell(page, 0)
         expect(heading(page, f"House {FIRST}")).to_be_visible()
