@@ -1,15 +1,18 @@
 """The data sets, by name. A new one is a file here with NAME, is_present, fetch and load, and a line below."""
 
 import difflib
+from dataclasses import replace
 from types import ModuleType
 
-from influence.datasets import california_housing, cifar10
+import numpy as np
+
+from influence.datasets import california_housing, cifar10, digits
 from influence.datasets.base import Dataset, Split, data_home
 from influence.errors import InfluenceError
 
-__all__ = ["NAMES", "Dataset", "Split", "check_name", "data_home", "fetch", "is_present", "load"]
+__all__ = ["NAMES", "Dataset", "Split", "check_name", "classes", "data_home", "fetch", "is_present", "load", "pictures"]
 
-_MODULES: dict[str, ModuleType] = {module.NAME: module for module in (california_housing, cifar10)}
+_MODULES: dict[str, ModuleType] = {module.NAME: module for module in (california_housing, cifar10, digits)}
 NAMES = tuple(_MODULES)
 
 
@@ -26,10 +29,56 @@ def check_name(name: str) -> None:
     _module(name)
 
 
-def load(name: str) -> Dataset:
-    """The data set called ``name``; an `InfluenceError` says what to do where it is missing or damaged."""
-    dataset: Dataset = _module(name).load()
+def load(name: str, classes: tuple[str, ...] = (), train_size: int | None = None) -> Dataset:
+    """The data set called ``name``; an `InfluenceError` says what to do where it is missing or damaged.
+
+    Parameters
+    ----------
+    name : str
+    classes : sequence of str
+        Keep the examples of these classes alone, in both parts; none means all. Labels stay what they are.
+    train_size : int or None
+        Keep the first so many training examples (of those classes), in canonical order.
+    """
+    module = _module(name)
+    dataset: Dataset = module.load()
+    if classes:
+        known = _class_names(module)
+        unknown = [each for each in classes if each not in known]
+        if unknown:
+            close = difflib.get_close_matches(unknown[0], known, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise InfluenceError(
+                f"{name} has no class {unknown[0]!r}: {hint}Its classes are "
+                f"{', '.join(known) or 'none, it has values'}."
+            )
+        labels = [known.index(each) for each in classes]
+        train, test = (part.take(np.isin(part.labels, labels)) for part in (dataset.train, dataset.test))
+        dataset = replace(dataset, train=train, test=test)
+    if train_size is not None:
+        if not 0 < train_size <= len(dataset.train):
+            raise InfluenceError(
+                f"train_size is {train_size}, but must lie between 1 and the {len(dataset.train)} training examples "
+                f"that {name} has."
+            )
+        dataset = replace(dataset, train=dataset.train.take(np.arange(train_size)))
     return dataset
+
+
+def classes(name: str) -> tuple[str, ...]:
+    """What the labels of a data set stand for, in their order; empty where labels are values."""
+    return _class_names(_module(name))
+
+
+def _class_names(module: ModuleType) -> tuple[str, ...]:
+    names: tuple[str, ...] = getattr(module, "CLASSES", ())
+    return names
+
+
+def pictures(name: str, inputs: np.ndarray) -> np.ndarray:
+    """Inputs as pictures: (n, height, width) grey or (n, height, width, 3) uint8, 0 black and 255 white."""
+    drawn: np.ndarray = _module(name).pictures(inputs)
+    return drawn
 
 
 def is_present(name: str) -> bool:

@@ -34,6 +34,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.index)
 
+    def take(self, rows: np.ndarray) -> "Split":
+        """Some of the examples, under their own names; ``rows`` is a mask or places."""
+        return Split(self.index[rows], self.inputs[rows], self.labels[rows])
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -1,0 +1,233 @@
+"""A small residual network for images, one subset model at a time: on CUDA where there is one, else on the processor.
+
+The shape is that of the datamodels paper's ResNet-9 (Ilyas et al. 2022, appendix), with what makes outcomes less noisy:
+GELU units, average pooling, and weights averaged over the last part of the training. The training part stays in the
+device's memory, channels last; on CUDA the arithmetic is bfloat16 where autocast says so.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from influence.datasets import Split
+from influence.errors import InfluenceError
+from influence.learners.base import Subsets
+from influence.learners.mlp import common_steps, own_steps
+
+_EVALUATE = 1000  # images at once
+
+
+@dataclass(frozen=True)
+class ConvNet:
+    """A residual network: SGD with Nesterov momentum on the cross-entropy; the rate rises to its peak, then falls.
+
+    Inputs are (n, height, width) or (n, height, width, channels), shifted and scaled by two numbers, mean and standard
+    deviation over the whole training part.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the first layer; the later ones have twice and four times as many. 64 is the paper's.
+    epochs : int
+    batch_size : int
+        Training examples a step, about; as for `influence.learners.mlp.Mlp`.
+    learning_rate : float
+        At its peak, a fifth of the way.
+    momentum : float
+        In [0, 1).
+    weight_decay : float
+    flip : bool
+        Mirror half of the images, drawn anew every epoch. Not for digits or letters.
+    crop : int
+        Shift every image by up to so many pixels in either direction; what comes in at the border is its mirror image.
+    average : float
+        Share of the steps, from the end, whose weights are averaged, in (0, 1); 0 keeps the last weights alone.
+    """
+
+    width: int = 64
+    epochs: int = 16
+    batch_size: int = 512
+    learning_rate: float = 0.4
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    flip: bool = True
+    crop: int = 2
+    average: float = 0.15
+
+    name: ClassVar[str] = "convnet"
+
+    def __post_init__(self) -> None:
+        for setting in ("width", "epochs", "batch_size"):
+            if getattr(self, setting) < 1:
+                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 1.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InfluenceError(f"learning_rate is {self.learning_rate}, but must be a positive number.")
+        for setting in ("momentum", "average"):
+            if not 0 <= getattr(self, setting) < 1:
+                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 0 and below 1.")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise InfluenceError(f"weight_decay is {self.weight_decay}, but must be 0 or a positive number.")
+        if self.crop < 0:
+            raise InfluenceError(f"crop is {self.crop}, but must be 0 or a number of pixels.")
+
+    @property
+    def batch(self) -> int:
+        return 1
+
+    def fit(self, train: Split, subsets: Subsets) -> "ConvNets":
+        """Train one network a subset, one after the other."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        scaling = (float(train.inputs.mean(dtype=np.float64)), float(train.inputs.std(dtype=np.float64)))
+        images = _prepare(train.inputs, scaling, device)
+        labels = torch.as_tensor(train.labels, dtype=torch.int64, device=device)
+        if 2 * self.crop >= min(images.shape[2:]):
+            raise InfluenceError(f"crop is {self.crop}, too much for images of {images.shape[2]} pixels: lower it.")
+        networks = [
+            self._fit(images, labels, mask, int(seed), subsets.common)
+            for mask, seed in zip(subsets.masks, subsets.seeds, strict=True)
+        ]
+        return ConvNets(networks, scaling)
+
+    def _fit(self, images: Tensor, labels: Tensor, mask: np.ndarray, seed: int, common: bool) -> nn.Sequential:
+        device = images.device
+        stream = np.random.Generator(np.random.Philox(seed))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed % 2**63)
+            network = build(images.shape[1], self.width, int(labels.max()) + 1)
+        network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        sgd = torch.optim.SGD(
+            network.parameters(), self.learning_rate, self.momentum, weight_decay=self.weight_decay, nesterov=True
+        )
+        total = self.epochs * max(1, round(int(mask.sum()) / self.batch_size))
+        rise = max(1, total // 5)
+        steps = common_steps if common else own_steps
+        averaged: list[Tensor] = []
+        n_averaged, first_averaged = 0, total - round(self.average * total)
+        network.train()
+        for step, (rows, weight, count) in enumerate(steps([stream], mask[None], self.epochs, self.batch_size)):
+            # Shifts are drawn for every place of the order, so that with a common order nobody's depend on who is out.
+            places = (rows if weight is not None else rows[0]).to(device)
+            batch = self._augment(images[places], stream)
+            if weight is not None:
+                present = weight[0].bool().to(device)
+                batch, places = batch[present], places[present]
+            if len(places) < 2:  # batch normalisation has nothing to normalise by
+                continue
+            for group in sgd.param_groups:
+                group["lr"] = self.learning_rate * min((step + 1) / rise, (total - step) / max(1, total - rise))
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                logits = network(batch)
+            loss = nn.functional.cross_entropy(logits.float(), labels[places], reduction="sum") / count
+            sgd.zero_grad(set_to_none=True)
+            loss.backward()
+            sgd.step()
+            if step >= first_averaged:
+                n_averaged += 1
+                state = [value for value in network.state_dict().values() if value.is_floating_point()]
+                if not averaged:
+                    averaged = [value.clone() for value in state]
+                for mean, value in zip(averaged, state, strict=True):
+                    mean.lerp_(value, 1 / n_averaged)
+        if averaged:
+            own = [value for value in network.state_dict().values() if value.is_floating_point()]
+            for value, mean in zip(own, averaged, strict=True):
+                value.copy_(mean)
+        trained: nn.Sequential = network.eval().requires_grad_(False).cpu()
+        return trained
+
+    def _augment(self, images: Tensor, stream: np.random.Generator) -> Tensor:
+        """Shift and mirror each image by its own draw."""
+        n, _, height, width = images.shape
+        if self.crop:
+            shifts = torch.from_numpy(stream.integers(2 * self.crop + 1, size=(2, n))).to(images.device)
+            padded = nn.functional.pad(images, (self.crop,) * 4, mode="reflect")
+            rows = shifts[0, :, None] + torch.arange(height, device=images.device)
+            columns = shifts[1, :, None] + torch.arange(width, device=images.device)
+            which = torch.arange(n, device=images.device)[:, None, None]
+            images = padded.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        if self.flip:
+            mirrored = torch.from_numpy(stream.random(n) < 0.5).to(images.device)
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return images
+
+
+class ConvNets:
+    """k trained networks, kept in ordinary memory."""
+
+    def __init__(self, networks: list[nn.Sequential], scaling: tuple[float, float]) -> None:
+        self.networks = networks
+        self.scaling = scaling
+
+    def features(self, inputs: np.ndarray) -> np.ndarray:
+        """What is left after the pooling: (k, n, 4 width)."""
+        return self._apply(inputs, slice(0, -1))
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """(k, n, n_classes)"""
+        return self._apply(inputs, slice(None))
+
+    def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of the last layer; see `influence.learners.base.Models.factors`."""
+        features = self.features(inputs)
+        ones = np.ones((*features.shape[:2], 1), np.float32)
+        return [(np.concatenate([features, ones], axis=2), gradients)]
+
+    def _apply(self, inputs: np.ndarray, layers: slice) -> np.ndarray:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        results = []
+        with torch.no_grad():
+            for network in self.networks:
+                part = network[layers].to(device)
+                blocks = [part(block).float().cpu() for block in _blocks(inputs, self.scaling, device)]
+                network.cpu()
+                results.append(torch.cat(blocks).numpy())
+        return np.stack(results)
+
+
+def build(channels: int, width: int, n_classes: int) -> nn.Sequential:
+    """(n, channels, height, width) -> (n, n_classes); the last module is the linear layer."""
+    return nn.Sequential(
+        OrderedDict(
+            first=_block(channels, width),
+            second=_block(width, 2 * width),
+            shrink=nn.AvgPool2d(2),
+            residual=_Residual(2 * width),
+            third=_block(2 * width, 4 * width),
+            shrink_again=nn.AvgPool2d(2),
+            residual_again=_Residual(4 * width),
+            pool=nn.AdaptiveAvgPool2d(1),
+            flat=nn.Flatten(),
+            last=nn.Linear(4 * width, n_classes),
+        )
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(_block(width, width), _block(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x + self.inner(x)
+        return result
+
+
+def _block(width_in: int, width_out: int) -> nn.Sequential:
+    convolution = nn.Conv2d(width_in, width_out, 3, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(width_out), nn.GELU())
+
+
+def _prepare(inputs: np.ndarray, scaling: tuple[float, float], device: torch.device) -> Tensor:
+    """(n, h, w) or (n, h, w, channels) -> (n, channels, h, w) float32, channels last in memory."""
+    images = torch.from_numpy(inputs if inputs.ndim == 4 else inputs[..., None]).to(device)
+    return images.to(torch.float32).sub_(scaling[0]).div_(scaling[1]).permute(0, 3, 1, 2)
+
+
+def _blocks(inputs: np.ndarray, scaling: tuple[float, float], device: torch.device) -> Iterator[Tensor]:
+    for start in range(0, len(inputs), _EVALUATE):
+        yield _prepare(inputs[start : start + _EVALUATE], scaling, device)

@@ -1,0 +1,239 @@
+"""Many small networks at once: one hidden layer, every matrix product batched over the models.
+
+A network of 64-32-10 is far too small to keep a processor busy: a plain loop over models spends its time between the
+operations. Here each step of SGD is a handful of calls for all models of a batch, the gradients are written out by
+hand, and the momentum is updated by the very product that makes the gradient (``baddbmm``).
+
+Training one model on n examples costs 6 (n_in + 1) w + 6 w c floating-point operations an example and epoch, less the
+2 (n_in + 1) w of the gradient by the inputs, which nobody needs: 10,112 for 64-32-10.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from influence.datasets import Split
+from influence.errors import InfluenceError
+from influence.learners.base import Subsets
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """A network with one hidden layer of ReLU units: SGD with momentum on the cross-entropy, linear decay to zero.
+
+    Inputs are shifted and scaled by two numbers, mean and standard deviation over the whole training part. Weights
+    start with He's variance, biases at zero.
+
+    Parameters
+    ----------
+    width : int
+        Hidden units.
+    epochs : int
+    batch_size : int
+        Training examples a step, about: an epoch has as many steps as come nearest to it, of equal size within one.
+        Where data order is common, the expected number of examples of the subset in a step.
+    learning_rate : float
+        At the start; it falls linearly to zero.
+    momentum : float
+        In [0, 1).
+    weight_decay : float
+        Coefficient of the squared norm of weights and biases, halved.
+    """
+
+    width: int = 32
+    epochs: int = 30
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-3
+
+    name: ClassVar[str] = "mlp"
+
+    def __post_init__(self) -> None:
+        for setting in ("width", "epochs", "batch_size"):
+            if getattr(self, setting) < 1:
+                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 1.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InfluenceError(f"learning_rate is {self.learning_rate}, but must be a positive number.")
+        if not 0 <= self.momentum < 1:
+            raise InfluenceError(f"momentum is {self.momentum}, but must be at least 0 and below 1.")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise InfluenceError(f"weight_decay is {self.weight_decay}, but must be 0 or a positive number.")
+
+    @property
+    def batch(self) -> int:
+        return 50
+
+    def fit(self, train: Split, subsets: Subsets) -> "Mlps":
+        """Train one network a subset; subsets of one size are trained together, shared out among torch's threads."""
+        examples = _Examples.of(train)
+        sizes = subsets.masks.sum(axis=1)
+        threads = torch.get_num_threads()
+        parts = [
+            part
+            for size in np.unique(sizes)
+            for part in np.array_split(np.flatnonzero(sizes == size), threads)
+            if len(part)
+        ]
+
+        def work(part: np.ndarray) -> tuple[Tensor, Tensor]:
+            return self._fit(examples, subsets.masks[part], subsets.seeds[part], subsets.common)
+
+        # Threads that each train models of their own meet once, at the end. Torch's own would meet in every product,
+        # and where another program holds a processor, all would wait for it thousands of times.
+        with _one_thread_an_operation(), ThreadPoolExecutor(threads) as pool:
+            weights = list(pool.map(work, parts) if len(parts) > 1 else map(work, parts))
+        order = torch.from_numpy(np.argsort(np.concatenate(parts)))
+        w1, w2 = (torch.cat([each[layer] for each in weights])[order] for layer in range(2))
+        return Mlps(w1, w2, examples.mean, examples.scale)
+
+    def _fit(self, examples: "_Examples", masks: np.ndarray, seeds: np.ndarray, common: bool) -> tuple[Tensor, Tensor]:
+        """Weights of both layers, (k, n_in + 1, width) and (k, width + 1, n_classes); the last row is the bias."""
+        streams = [np.random.Generator(np.random.Philox(int(seed))) for seed in seeds]
+        w1, w2 = _initial_weights(streams, examples.inputs.shape[1] - 1, self.width, examples.onehot.shape[1])
+        v1, v2 = torch.zeros_like(w1), torch.zeros_like(w2)
+        steps = common_steps if common else own_steps
+        size = int(masks[0].sum())
+        total = self.epochs * max(1, round(size / self.batch_size))
+        h1 = torch.empty(0)
+        for step, (rows, weight, count) in enumerate(steps(streams, masks, self.epochs, self.batch_size)):
+            rate = self.learning_rate * (1 - step / total)
+            x = examples.inputs[rows]  # (k, b, n_in + 1), or (b, n_in + 1) where the order is common
+            y = examples.onehot[rows]
+            x = x.expand(len(w1), -1, -1)
+            if h1.shape[1:2] != x.shape[1:2]:
+                h1 = x.new_ones(len(w1), x.shape[1], self.width + 1)  # the last column stays 1, for the bias
+            torch.bmm(x, w1, out=(z := x.new_empty(len(w1), x.shape[1], self.width)))
+            h1[:, :, :-1] = z.relu_()
+            delta2 = torch.softmax(torch.bmm(h1, w2), dim=2).sub_(y)
+            if weight is not None:
+                delta2.mul_(weight[:, :, None])
+            delta1 = torch.bmm(delta2, w2[:, :-1].transpose(1, 2))
+            delta1 = torch.ops.aten.threshold_backward(delta1, z, 0)
+            for w, v, inputs, delta in ((w1, v1, x, delta1), (w2, v2, h1, delta2)):
+                v.baddbmm_(inputs.transpose(1, 2), delta, beta=self.momentum, alpha=1 / count)
+                if self.weight_decay:
+                    v.add_(w, alpha=self.weight_decay)
+            w1.sub_(v1, alpha=rate)
+            w2.sub_(v2, alpha=rate)
+        return w1, w2
+
+
+@contextmanager
+def _one_thread_an_operation() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Mlps:
+    """k trained networks.
+
+    Parameters
+    ----------
+    w1 : (k, n_in + 1, width) float32
+    w2 : (k, width + 1, n_classes) float32
+        The last row of either is the bias.
+    mean, scale : float
+        What inputs are shifted and divided by.
+    """
+
+    w1: Tensor
+    w2: Tensor
+    mean: float
+    scale: float
+
+    def features(self, inputs: np.ndarray) -> np.ndarray:
+        """The hidden layer, after the ReLU: (k, n, width)."""
+        return self._hidden(inputs).numpy()
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """(k, n, n_classes)"""
+        hidden = self._hidden(inputs)
+        return torch.baddbmm(self.w2[:, -1:], hidden, self.w2[:, :-1]).numpy()
+
+    def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of both layers; see `influence.learners.base.Models.factors`."""
+        hidden = self._hidden(inputs)
+        delta2 = torch.as_tensor(gradients)
+        delta1 = torch.bmm(delta2, self.w2[:, :-1].transpose(1, 2)) * (hidden > 0)
+        x = _flatten(inputs, self.mean, self.scale).expand(len(self.w1), -1, -1)
+        ones = hidden.new_ones(*hidden.shape[:2], 1)
+        return [(x.numpy(), delta1.numpy()), (torch.cat([hidden, ones], dim=2).numpy(), gradients)]
+
+    def _hidden(self, inputs: np.ndarray) -> Tensor:
+        x = _flatten(inputs, self.mean, self.scale)[:, :-1].expand(len(self.w1), -1, -1)
+        return torch.baddbmm(self.w1[:, -1:], x, self.w1[:, :-1]).relu_()
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """The training part as the networks see it."""
+
+    inputs: Tensor  # (n, n_in + 1) float32, the last column 1
+    onehot: Tensor  # (n, n_classes) float32
+    mean: float
+    scale: float
+
+    @classmethod
+    def of(cls, train: Split) -> "_Examples":
+        mean, scale = float(train.inputs.mean(dtype=np.float64)), float(train.inputs.std(dtype=np.float64))
+        labels = torch.as_tensor(train.labels, dtype=torch.int64)
+        onehot = torch.nn.functional.one_hot(labels).to(torch.float32)
+        return cls(_flatten(train.inputs, mean, scale), onehot, mean, scale)
+
+
+def _flatten(inputs: np.ndarray, mean: float, scale: float) -> Tensor:
+    """(n, ...) -> (n, n_in + 1) float32, standardised, the last column 1."""
+    flat = (inputs.reshape(len(inputs), -1).astype(np.float32) - np.float32(mean)) / np.float32(scale)
+    return torch.from_numpy(np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1))
+
+
+def _initial_weights(
+    streams: list[np.random.Generator], n_in: int, width: int, n_classes: int
+) -> tuple[Tensor, Tensor]:
+    """Drawn from each model's own stream, so that a model's weights depend on its seed alone."""
+    w1 = np.zeros((len(streams), n_in + 1, width), np.float32)
+    w2 = np.zeros((len(streams), width + 1, n_classes), np.float32)
+    for model, stream in enumerate(streams):
+        w1[model, :-1] = stream.standard_normal((n_in, width), np.float32) * np.float32(np.sqrt(2 / n_in))
+        w2[model, :-1] = stream.standard_normal((width, n_classes), np.float32) * np.float32(np.sqrt(2 / width))
+    return torch.from_numpy(w1), torch.from_numpy(w2)
+
+
+Step = tuple[Tensor, Tensor | None, float]
+"""Rows of the training part, (k, b) or common (b,); (k, b) weights 0 or 1, or None for 1; what to divide sums by."""
+
+
+def own_steps(streams: list[np.random.Generator], masks: np.ndarray, epochs: int, batch_size: int) -> Iterator[Step]:
+    """Each model's own order of its own subset, fresh every epoch; all subsets have one size."""
+    members = np.stack([np.flatnonzero(mask) for mask in masks])
+    n_steps = max(1, round(members.shape[1] / batch_size))
+    for _ in range(epochs):
+        order = np.stack([stream.permutation(row) for stream, row in zip(streams, members, strict=True)])
+        for rows in torch.from_numpy(order).tensor_split(n_steps, dim=1):
+            yield rows, None, rows.shape[1]
+
+
+def common_steps(streams: list[np.random.Generator], masks: np.ndarray, epochs: int, batch_size: int) -> Iterator[Step]:
+    """One order of all training examples, drawn from the first stream (all are equal); who is out has weight 0.
+
+    Sums are divided by the expected number of members, so that leaving one example out changes a step by that
+    example's gradient and nothing else.
+    """
+    n_train, size = masks.shape[1], int(masks[0].sum())
+    n_steps = max(1, round(size / batch_size))
+    present = torch.from_numpy(masks).to(torch.float32)
+    for _ in range(epochs):
+        for rows in torch.from_numpy(streams[0].permutation(n_train)).tensor_split(n_steps):
+            yield rows, present[:, rows], len(rows) * size / n_train
