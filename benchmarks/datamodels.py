@@ -1,0 +1,196 @@
+"""Datamodels on digits: how fast models are trained and LASSO is fitted, and what each estimator's weights are worth.
+
+    python benchmarks/datamodels.py [speed] [lasso] [lds] [doubling]
+
+Prints a table for each; all of them without arguments. Rivals run in the same process, on the same data, with the same
+recipe and number of threads. Peak memory is that of the whole process up to that line.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.linear_model import LassoCV
+from torch import nn
+
+from influence import datasets
+from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
+from influence.datamodels.lasso import Lasso
+from influence.datamodels.linear import LinearDatamodel
+from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, read
+from influence.datamodels.priors import Prior, tangent_prior
+from influence.datamodels.subsets import SubsetConfig, draw
+from influence.datasets import Split
+from influence.evaluation.lds import lds, noise_ceiling, quality, random_baseline
+from influence.learners.mlp import Mlp
+
+HELD_OUT = 512
+MOST = 2000
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def peak_gigabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def plain_loop(learner: Mlp, train: Split, mask: np.ndarray, seed: int) -> nn.Module:
+    """The learner's recipe as most people would write it: one model, nn.Module, autograd, torch.optim.SGD."""
+    torch.manual_seed(seed)
+    flat = torch.from_numpy(train.inputs[mask].reshape(int(mask.sum()), -1).astype(np.float32))
+    inputs = (flat - train.inputs.mean()) / train.inputs.std()
+    labels = torch.from_numpy(train.labels[mask])
+    model = nn.Sequential(nn.Linear(inputs.shape[1], learner.width), nn.ReLU(), nn.Linear(learner.width, 10))
+    steps = max(1, round(len(inputs) / learner.batch_size))
+    sgd = torch.optim.SGD(
+        model.parameters(), learner.learning_rate, learner.momentum, weight_decay=learner.weight_decay
+    )
+    decay = torch.optim.lr_scheduler.LinearLR(sgd, 1.0, 0.0, total_iters=learner.epochs * steps)
+    for _ in range(learner.epochs):
+        for batch in torch.randperm(len(inputs)).tensor_split(steps):
+            loss = nn.functional.cross_entropy(model(inputs[batch]), labels[batch])
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+            decay.step()
+    return model
+
+
+def speed(models: int = 500, loop: int = 20) -> None:
+    digits, learner = datasets.load("digits"), Mlp()
+    subsets = draw(SubsetConfig(), np.arange(loop), len(digits.train))
+    flat = (digits.test.inputs.reshape(len(digits.test), -1) - digits.train.inputs.mean()) / digits.train.inputs.std()
+    inputs, labels = torch.from_numpy(flat.astype(np.float32)), torch.from_numpy(digits.test.labels)
+    accuracy = []
+
+    def train_loop() -> None:
+        for mask, seed in zip(subsets.masks, range(loop), strict=True):
+            model = plain_loop(learner, digits.train, mask, seed)
+            accuracy.append((model(inputs).argmax(dim=1) == labels).float().mean().item())
+
+    threads, rates = torch.get_num_threads(), {}
+    for count in (1, threads):  # a model this small is often quicker on one: the loop gets what suits it
+        torch.set_num_threads(count)
+        rates[count] = loop / seconds(train_loop)
+    torch.set_num_threads(threads)
+    best = max(rates, key=lambda count: rates[count])
+    loop_rate = rates[best]
+    print(f"\n{'training 64-32-10 on half of digits':50} models/s   ratio  accuracy")
+    label = f"plain loop, {loop} models, {best} thread(s)"
+    print(f"{label:50} {loop_rate:8.1f} {1.0:7.1f} {np.mean(accuracy):9.4f}")
+    for name, config, backend in (
+        ("this project, seeds fresh, one process", SubsetConfig(), Backend()),
+        ("this project, seeds common, one process", SubsetConfig(seeds="common"), Backend()),
+        ("this project, seeds fresh, loky (with its start)", SubsetConfig(), Backend("loky")),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            store = str(Path(folder) / "store")
+            rate = models / seconds(lambda: collect(OutcomeConfig(subsets=config), store, models, backend=backend))  # noqa: B023 called at once
+            right = read(store).accuracy.mean()
+        print(f"{f'{name}, {models} models':50} {rate:8.1f} {rate / loop_rate:7.1f} {right:9.4f}")
+    print(f"with subsets, margins and store; peak memory {peak_gigabytes():.2f} GB")
+
+
+def outcomes_of(config: SubsetConfig, folder: str, first: int, last: int) -> Outcomes:
+    store = str(Path(folder) / f"{config.seeds}-{config.retrain}")
+    collect(OutcomeConfig(subsets=config), store, last, span=(first, last))
+    return read(store, range(first, last))
+
+
+def lasso(sample: int = 2) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = outcomes_of(SubsetConfig(), folder, 0, MOST)
+    masks, margins = outcomes.masks, outcomes.margins
+    ours = seconds(lambda: Lasso().fit(masks, margins))
+    memory = peak_gigabytes()
+    x = np.asfortranarray(masks, dtype=np.float64)
+    chosen = np.random.default_rng(0).permutation(margins.shape[1])[:sample]
+    split = [(np.arange(MOST // 10, MOST), np.arange(MOST // 10))]
+    print(f"\n{'LASSO, 360 targets x 1,437 examples x 2,000 models':62} seconds   ratio")
+    print(f"{'this project: path of 50, one split of 10 %, refit':62} {ours:7.1f} {1.0:7.1f}   (peak {memory:.2f} GB)")
+    for name, rival in (
+        ("LassoCV, one split of 10 %, 50 alphas", {"cv": split, "alphas": 50, "eps": 1e-2}),
+        ("LassoCV as it comes: 5 folds, 100 alphas", {}),
+    ):
+        theirs = seconds(lambda: [LassoCV(**rival).fit(x, margins[:, t].astype(float)) for t in chosen])  # noqa: B023
+        whole = theirs * margins.shape[1] / sample
+        label = f"{name}, extrapolated from {sample} targets"
+        print(f"{label:62} {whole:7.0f} {whole / ours:7.1f}")
+
+
+def scores() -> None:
+    for seeds in ("fresh", "common"):
+        with tempfile.TemporaryDirectory() as folder:
+            everything = outcomes_of(SubsetConfig(seeds=seeds), folder, 0, MOST + HELD_OUT)
+            repeated = outcomes_of(SubsetConfig(seeds=seeds, retrain=1), folder, MOST, MOST + HELD_OUT)
+        masks, margins = everything.masks[MOST:], everything.margins[MOST:]
+        print(
+            f"\nLDS on {HELD_OUT} held-out models of alpha 0.5, seeds {seeds}; 95 % interval by bootstrap over models"
+        )
+        print(f"{'random weights':24} {random_baseline(masks, margins)}")
+        print(f"{'same subsets, other seed':24} {noise_ceiling(margins, repeated.margins)}")
+        config = OutcomeConfig(subsets=SubsetConfig(seeds=seeds))
+        start = time.perf_counter()
+        prior = tangent_prior(config)
+        spent = time.perf_counter() - start
+        print(f"{'guess of the prior alone':24} {lds(masks @ prior.guess.T, margins)}   {spent:.1f} s, 16 models")
+        for m in (250, 500, 1000, 2000):
+            estimators: dict[str, LinearDatamodel] = {
+                "difference in means": DifferenceInMeans(),
+                "ridge": Ridge(),
+                "LASSO": Lasso(),
+                "prior-informed": PriorInformed(prior),
+            }
+            for name, estimator in estimators.items():
+                spent = seconds(lambda: estimator.fit(everything.masks[:m], everything.margins[:m]))  # noqa: B023
+                result = quality(estimator.predict(masks), margins)
+                print(
+                    f"{name:20} m={m:<5} {result.lds}   relative error {np.mean(result.error):.3f}   {spent:5.1f} s",
+                    flush=True,
+                )
+
+
+def doubling() -> None:
+    rng = np.random.default_rng(0)
+    print(f"\n{'models':>7} {'train':>7} {'targets':>8} {'ridge s':>9} {'prior s':>9} {'LASSO s':>9} {'peak GB':>8}")
+    base = {"m": 500, "n": 700, "targets": 200}
+    for grown in (None, "m", "n", "targets"):
+        size = {name: value * (2 if name == grown else 1) for name, value in base.items()}
+        masks = rng.random((size["m"], size["n"])) < 0.5
+        weights = rng.standard_normal((size["n"], size["targets"])) * (rng.random((size["n"], 1)) < 0.05)
+        margins = (masks @ weights + rng.standard_normal((size["m"], size["targets"]))).astype(np.float32)
+        points = rng.standard_normal((size["n"], 3))
+        kernel = np.exp(-((points[:, None] - points[None]) ** 2).sum(axis=2)).astype(np.float32)
+        spent = [
+            seconds(lambda: estimator.fit(masks, margins))  # noqa: B023
+            for estimator in (Ridge(), PriorInformed(Prior(kernel)), Lasso())
+        ]
+        times = " ".join(f"{s:9.2f}" for s in spent)
+        print(f"{size['m']:7} {size['n']:7} {size['targets']:8} {times} {peak_gigabytes():8.2f}", flush=True)
+
+
+TABLES = {"speed": speed, "lasso": lasso, "lds": scores, "doubling": doubling}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="*", choices=[*TABLES, []], default=list(TABLES))
+    chosen = parser.parse_args().tables
+    print(
+        f"{platform.machine()}, {os.cpu_count()} processors, {torch.get_num_threads()} thread(s), "
+        f"torch {torch.__version__}"
+    )
+    for table in chosen:
+        TABLES[table]()
+    sys.exit(0)
