@@ -8,11 +8,14 @@ import threading
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from influence.errors import InfluenceError
+
+if TYPE_CHECKING:
+    from influence.datamodels.outcomes import OutcomeConfig
 
 app = typer.Typer(
     name="python -m influence",
@@ -49,7 +52,9 @@ def main() -> None:
         print(f"Error: {error.format_message()}", file=sys.stderr)
         sys.exit(2)
     if status == _INTERRUPTED:
-        print("Stopped; nothing was kept of this run.", file=sys.stderr)
+        resumes = sys.argv[1:2] == ["datamodels"]
+        kept = "the models that were trained are kept" if resumes else "nothing was kept of this run"
+        print(f"Stopped; {kept}.", file=sys.stderr)
     sys.exit(status)
 
 
@@ -96,6 +101,211 @@ def tracin(
         learner = RegressionConfig(seed, epochs, checkpoint_every, learning_rate, batch_size)
         config = jobs.TracInConfig(dataset, k, learner)
         report.done(jobs.tracin(config, out or _new_folder(dataset, "tracin"), replace, report.progress))
+
+
+group = typer.Typer(
+    help="Datamodels: train many models on subsets, and learn which training examples their margins hang on.",
+    no_args_is_help=True,
+    epilog="Example: python -m influence datamodels run digits --models 1000",
+)
+app.add_typer(group, name="datamodels")
+
+Alpha = Annotated[float, typer.Option(help="Share of the training part that each model sees.")]
+Seed = Annotated[int, typer.Option(help="Of subsets, initial weights and order of examples.")]
+Seeds = Annotated[
+    str,
+    typer.Option(
+        help="fresh: every model has its own initial weights and data order. common: only the subset differs."
+    ),
+]
+LearnerName = Annotated[str | None, typer.Option("--learner", help="Default: mlp for digits, convnet for cifar10.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--setting", help="Of the learner, NAME=VALUE, such as epochs=10; may be repeated."),
+]
+Classes = Annotated[str | None, typer.Option(help="Only these classes, with commas between them.")]
+TrainSize = Annotated[int | None, typer.Option(help="Only the first so many training examples.")]
+Store = Annotated[
+    str | None,
+    typer.Option(help="Path or fsspec URL of the outcome store. Default: one in results/, its own for every config."),
+]
+BackendName = Annotated[str, typer.Option("--backend", help="Where models are trained: here, loky or dask.")]
+Workers = Annotated[int, typer.Option(help="Processes of loky; 0 is one a processor.")]
+Scheduler = Annotated[str | None, typer.Option(help="Address of the Dask scheduler, such as tcp://10.0.0.5:8786.")]
+HeldOut = Annotated[int, typer.Option(help="Models that are never fitted, and judge.")]
+EstimatorName = Annotated[str, typer.Option("--estimator", help="prior-informed, lasso, ridge or difference-in-means.")]
+PriorModels = Annotated[int, typer.Option(help="Models whose gradients make the prior of prior-informed.")]
+Ceiling = Annotated[bool, typer.Option(help="Train the held-out subsets twice, which tells how noisy margins are.")]
+TopK = Annotated[int, typer.Option("--k", help="Training examples kept for each target, either way.")]
+ReverseK = Annotated[int, typer.Option(help="Targets kept for each training example, either way.")]
+
+
+@group.command(epilog="Example: python -m influence datamodels collect digits --models 2000 --store outcomes/digits")
+def collect(
+    dataset: Annotated[str, typer.Argument(help="The data set: digits or cifar10.")],
+    models: Annotated[
+        int, typer.Option(help="How many there are to be in all; more than there are extends the store.")
+    ] = 2000,
+    alpha: Alpha = 0.5,
+    seed: Seed = 0,
+    seeds: Seeds = "fresh",
+    repeat: Annotated[
+        int, typer.Option(help="Train the same subsets once more, with other seeds: 1 for the first time, and so on.")
+    ] = 0,
+    learner: LearnerName = None,
+    setting: Settings = None,
+    classes: Classes = None,
+    train_size: TrainSize = None,
+    store: Store = None,
+    span: Annotated[
+        str | None, typer.Option("--range", help="Only these models, as FIRST:STOP, for several machines on one store.")
+    ] = None,
+    backend: BackendName = "here",
+    workers: Workers = 0,
+    scheduler: Scheduler = None,
+) -> None:
+    """Train the models that a store lacks. Stop and start again as often as you like: what is done stays done."""
+    from influence import jobs
+    from influence.datamodels import outcomes
+
+    config = _outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size, repeat)
+    place = store or jobs.default_store(config)
+    where = outcomes.Backend(backend, workers, scheduler)  # type: ignore[arg-type]
+    with _Terminal() as report:
+        done = outcomes.collect(
+            config,
+            place,
+            models,
+            _span(span),
+            where,
+            lambda finished, total: report.progress(finished / total, f"{finished:,} of {total:,} models"),
+        )
+    print(f"{place}: {done.trained:,} models trained, {done.diverged:,} of them diverged; {done.present:,} are there.")
+
+
+@group.command(epilog="Example: python -m influence datamodels fit outcomes/digits --estimator lasso")
+def fit(
+    store: Annotated[str, typer.Argument(help="Path or fsspec URL of an outcome store.")],
+    models: Annotated[int | None, typer.Option(help="Models to fit. Default: all but the held-out ones.")] = None,
+    held_out: HeldOut = 512,
+    estimator: EstimatorName = "prior-informed",
+    prior_models: PriorModels = 16,
+    ceiling: Ceiling = False,
+    k: TopK = 50,
+    reverse_k: ReverseK = 20,
+    out: Out = None,
+    replace: Replace = False,
+    events: Events = False,
+) -> None:
+    """Fit stored outcomes, judge the fit on held-out models, and write a result folder. Trains nothing."""
+    from influence import jobs
+    from influence.datamodels import outcomes
+
+    with _Events() if events else _Terminal() as report:
+        config = outcomes.read_config(store)
+        if models is None:
+            models = outcomes.size(store) - held_out
+        whole = jobs.DatamodelsConfig(config, models, held_out, estimator, prior_models, ceiling, k, reverse_k)  # type: ignore[arg-type]
+        folder = out or _new_folder(config.dataset, "datamodels")
+        report.done(jobs.datamodels(whole, folder, store, replace, report.progress, train=False))
+
+
+@group.command(epilog="Example: python -m influence datamodels verify outcomes/digits --repair")
+def verify(
+    store: Annotated[str, typer.Argument(help="Path or fsspec URL of an outcome store.")],
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mark damaged models as missing, so that collect trains them again.")
+    ] = False,
+) -> None:
+    """Read a whole store, and say what is missing or damaged; status 1 if anything is damaged."""
+    from influence.datamodels import outcomes
+
+    found = outcomes.verify(store, repair)
+    print(f"{store}: {found}")
+    if found.damaged and not repair:
+        sys.exit(1)
+
+
+@group.command(epilog="Example: python -m influence datamodels run digits --models 1000 --estimator lasso")
+def run(
+    dataset: Annotated[str, typer.Argument(help="The data set: digits or cifar10.")],
+    models: Annotated[int, typer.Option(help="Models that are fitted.")] = 1000,
+    held_out: HeldOut = 512,
+    alpha: Alpha = 0.5,
+    seed: Seed = 0,
+    seeds: Seeds = "fresh",
+    estimator: EstimatorName = "prior-informed",
+    prior_models: PriorModels = 16,
+    ceiling: Ceiling = True,
+    learner: LearnerName = None,
+    setting: Settings = None,
+    classes: Classes = None,
+    train_size: TrainSize = None,
+    k: TopK = 50,
+    reverse_k: ReverseK = 20,
+    store: Store = None,
+    backend: BackendName = "here",
+    workers: Workers = 0,
+    scheduler: Scheduler = None,
+    out: Out = None,
+    replace: Replace = False,
+    events: Events = False,
+) -> None:
+    """Train what is missing, fit, judge, and write a result folder: collect and fit in one."""
+    from influence import jobs
+    from influence.datamodels import outcomes
+
+    with _Events() if events else _Terminal() as report:
+        trained = _outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size)
+        config = jobs.DatamodelsConfig(trained, models, held_out, estimator, prior_models, ceiling, k, reverse_k)  # type: ignore[arg-type]
+        where = outcomes.Backend(backend, workers, scheduler)  # type: ignore[arg-type]
+        folder = out or _new_folder(dataset, "datamodels")
+        report.done(jobs.datamodels(config, folder, store, replace, report.progress, where))
+
+
+def _outcome_config(
+    dataset: str,
+    alpha: float,
+    seed: int,
+    seeds: str,
+    learner: str | None,
+    settings: list[str] | None,
+    classes: str | None,
+    train_size: int | None,
+    repeat: int = 0,
+) -> "OutcomeConfig":
+    from influence.datamodels.outcomes import OutcomeConfig
+    from influence.datamodels.subsets import SubsetConfig
+    from influence.learners import registry
+
+    values: dict[str, object] = {"name": learner or ("convnet" if dataset == "cifar10" else "mlp")}
+    for each in settings or []:
+        name, equals, value = each.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            values[name] = json.loads(value)
+        except ValueError as error:
+            raise InfluenceError(f"--setting {each!r} is not NAME=VALUE with a number: epochs=10, say.") from error
+    return OutcomeConfig(
+        dataset,
+        tuple(classes.split(",")) if classes else (),
+        train_size,
+        registry.from_dict(values),
+        SubsetConfig(alpha, seed, seeds, repeat),  # type: ignore[arg-type]
+    )
+
+
+def _span(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, colon, stop = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return int(first), int(stop)
+    except ValueError as error:
+        raise InfluenceError(f"--range {text!r} is not FIRST:STOP: 500:1000, say.") from error
 
 
 @app.command(epilog="Example: python -m influence replay precomputed/california-housing/tracin --out results/again")

@@ -5,7 +5,8 @@ A result is a folder::
     manifest.json         what was computed, from what, how, and how far it can be trusted
     influences.parquet    target int32, train int32, rank int16, score float32; sorted by target, then rank
     targets.parquet       one row a target:           target int32, score_percentiles list<float32>[101], ...
-    train.parquet         one row a training example: train int32, self_influence float32, ...
+    train.parquet         one row a training example: train int32, ...
+    reverse.parquet       train, target, rank, score: the strongest targets of every training example (datamodels)
     checkpoints/          the weights that the scores come from (TracIn)
 
 Rank 1, 2, ... are the most positive training examples, -1, -2, ... the most negative; positive helps. A negative target
@@ -81,6 +82,22 @@ _METHODS = {
         manifest={"checkpoint_epochs": list, "named_top_k": int, "groups": list, "loss_curve": dict},
         columns={"targets": _HOUSE, "train": {"self_influence": "float32", **_HOUSE}},
     ),
+    "datamodels": _Method(
+        manifest={"classes": list, "removal_counts": list, "reverse_k": int, "subset_size": int, "protocol": str},
+        columns={
+            "targets": {
+                **dict.fromkeys(("label", "prediction"), "int16"),
+                "support": "int32",
+                "removal": "object",
+                **dict.fromkeys(
+                    ("agreement", "correct", "margin", "margin_sd", "intercept", "weight_sum", "weight_sd"), "float32"
+                ),
+                **dict.fromkeys(("lds", "correlation", "error"), "float32"),
+            },
+            "train": {"label": "int16", "own_class": "float32", "other_classes": "float32"},
+            "reverse": {"train": "int32", "target": "int32", "rank": "int16", "score": "float32"},
+        },
+    ),
 }
 
 
@@ -105,6 +122,8 @@ class Result:
     manifest : dict
     influences, targets, train : pd.DataFrame
         The tables; ``targets`` and ``train`` are indexed by example.
+    reverse : pd.DataFrame or None
+        Likewise, of the methods that keep it: the strongest targets of every training example.
     """
 
     name: str
@@ -113,24 +132,45 @@ class Result:
     influences: pd.DataFrame
     targets: pd.DataFrame
     train: pd.DataFrame
+    reverse: pd.DataFrame | None = None
 
     @cached_property
-    def _starts(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.unique(self.influences["target"].to_numpy(), return_index=True)
+    def _of_target(self) -> "_Sorted":
+        return _Sorted(self.influences, "target")
+
+    @cached_property
+    def _by_train(self) -> "_Sorted":
+        if self.reverse is None:
+            raise ValueError(f"results of {self.manifest['method']} keep no reverse table")
+        return _Sorted(self.reverse, "train")
 
     def of(self, target: int) -> pd.DataFrame:
         """The influences on one target (or group), sorted by rank: most negative first, most positive last."""
-        targets, starts = self._starts
-        place = int(np.searchsorted(targets, target))
-        if place == len(targets) or targets[place] != target:
-            raise KeyError(target)
-        stop = starts[place + 1] if place + 1 < len(starts) else len(self.influences)
-        return self.influences.iloc[starts[place] : stop]
+        return self._of_target[target]
+
+    def by(self, train: int) -> pd.DataFrame:
+        """The influences of one training example on the targets that it hurts and helps most, sorted by rank."""
+        return self._by_train[train]
 
     @property
     def groups(self) -> dict[int, dict[str, Any]]:
         """Groups of targets by their (negative) id, each with a title and its targets."""
         return {int(group["id"]): group for group in self.manifest.get("groups", [])}
+
+
+class _Sorted:
+    """A table sorted by a column: the rows of one value."""
+
+    def __init__(self, frame: pd.DataFrame, column: str) -> None:
+        self._frame = frame
+        self._values, self._starts = np.unique(frame[column].to_numpy(), return_index=True)
+
+    def __getitem__(self, value: int) -> pd.DataFrame:
+        place = int(np.searchsorted(self._values, value))
+        if place == len(self._values) or self._values[place] != value:
+            raise KeyError(value)
+        stop = self._starts[place + 1] if place + 1 < len(self._starts) else len(self._frame)
+        return self._frame.iloc[self._starts[place] : stop]
 
 
 @dataclass(frozen=True)
@@ -350,22 +390,39 @@ def read(folder: Path, name: str | None = None) -> Result:
 
 def _read(folder: Path, name: str | None) -> Result:
     manifest = _read_manifest(folder)
-    tables = {table: _read_table(folder, table, manifest) for table in _COLUMNS}
+    columns = _columns(manifest["method"])
+    tables = {table: _read_table(folder, table, manifest, columns[table]) for table in columns}
     influences, targets, train = tables["influences"], tables["targets"], tables["train"]
-    order = influences["target"].to_numpy(np.int64) * 2**16 + influences["rank"].to_numpy(np.int64)
-    if (np.diff(order) <= 0).any():
-        raise InfluenceError(f"{folder}: influences.parquet is not sorted by target, then rank: compute it again.")
-    unknown = set(influences["target"].unique()) - set(targets["target"])
-    if unknown:
-        raise InfluenceError(f"{folder}: influences.parquet names target {min(unknown)}, which targets.parquet lacks.")
-    if not np.isin(influences["train"].to_numpy(), train["train"].to_numpy()).all():
-        raise InfluenceError(f"{folder}: influences.parquet names training examples that train.parquet lacks.")
+    for table, first in (("influences", "target"), ("reverse", "train")):
+        if table not in tables:
+            continue
+        ranked = tables[table]
+        order = ranked[first].to_numpy(np.int64) * 2**16 + ranked["rank"].to_numpy(np.int64)
+        if (np.diff(order) <= 0).any():
+            raise InfluenceError(f"{folder}: {table}.parquet is not sorted by {first}, then rank: compute it again.")
+        unknown = set(ranked["target"].unique()) - set(targets["target"])
+        if unknown:
+            raise InfluenceError(f"{folder}: {table}.parquet names target {min(unknown)}, which targets.parquet lacks.")
+        if not np.isin(ranked["train"].to_numpy(), train["train"].to_numpy()).all():
+            raise InfluenceError(f"{folder}: {table}.parquet names training examples that train.parquet lacks.")
     return Result(
-        name or folder.name, folder, manifest, influences, targets.set_index("target"), train.set_index("train")
+        name or folder.name,
+        folder,
+        manifest,
+        influences,
+        targets.set_index("target"),
+        train.set_index("train"),
+        tables.get("reverse"),
     )
 
 
-def _read_table(folder: Path, table: str, manifest: dict[str, Any]) -> pd.DataFrame:
+def _columns(method: str) -> dict[str, dict[str, str]]:
+    """The tables of a method's results, and the columns of each."""
+    own = _METHODS[method].columns if method in _METHODS else {}
+    return {table: _COLUMNS.get(table, {}) | own.get(table, {}) for table in [*_COLUMNS, *(set(own) - set(_COLUMNS))]}
+
+
+def _read_table(folder: Path, table: str, manifest: dict[str, Any], columns: dict[str, str]) -> pd.DataFrame:
     path = folder / f"{table}.parquet"
     again = "compute this result again, or delete it"
     try:
@@ -383,9 +440,6 @@ def _read_table(folder: Path, table: str, manifest: dict[str, Any]) -> pd.DataFr
         frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InfluenceError(f"{path} is not a parquet file that can be read ({error}): {again}.") from error
-    columns = dict(_COLUMNS[table])
-    if manifest["method"] in _METHODS:
-        columns |= _METHODS[manifest["method"]].columns.get(table, {})
     for column, dtype in columns.items():
         if column not in frame or str(frame[column].dtype) != dtype:
             raise InfluenceError(f"{path} has no column {column} of type {dtype}: {again}.")

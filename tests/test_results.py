@@ -652,7 +652,7 @@ def test_the_catalogue_is_the_shipped_one_then_the_newest(results_home, tmp_path
     for day in (2, 3, 1):
         write(results_home / f"day {day}", MANIFEST | {"created": f"2026-01-0{day}T00:00:00+00:00"})
     write(results_home / "another data set", MANIFEST | {"dataset": "large"})
-    write(results_home / "another method", MANIFEST | {"method": "datamodels"})
+    write(results_home / "another method", MANIFEST | {"method": "guessing"})
     (results_home / "broken").mkdir()
     (results_home / "a file").write_text("")
     (results_home / ".partial-1-x").mkdir()

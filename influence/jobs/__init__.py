@@ -9,9 +9,10 @@ from pathlib import Path
 from influence import results
 from influence.errors import InfluenceError
 from influence.jobs.base import Report, silent
+from influence.jobs.datamodels import DatamodelsConfig, datamodels, default_store
 from influence.jobs.tracin import TracInConfig, tracin
 
-__all__ = ["Report", "TracInConfig", "replay", "tracin"]
+__all__ = ["DatamodelsConfig", "Report", "TracInConfig", "datamodels", "default_store", "replay", "tracin"]
 
 
 def replay(result: Path, out: Path, replace: bool = False, report: Report = silent) -> Path:
@@ -25,4 +26,6 @@ def replay(result: Path, out: Path, replace: bool = False, report: Report = sile
     manifest = results.read_manifest(result)
     if manifest["method"] == "tracin":
         return tracin(TracInConfig.from_dict(manifest["config"]), out, replace, report)
+    if manifest["method"] == "datamodels":
+        return datamodels(DatamodelsConfig.from_dict(manifest["config"]), out, replace=replace, report=report)
     raise InfluenceError(f"{result} was made by {manifest['method']!r}, which this program does not know.")

@@ -33,8 +33,12 @@ class Stages:
 
     def __getitem__(self, name: str) -> Callable[[float], None]:
         """What to call with the share of this stage that is done."""
+        return lambda done: self.say(name, done, name)
+
+    def say(self, name: str, done: float, what: str) -> None:
+        """Report the share of a stage that is done, in words of its own."""
         start, share = self._spans[name]
-        return lambda done: self._report(start + done * share, name)
+        self._report(min(start + done * share, 1.0), what)
 
 
 def circumstances(seconds: float) -> dict[str, object]:

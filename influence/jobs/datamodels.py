@@ -1,0 +1,488 @@
+"""The job behind `python -m influence datamodels`: train on subsets, fit, judge on models never fitted, write a result.
+
+Of a store's models, the first ``held_out`` are never fitted: they judge. The ``models`` after them are fitted. So a
+store that grows keeps its judges, and a longer run's score can be compared with a shorter one's.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from influence import datasets, results
+from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
+from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
+from influence.datamodels.lasso import Lasso
+from influence.datamodels.linear import LinearDatamodel
+from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, missing, read
+from influence.datamodels.priors import tangent_prior
+from influence.datasets import Dataset
+from influence.errors import InfluenceError
+from influence.evaluation.lds import LEAST_MODELS as LEAST_HELD_OUT
+from influence.evaluation.lds import Lds, Quality, noise_ceiling, quality, random_baseline
+from influence.jobs.base import Report, Stages, circumstances, silent
+from influence.tracin.scores import TopK, check_k, strongest
+
+Estimator = Literal["prior-informed", "lasso", "ridge", "difference-in-means"]
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
+
+TITLES = {
+    "prior-informed": "ridge regression with a prior that similar training images have similar weights",
+    "lasso": "LASSO, as in the datamodels paper (Ilyas et al. 2022)",
+    "ridge": "ridge regression",
+    "difference-in-means": "difference in means (Feldman and Zhang 2020)",
+}
+PROTOCOLS = {
+    "fresh": "Every model has its own initial weights and its own order of examples: the weights are about the recipe, "
+    "whatever the seed.",
+    "common": "All models share their initial weights and order of examples, and differ in the subset alone: the "
+    "weights are about this one initialisation.",
+}
+_BLOCK = 512  # targets whose weights are held at once
+_DENSE_COUNTS = 50  # removals counted one by one; beyond, in growing steps
+_COARSE_COUNTS = 60
+
+
+@dataclass(frozen=True)
+class DatamodelsConfig:
+    """Everything that a result follows from; where outcomes are stored is no part of it.
+
+    Parameters
+    ----------
+    outcomes : OutcomeConfig
+    models : int
+        Models that are fitted.
+    held_out : int
+        Models that are never fitted, and judge.
+    estimator : str
+        One of `ESTIMATORS`.
+    prior_models : int
+        Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones.
+    ceiling : bool
+        Whether the held-out subsets are trained a second time, which tells how much of a margin is chance.
+    k, reverse_k : int
+        Training examples kept for each target, and targets for each training example, either way.
+    """
+
+    outcomes: OutcomeConfig = field(default_factory=OutcomeConfig)
+    models: int = 1000
+    held_out: int = 512
+    estimator: Estimator = "prior-informed"
+    prior_models: int = 16
+    ceiling: bool = True
+    k: int = 50
+    reverse_k: int = 20
+
+    def __post_init__(self) -> None:
+        if self.estimator not in ESTIMATORS:
+            raise InfluenceError(f"estimator is {self.estimator!r}, but must be one of {', '.join(ESTIMATORS)}.")
+        least = LEAST_FOR_LASSO if self.estimator == "lasso" else 2
+        for name, smallest, why in (
+            ("models", least, f"which {self.estimator} needs to be fitted"),
+            ("held_out", LEAST_HELD_OUT, "which a correlation over held-out models needs"),
+            ("prior_models", 1, "which a prior needs"),
+            ("reverse_k", 1, "so that there is something to show"),
+        ):
+            if getattr(self, name) < smallest:
+                raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least {smallest}, {why}.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)} | {"outcomes": self.outcomes.as_dict()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "DatamodelsConfig":
+        """The inverse of `as_dict`; unknown or missing names are an `InfluenceError`."""
+        try:
+            return cls(**{**values, "outcomes": OutcomeConfig.from_dict(values["outcomes"])})
+        except (KeyError, TypeError) as error:
+            raise InfluenceError(
+                f"This is not the config of a datamodels run ({error}): use a result's own manifest."
+            ) from error
+
+
+def default_store(config: OutcomeConfig) -> str:
+    """Where the outcomes of a config are kept unless something else is asked for: every config has its own place."""
+    return str(results.results_home() / ".outcomes" / f"{config.dataset}-{config.digest[:16]}")
+
+
+def datamodels(
+    config: DatamodelsConfig,
+    out: Path,
+    store: str | None = None,
+    replace: bool = False,
+    report: Report = silent,
+    backend: Backend | None = None,
+    train: bool = True,
+) -> Path:
+    """Train the models that the store lacks, fit the datamodel, judge it, and write a result folder.
+
+    Parameters
+    ----------
+    config : DatamodelsConfig
+    out : Path
+    store : str or None
+        Path or URL of the outcome store; None is `default_store`. Repeated trainings for the ceiling go beside it.
+    replace, report
+    backend : Backend or None
+    train : bool
+        If false, an incomplete store is an error.
+
+    Raises
+    ------
+    InfluenceError
+        Before any work if the config, the data set, the store or ``out`` won't do; later if the disk fills or too many
+        models diverge. No result is left behind; outcomes that were finished are.
+    """
+    started = time.monotonic()
+    store = store or default_store(config.outcomes)
+    datasets.check_name(config.outcomes.dataset)
+    dataset = config.outcomes.load()
+    check_k(config.k, len(dataset.train))
+    with results.writing(out, replace) as folder, _explain_memory():
+        work = _Work(config, store, dataset, report)
+        work.collect(backend, train)
+        held_out = read(store, range(config.held_out))
+        fitted = read(store, range(config.held_out, config.held_out + config.models))
+        _check_enough(config, held_out, fitted)
+        model = work.fit(fitted)
+        judged = work.judge(model, held_out)
+        explained = _explain(config, dataset, model, work.stages["writing"])
+        seen = np.concatenate([held_out.named, fitted.named]), np.concatenate([held_out.margins, fitted.margins])
+        results.write_tables(
+            folder,
+            _describe(config, dataset, judged, held_out, fitted, explained.counts)
+            | circumstances(time.monotonic() - started),
+            _tables(dataset, judged.quality, explained, *seen),
+        )
+        report(1.0, "done")
+    return out
+
+
+@contextmanager
+def _explain_memory() -> Iterator[None]:
+    """Turn "out of memory", in numpy's words or torch's, into an `InfluenceError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise InfluenceError(
+            "This does not fit into memory: no result was written, and the models that were trained are kept in the "
+            "store. Use fewer models, another estimator or a smaller part of the data set."
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Judged:
+    quality: Quality
+    random: Lds
+    ceiling: Lds | None
+
+
+class _Work:
+    """The long parts of the job, with their progress."""
+
+    def __init__(self, config: DatamodelsConfig, store: str, dataset: Dataset, report: Report) -> None:
+        self.config, self.store, self.report = config, store, report
+        self.ceiling_store = f"{store.rstrip('/')}-ceiling"
+        subsets = config.outcomes.subsets
+        self.again = replace(config.outcomes, subsets=replace(subsets, retrain=subsets.retrain + 1))
+        self.total = config.held_out + config.models
+        self.to_train = missing(config.outcomes, store, self.total)
+        self.to_repeat = missing(self.again, self.ceiling_store, config.held_out) if config.ceiling else 0
+        self.stages = Stages(_cost(config, dataset, self.to_train, self.to_repeat), report)
+
+    def collect(self, backend: Backend | None, train: bool) -> None:
+        if not train and (self.to_train or self.to_repeat):
+            raise InfluenceError(
+                f"{self.store} lacks {self.to_train} of the {self.total} models (and {self.to_repeat} repeated ones) "
+                "that this needs: collect them first, fit fewer, or use `datamodels run`, which collects."
+            )
+        for config, store, models, lacking, stage in (
+            (self.config.outcomes, self.store, self.total, self.to_train, "training"),
+            (self.again, self.ceiling_store, self.config.held_out, self.to_repeat, "training again"),
+        ):
+            if lacking:
+                collect(config, store, models, backend=backend, report=self._counting(stage))
+
+    def _counting(self, stage: str) -> Callable[[int, int], None]:
+        """Progress in models, with how many there are a second."""
+        started = time.monotonic()
+
+        def progress(finished: int, total: int) -> None:
+            rate = finished / max(time.monotonic() - started, 1e-6)
+            speed = f"{rate:,.0f} a second" if rate >= 2 else f"{1 / rate:,.1f} s each"
+            self.stages.say(stage, finished / total, f"{stage}: {finished:,} of {total:,} models, {speed}")
+
+        return progress
+
+    def fit(self, outcomes: Outcomes) -> LinearDatamodel:
+        config, progress = self.config, self.stages["fitting"]
+        progress(0.0)
+        if config.estimator == "prior-informed":
+            prior = tangent_prior(config.outcomes, config.prior_models, first=config.held_out)
+            progress(0.3)
+            return PriorInformed(prior).fit(outcomes.masks, outcomes.margins)
+        plain: dict[str, type[LinearDatamodel]] = {
+            "lasso": Lasso,
+            "ridge": Ridge,
+            "difference-in-means": DifferenceInMeans,
+        }
+        return plain[config.estimator]().fit(outcomes.masks, outcomes.margins)
+
+    def judge(self, model: LinearDatamodel, held_out: Outcomes) -> _Judged:
+        progress = self.stages["judging"]
+        progress(0.0)
+        score = quality(model.predict(held_out.masks), held_out.margins)
+        progress(0.6)
+        random = random_baseline(held_out.masks, held_out.margins, bootstrap=200)
+        ceiling = None
+        if self.config.ceiling:
+            repeated = read(self.ceiling_store, range(self.config.held_out))
+            both, here, there = np.intersect1d(held_out.models, repeated.models, return_indices=True)
+            if len(both) >= LEAST_HELD_OUT:
+                ceiling = noise_ceiling(held_out.margins[here], repeated.margins[there], bootstrap=200)
+        return _Judged(score, random, ceiling)
+
+
+def _cost(config: DatamodelsConfig, dataset: Dataset, to_train: int, to_repeat: int) -> dict[str, float]:
+    """Seconds, roughly: only the shares matter."""
+    each = 0.01 if config.outcomes.learner.name == "mlp" else 10.0
+    m, targets = config.models, len(dataset.test)
+    fit = {"prior-informed": 3 + 2e-10 * m**3, "lasso": 2e-5 * m * targets, "ridge": 1e-10 * m**3}
+    return {
+        "training": each * to_train,
+        "training again": each * to_repeat,
+        "fitting": fit.get(config.estimator, 0.0) + 1,
+        "judging": 6e-5 * config.held_out * targets,
+        "writing": 1 + 2e-7 * targets * len(dataset.train),
+    }
+
+
+def _check_enough(config: DatamodelsConfig, held_out: Outcomes, fitted: Outcomes) -> None:
+    for outcomes, what, least in ((held_out, "held-out", LEAST_HELD_OUT), (fitted, "fitted", 2)):
+        if len(outcomes) < least:
+            raise InfluenceError(
+                f"{outcomes.diverged} of the {what} models diverged, which leaves {len(outcomes)}, and at least "
+                f"{least} are needed: lower the learner's learning rate."
+            )
+
+
+# --- from weights to tables -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """What is kept of the weights."""
+
+    tops: list[TopK]  # of targets
+    reverse: TopK  # of training examples
+    percentiles: np.ndarray  # (n_targets, 101)
+    counts: np.ndarray  # (c,) int: numbers of removed training examples
+    removal: np.ndarray  # (n_targets, c) float32: predicted margin without the most positive ones
+    support: np.ndarray  # (n_targets,) int32: removals until it is negative; -1 if it never is
+    total: np.ndarray  # (n_targets,) float64: sum of the weights
+    spread: np.ndarray  # (n_targets,) float64: their standard deviation
+    intercept: np.ndarray  # (n_targets,) float64
+    own_class: np.ndarray  # (n_train,) float64: mean weight on targets of the same class
+    other_classes: np.ndarray  # (n_train,) float64
+
+
+def _explain(
+    config: DatamodelsConfig, dataset: Dataset, model: LinearDatamodel, progress: Callable[[float], None]
+) -> _Explained:
+    n_train, n_targets = len(dataset.train), len(dataset.test)
+    counts = removal_counts(n_train)
+    tops, percentiles, removals, supports, totals, spreads = [], [], [], [], [], []
+    reverse = _Reverse(n_train, config.reverse_k)
+    same_sum, same_count, all_sum = np.zeros(n_train), np.zeros(n_train), np.zeros(n_train)
+    for start in range(0, n_targets, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        weights = np.ascontiguousarray(model.coef(block), dtype=np.float32)
+        tops.append(strongest(torch.from_numpy(weights), config.k))
+        reverse.add(weights, start)
+        rising = np.sort(weights, axis=1)
+        places = np.round(results.PERCENTILES / 100 * (n_train - 1)).astype(int)
+        percentiles.append(rising[:, places])
+        totals.append(weights.sum(axis=1, dtype=np.float64))
+        spreads.append(weights.std(axis=1, dtype=np.float64))
+        everything = totals[-1] + model.intercept_[block]
+        left = everything[:, None] - np.concatenate(
+            [np.zeros((len(weights), 1)), rising[:, ::-1].cumsum(axis=1, dtype=np.float64)], axis=1
+        )
+        removals.append(left[:, counts].astype(np.float32))
+        supports.append(np.where((left < 0).any(axis=1), (left < 0).argmax(axis=1), -1).astype(np.int32))
+        same = dataset.test.labels[block, None] == dataset.train.labels
+        same_sum += (weights * same).sum(axis=0, dtype=np.float64)
+        same_count += same.sum(axis=0)
+        all_sum += weights.sum(axis=0, dtype=np.float64)
+        progress(min(start + _BLOCK, n_targets) / n_targets)
+    return _Explained(
+        tops,
+        reverse.top(),
+        np.concatenate(percentiles),
+        counts,
+        np.concatenate(removals),
+        np.concatenate(supports),
+        np.concatenate(totals),
+        np.concatenate(spreads),
+        model.intercept_,
+        same_sum / np.maximum(same_count, 1),
+        (all_sum - same_sum) / np.maximum(n_targets - same_count, 1),
+    )
+
+
+def removal_counts(n_train: int) -> np.ndarray:
+    """(c,) int: how many training examples are removed at the points of a removal curve, from none to half of them."""
+    half = max(1, n_train // 2)
+    coarse = np.geomspace(_DENSE_COUNTS, max(half, _DENSE_COUNTS), _COARSE_COUNTS).round()
+    return np.unique(np.minimum(np.concatenate([np.arange(_DENSE_COUNTS + 1), coarse]), half)).astype(np.int64)
+
+
+class _Reverse:
+    """The strongest targets of every training example, kept while blocks of targets pass by."""
+
+    def __init__(self, n_train: int, k: int) -> None:
+        self.k = k
+        self._ids = np.zeros((n_train, 0), dtype=np.int64)
+        self._scores = np.zeros((n_train, 0), dtype=np.float32)
+
+    def add(self, weights: np.ndarray, start: int) -> None:
+        """(b, n_train) weights of the targets from ``start`` on."""
+        ids = np.broadcast_to(np.arange(start, start + len(weights)), weights.T.shape)
+        self._ids = np.concatenate([self._ids, ids], axis=1)
+        self._scores = np.concatenate([self._scores, weights.T], axis=1)
+        if self._scores.shape[1] > 2 * self.k:
+            order = np.argsort(self._scores, axis=1, kind="stable")
+            kept = np.concatenate([order[:, : self.k], order[:, -self.k :]], axis=1)
+            kept.sort(axis=1)
+            self._ids = np.take_along_axis(self._ids, kept, axis=1)
+            self._scores = np.take_along_axis(self._scores, kept, axis=1)
+
+    def top(self) -> TopK:
+        k = min(self.k, self._scores.shape[1])
+        top = strongest(torch.from_numpy(self._scores), k)
+        proponents, opponents = (
+            torch.from_numpy(np.take_along_axis(self._ids, np.asarray(part), axis=1)) for part in (top[0], top[2])
+        )
+        return TopK(proponents, top[1], opponents, top[3])
+
+
+def _tables(
+    dataset: Dataset, judged: Quality, explained: _Explained, named: np.ndarray, margins: np.ndarray
+) -> dict[str, pa.Table]:
+    train, test = dataset.train, dataset.test
+    votes = np.stack([(named == each).sum(axis=0) for each in range(int(named.max()) + 1)])
+    removal = np.ascontiguousarray(explained.removal)
+    floats = {
+        "agreement": votes.max(axis=0) / len(named),
+        "correct": (named == test.labels).mean(axis=0),
+        "margin": margins.mean(axis=0, dtype=np.float64),
+        "margin_sd": margins.std(axis=0, dtype=np.float64),
+        "intercept": explained.intercept,
+        "weight_sum": explained.total,
+        "weight_sd": explained.spread,
+        "lds": judged.lds.per_target,
+        "correlation": judged.correlation,
+        "error": judged.error,
+    }
+    return {
+        "influences": ranked(("target", "train"), test.index, train.index, explained.tops),
+        "reverse": ranked(("train", "target"), train.index, test.index, [explained.reverse]),
+        "targets": pa.table(
+            {
+                "target": test.index,
+                "score_percentiles": results.percentile_column(explained.percentiles),
+                "label": test.labels.astype(np.int16),
+                "prediction": votes.argmax(axis=0).astype(np.int16),
+                "support": explained.support,
+                "removal": pa.FixedSizeListArray.from_arrays(pa.array(removal.ravel()), removal.shape[1]),
+            }
+            | {name: values.astype(np.float32) for name, values in floats.items()}
+        ),
+        "train": pa.table(
+            {
+                "train": train.index,
+                "label": train.labels.astype(np.int16),
+                "own_class": explained.own_class.astype(np.float32),
+                "other_classes": explained.other_classes.astype(np.float32),
+            }
+        ),
+    }
+
+
+def ranked(columns: tuple[str, str], names: np.ndarray, others: np.ndarray, tops: list[TopK]) -> pa.Table:
+    """One row a (name, rank), sorted by both: rank 1, 2, ... most positive, -1, -2, ... most negative."""
+    positive, positive_scores, negative, negative_scores = (
+        np.concatenate([np.asarray(top[part]) for top in tops]) for part in range(4)
+    )
+    k = positive.shape[1]
+    ranks = np.concatenate([np.arange(-k, 0), np.arange(1, k + 1)])
+    return pa.table(
+        {
+            columns[0]: np.repeat(names, 2 * k),
+            columns[1]: others[np.concatenate([negative[:, ::-1], positive], axis=1).ravel()],
+            "rank": np.tile(ranks, len(names)).astype(np.int16),
+            "score": np.concatenate([negative_scores[:, ::-1], positive_scores], axis=1).ravel().astype(np.float32),
+        }
+    )
+
+
+def _describe(
+    config: DatamodelsConfig,
+    dataset: Dataset,
+    judged: _Judged,
+    held_out: Outcomes,
+    fitted: Outcomes,
+    counts: np.ndarray,
+) -> dict[str, Any]:
+    """The manifest, but for the circumstances of the run."""
+    subsets, learner = config.outcomes.subsets, config.outcomes.learner
+    settings = ", ".join(f"{name} {value:g}" for name, value in asdict(learner).items() if not isinstance(value, str))  # type: ignore[call-overload]
+    ceiling_is = (
+        "the same held-out subsets trained again with other seeds: how well one training predicts another"
+        if subsets.seeds == "fresh"
+        else "the same held-out subsets trained again from another initialisation; within this one, training is "
+        "repeatable"
+    )
+    return {
+        "dataset": dataset.name,
+        "dataset_hash": dataset.content_hash,
+        "method": "datamodels",
+        "title": f"datamodels by {TITLES[config.estimator]}",
+        "learner": f"{learner.name} ({settings})",
+        "config": config.as_dict(),
+        "classes": list(datasets.classes(dataset.name)),
+        "k": config.k,
+        "reverse_k": min(config.reverse_k, len(dataset.test)),
+        "removal_counts": counts.tolist(),
+        "subset_size": int(fitted.masks[0].sum()),
+        "sign": "positive helps: with the training example in the subset, the target's margin is larger",
+        "units": "margin: correct-class logit minus the log-sum-exp of the others; 0 is a probability of one half",
+        "protocol": PROTOCOLS[subsets.seeds],
+        "caveat": "A weight is an average over subsets, and sums of weights ignore how examples act together; margins "
+        "of the whole training set and of removals are predicted, not measured.",
+        "quality": {
+            "lds": _numbers(judged.quality.lds),
+            "random": _numbers(judged.random),
+            "ceiling": None if judged.ceiling is None else _numbers(judged.ceiling) | {"what": ceiling_is},
+            "correlation": float(judged.quality.correlation.mean()),
+            "error": float(np.nanmean(judged.quality.error)),
+            "fitted": len(fitted),
+            "held_out": len(held_out),
+            "diverged": fitted.diverged + held_out.diverged,
+            "accuracy": float(np.concatenate([held_out.accuracy, fitted.accuracy]).mean()),
+        },
+    }
+
+
+def _numbers(score: Lds) -> dict[str, float]:
+    low, high = score.interval
+    return {"mean": score.mean, "low": low, "high": high, "level": score.level}

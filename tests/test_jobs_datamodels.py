@@ -1,0 +1,306 @@
+"""The datamodels job: what it leaves, what it trains again, what it refuses."""
+
+import importlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from influence import datasets, jobs, results
+from influence.datamodels import outcomes
+from influence.datamodels.estimators import Ridge
+from influence.datamodels.outcomes import OutcomeConfig
+from influence.datamodels.subsets import SubsetConfig
+from influence.errors import InfluenceError
+from influence.evaluation.lds import lds
+from influence.jobs import DatamodelsConfig
+from influence.jobs import datamodels as run
+from influence.jobs.datamodels import ESTIMATORS, removal_counts
+from influence.learners.mlp import Mlp
+from influence.results import Result
+
+JOB = importlib.import_module("influence.jobs.datamodels")  # the function of that name hides it
+QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=1))
+SMALL = DatamodelsConfig(QUICK, models=60, held_out=40, estimator="ridge", k=10, reverse_k=5)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store, and its repetition, with all that the tests below need."""
+    place = str(tmp_path_factory.mktemp("store") / "digits")
+    run(SMALL, Path(place).parent / "first", place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def result(store: str) -> Result:
+    return results.read(Path(store).parent / "first")
+
+
+@pytest.fixture(scope="module")
+def weights(store: str) -> tuple[np.ndarray, np.ndarray]:
+    """All weights and intercepts, fitted here."""
+    fitted = outcomes.read(store, range(40, 100))
+    model = Ridge().fit(fitted.masks, fitted.margins)
+    return model.coef_, model.intercept_
+
+
+def test_the_strongest_of_every_target_are_kept(result: Result, weights: tuple[np.ndarray, np.ndarray]) -> None:
+    coef, _ = weights
+    digits = datasets.load("digits")
+    for place in (0, 17, 359):
+        rows = result.of(int(digits.test.index[place])).set_index("rank")
+        order = np.argsort(coef[place])
+        assert list(rows.loc[range(1, 11), "train"]) == list(digits.train.index[order[::-1][:10]])
+        assert list(rows.loc[range(-1, -11, -1), "train"]) == list(digits.train.index[order[:10]])
+        np.testing.assert_allclose(rows.loc[1, "score"], coef[place].max(), rtol=1e-5)
+
+
+def test_the_strongest_of_every_training_example_are_kept_too(
+    result: Result, weights: tuple[np.ndarray, np.ndarray]
+) -> None:
+    coef, _ = weights
+    digits = datasets.load("digits")
+    for place in (0, 700, 1436):
+        rows = result.by(int(digits.train.index[place])).set_index("rank")
+        order = np.argsort(coef[:, place])
+        assert list(rows.loc[range(1, 6), "target"]) == list(digits.test.index[order[::-1][:5]])
+        assert list(rows.loc[range(-1, -6, -1), "target"]) == list(digits.test.index[order[:5]])
+    with pytest.raises(KeyError):
+        result.by(int(digits.test.index[0]))
+
+
+def test_the_reverse_does_not_depend_on_blocks(
+    result: Result, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JOB, "_BLOCK", 7)
+    again = results.read(run(SMALL, tmp_path / "again", store))
+    for table, first in ((again.reverse, result.reverse), (again.influences, result.influences)):
+        assert table is not None
+        assert first is not None
+        np.testing.assert_allclose(table["score"], first["score"], atol=1e-6)
+        assert (table["train"] == first["train"]).mean() > 0.99  # rounding may swap neighbours
+
+
+def test_what_targets_say(result: Result, store: str, weights: tuple[np.ndarray, np.ndarray]) -> None:
+    coef, intercept = weights
+    digits = datasets.load("digits")
+    everything = outcomes.read(store, range(100))
+    held_out = outcomes.read(store, range(40))
+    targets = result.targets
+    assert list(targets.index) == list(digits.test.index)
+    assert list(targets["label"]) == list(digits.test.labels)
+    np.testing.assert_allclose(targets["margin"], everything.margins.mean(axis=0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(targets["correct"], (everything.named == digits.test.labels).mean(axis=0), atol=1e-6)
+    votes = [np.bincount(everything.named[:, place], minlength=10).argmax() for place in range(360)]
+    assert list(targets["prediction"]) == votes
+    predicted = held_out.masks @ coef.T + intercept
+    np.testing.assert_allclose(targets["lds"], lds(predicted, held_out.margins, bootstrap=1).per_target, atol=0.01)
+    assert result.manifest["quality"]["lds"]["mean"] == pytest.approx(targets["lds"].mean(), abs=1e-6)
+    percentiles = np.stack(targets["score_percentiles"])
+    np.testing.assert_allclose(percentiles[:, [0, 100]], np.stack([coef.min(axis=1), coef.max(axis=1)], 1), rtol=1e-5)
+
+
+def test_removal_curves_are_sums_of_weights(result: Result, weights: tuple[np.ndarray, np.ndarray]) -> None:
+    coef, intercept = weights
+    counts = result.manifest["removal_counts"]
+    assert counts[0] == 0
+    assert counts[-1] == 718
+    for place in (3, 200):
+        falling = np.sort(coef[place])[::-1]
+        expected = [intercept[place] + falling[count:].sum() for count in counts]
+        row = result.targets.iloc[place]
+        np.testing.assert_allclose(row["removal"], expected, atol=1e-3)
+        left = intercept[place] + coef[place].sum() - np.concatenate([[0], falling.cumsum()])
+        below = np.flatnonzero(left < 0)
+        assert row["support"] == (below[0] if len(below) else -1)
+
+
+@pytest.mark.parametrize("n_train", [1, 2, 7, 99, 1437, 50_000])
+def test_removal_counts_rise_from_none_to_half(n_train: int) -> None:
+    counts = removal_counts(n_train)
+    assert counts[0] == 0
+    assert counts[-1] == max(1, n_train // 2)
+    assert (np.diff(counts) > 0).all()
+    assert len(counts) <= 112
+
+
+def test_the_manifest_says_how_far_to_trust_it(result: Result) -> None:
+    manifest = result.manifest
+    quality = manifest["quality"]
+    assert (quality["fitted"], quality["held_out"], quality["diverged"]) == (60, 40, 0)
+    assert quality["lds"]["low"] < quality["lds"]["mean"] < quality["lds"]["high"]
+    assert -0.2 < quality["ceiling"]["mean"] < 1
+    assert abs(quality["random"]["mean"]) < 0.1
+    assert "its own initial weights" in manifest["protocol"]
+    assert manifest["subset_size"] == 718
+    assert DatamodelsConfig.from_dict(manifest["config"]) == SMALL
+    assert "path" not in json.dumps(manifest)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_estimator_is_fitted_without_training(
+    store: str, tmp_path: Path, estimator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is to be trained")
+
+    monkeypatch.setattr(JOB, "collect", never)
+    config = replace(SMALL, estimator=estimator, prior_models=2)  # type: ignore[arg-type]
+    read = results.read(run(config, tmp_path / "fit", store, train=False))
+    assert read.manifest["config"]["estimator"] == estimator
+    assert read.manifest["quality"]["fitted"] == 60
+
+
+def test_a_larger_run_continues_the_store_and_keeps_its_judges(store: str, tmp_path: Path) -> None:
+    before = outcomes.read(store, range(100))
+    seen: list[str] = []
+    config = replace(SMALL, models=110)
+    read = results.read(run(config, tmp_path / "more", store, report=lambda share, what: seen.append(what)))
+    assert any(what.startswith("training: 50 of 50 models") for what in seen)
+    assert read.manifest["quality"]["fitted"] == 110
+    assert np.array_equal(outcomes.read(store, range(100)).margins, before.margins)
+
+
+def test_progress_rises_to_one(tmp_path: Path) -> None:
+    shares: list[float] = []
+    run(SMALL, tmp_path / "one", str(tmp_path / "store"), report=lambda share, what: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_a_replay_gives_the_same_tables(result: Result, tmp_path: Path) -> None:
+    again = jobs.replay(result.path, tmp_path / "again")
+    first, second = (
+        read.targets.drop(columns=["removal", "score_percentiles"]) for read in (result, results.read(again))
+    )
+    np.testing.assert_allclose(first["margin"], second["margin"], atol=0.02)
+    np.testing.assert_allclose(first["lds"], second["lds"], atol=0.1)
+
+
+def test_without_a_ceiling_nothing_is_trained_twice(tmp_path: Path) -> None:
+    read = results.read(run(replace(SMALL, ceiling=False), tmp_path / "one", str(tmp_path / "store")))
+    assert read.manifest["quality"]["ceiling"] is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "store"]
+
+
+def test_part_of_a_data_set(tmp_path: Path) -> None:
+    part = replace(QUICK, classes=("3", "8"), train_size=200)
+    read = results.read(run(replace(SMALL, outcomes=part, ceiling=False), tmp_path / "one", str(tmp_path / "store")))
+    assert set(read.targets["label"]) == {3, 8}
+    assert len(read.train) == 200
+    assert read.manifest["config"]["outcomes"]["classes"] == ["3", "8"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": 1}, "models is 1, but must be at least 2, which ridge needs"),
+        ({"models": 9, "estimator": "lasso"}, "models is 9, but must be at least 10, which lasso needs"),
+        ({"held_out": 9}, "held_out is 9, but must be at least 10, which a correlation"),
+        ({"estimator": "lass"}, "estimator is 'lass', but must be one of prior-informed, lasso"),
+        ({"prior_models": 0}, "prior_models is 0"),
+        ({"reverse_k": 0}, "reverse_k is 0"),
+    ],
+)
+def test_settings_that_will_not_do(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InfluenceError, match=message):
+        replace(SMALL, **changes)  # type: ignore[arg-type]
+
+
+def test_k_beyond_the_training_set(tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match="k is 1438, but must lie between 1 and the 1437"):
+        run(replace(SMALL, k=1438), tmp_path / "one", str(tmp_path / "store"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_that_is_none() -> None:
+    with pytest.raises(InfluenceError, match="is not the config of a datamodels run"):
+        DatamodelsConfig.from_dict({"models": 3})
+    with pytest.raises(InfluenceError, match="is not the config of a datamodels run"):
+        DatamodelsConfig.from_dict(SMALL.as_dict() | {"colour": "red"})
+
+
+def test_an_incomplete_store_is_not_fitted(store: str, tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match=r"lacks \d+ of the 1040 models"):
+        run(replace(SMALL, models=1000), tmp_path / "one", store, train=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_of_another_config_is_refused(store: str, tmp_path: Path) -> None:
+    other = replace(QUICK, subsets=SubsetConfig(alpha=0.4))
+    with pytest.raises(InfluenceError, match="holds models of another config"):
+        run(replace(SMALL, outcomes=other), tmp_path / "one", store)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_store_says_how_to_mend_it(tmp_path: Path) -> None:
+    place = str(tmp_path / "store")
+    outcomes.collect(QUICK, place, 100)
+    group = zarr.open_group(place, mode="r+")
+    margins = group["margins"]
+    assert isinstance(margins, zarr.Array)
+    margins[60, 5] = 1.5
+    with pytest.raises(InfluenceError, match="verify the store with repair, then collect again"):
+        run(replace(SMALL, ceiling=False), tmp_path / "one", place)
+    assert outcomes.verify(place, repair=True).damaged == [60]
+    assert run(replace(SMALL, ceiling=False), tmp_path / "one", place).is_dir()
+
+
+def test_models_that_diverge_are_left_out_with_a_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = str(tmp_path / "store")
+    real = Mlp.fit
+
+    class Sick:
+        def __init__(self, models: object) -> None:
+            self.models = models
+
+        def logits(self, inputs: np.ndarray) -> np.ndarray:
+            logits: np.ndarray = self.models.logits(inputs)  # type: ignore[attr-defined]
+            logits[0] = np.nan
+            return logits
+
+    monkeypatch.setattr(Mlp, "fit", lambda self, train, subsets: Sick(real(self, train, subsets)))
+    read = results.read(run(replace(SMALL, ceiling=False), tmp_path / "one", place))
+    quality = read.manifest["quality"]
+    assert quality["diverged"] == 2  # one of each fifty
+    assert quality["fitted"] + quality["held_out"] == 98
+
+
+def test_all_models_diverging_is_one_sentence(tmp_path: Path) -> None:
+    wild = replace(QUICK, learner=Mlp(width=8, epochs=1, learning_rate=1e30))
+    with pytest.raises(InfluenceError, match="of the held-out models diverged, which leaves"):
+        run(replace(SMALL, outcomes=wild), tmp_path / "one", str(tmp_path / "store"))
+    assert not (tmp_path / "one").exists()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("[enforce fail] not enough memory: you tried ...")])
+def test_out_of_memory_is_one_sentence(
+    store: str, tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Ridge, "fit", full)
+    with pytest.raises(InfluenceError, match="does not fit into memory: no result was written"):
+        run(SMALL, tmp_path / "one", store)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_errors_stay_what_they_are(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes")
+
+    monkeypatch.setattr(Ridge, "fit", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        run(SMALL, tmp_path / "one", store)
+
+
+def test_every_config_has_a_place_of_its_own(results_home: Path) -> None:
+    other = replace(QUICK, subsets=SubsetConfig(seeds="common"))
+    places = {jobs.default_store(config) for config in (QUICK, other)}
+    assert len(places) == 2
+    assert all(Path(place).parent == results_home / ".outcomes" for place in places)
