@@ -16,6 +16,15 @@ st.markdown(
 )
 
 with st.container(border=True):
+    st.page_link("pages/images.py", label="**Images**: datamodels on handwritten digits", icon=":material/grid_view:")
+    st.markdown(
+        "Thousands of small networks were each trained on a random half of the training images. From what they say, a "
+        "*datamodel* learns how much each training image raised or lowered the margin of a test image, and is judged "
+        "on networks that it has not seen (Ilyas et al. 2022). Click a test image to see what helped and hurt it; "
+        "click a training image to walk the other way."
+    )
+
+with st.container(border=True):
     st.page_link("pages/houses.py", label="**Houses**: TracIn on California housing", icon=":material/map:")
     st.markdown(
         "A network learned house prices from 16,512 places of the 1990 census. Pick a test house in Palo Alto and see "
@@ -28,7 +37,8 @@ st.subheader("Words")
 st.markdown(
     """
 - **Target**: the test example being explained. **Score**: one number for a target and a training example.
-- **Positive helps**: the training example lowered the target's loss. **Negative hurts**: it raised it.
+- **Positive helps**: the training example lowered the target's loss, or raised its margin. **Negative
+  hurts**.
 - **Self-influence**: an example's score on itself. High means large gradients: its error stayed large or its features
   are unusual. Mislabelled and memorised examples are among these.
 

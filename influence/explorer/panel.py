@@ -13,7 +13,7 @@ from influence.explorer.maps import Style
 from influence.results import Entry
 from influence.runs import Run, Runner
 
-_PAGES = {"tracin": "pages/houses.py"}  # where the result of each job is shown
+_PAGES = {"tracin": "pages/houses.py", "datamodels": "pages/images.py"}  # where the result of each job is shown
 
 
 @st.cache_resource
@@ -44,6 +44,7 @@ def frame(title: str, page: str) -> None:
     st.set_page_config(page_title=f"{title} · Influence explorer", page_icon="🔎", layout="wide")
     with st.sidebar:
         st.page_link("app.py", label="Home", icon=":material/home:")
+        st.page_link("pages/images.py", label="Images", icon=":material/grid_view:")
         st.page_link("pages/houses.py", label="Houses", icon=":material/map:")
         runs(page)
 
@@ -82,19 +83,28 @@ def _ending(run: Run, page: str) -> None:
     if run.state == "failed":
         st.error(f"**{run.out.name}** failed after {_duration(run.seconds)}. {run.error}", icon=":material/error:")
     elif run.state == "cancelled":
-        st.info(f"**{run.out.name}** was cancelled. Nothing is left of it.", icon=":material/stop:")
+        resumes = run.arguments[0] == "datamodels"
+        kept = "The models that were trained are kept." if resumes else "Nothing is left of it."
+        st.info(f"**{run.out.name}** was cancelled. {kept}", icon=":material/stop:")
     elif run.out.exists():
         st.success(f"**{run.out.name}** is done ({_duration(run.seconds)}).", icon=":material/check:")
     else:
         return
     left, right = st.columns(2, vertical_alignment="center")
     if run.state == "done":
+        name, home = run.out.name, _PAGES[run.arguments[0]]
+        here = page == home
+        # On the page that is open, the address belongs to its widgets; from another page it carries the choice along.
         shows = left.button(
-            "Show it", key=f"show_{run.number}", on_click=_choose, args=(run.out.name,), type="primary", width="stretch"
+            "Show it",
+            key=f"show_{run.number}",
+            on_click=_choose if here else None,
+            args=(name,) if here else None,
+            type="primary",
+            width="stretch",
         )
-        # Switching to the page that is open would try to clear parameters that its widgets hold.
-        if shows and page != _PAGES[run.arguments[0]]:
-            st.switch_page(_PAGES[run.arguments[0]])
+        if shows and not here:
+            st.switch_page(home, query_params={"result": name})
     right.button("Dismiss", key=f"dismiss_{run.number}", on_click=runner().dismiss, args=(run,), width="stretch")
 
 

@@ -1,0 +1,423 @@
+"""What the images page shows, worked out without Streamlit: frames, sentences, pictures, the arguments of runs."""
+
+import base64
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from influence import datasets
+from influence.datasets import Dataset, Split
+from influence.errors import InfluenceError
+from influence.results import PERCENTILES, Result
+
+ALL = "all"
+QUALITIES = {
+    ALL: (-np.inf, np.inf),
+    "0.7 and more": (0.7, np.inf),
+    "0.5 to 0.7": (0.5, 0.7),
+    "below 0.5": (-np.inf, 0.5),
+}
+SORTS = {
+    "index": ("", True),
+    "lowest margin first": ("margin", True),
+    "highest margin first": ("margin", False),
+    "best explained first": ("lds", False),
+    "worst explained first": ("lds", True),
+    "most disputed first": ("agreement", True),
+    "smallest data support first": ("data_support", True),
+}
+SEEDS = ("fresh", "common")
+ESTIMATORS = ("prior-informed", "lasso", "ridge", "difference-in-means")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the gallery is narrowed down to.
+
+    Parameters
+    ----------
+    label, prediction : str
+        A class's name, or "all".
+    mistakes : bool
+        Only images whose majority vote is wrong.
+    quality : str
+        One of `QUALITIES`, of the image's own LDS.
+    margin : (float, float) or None
+    """
+
+    label: str = ALL
+    prediction: str = ALL
+    mistakes: bool = False
+    quality: str = ALL
+    margin: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One explained test image.
+
+    Attributes
+    ----------
+    target : int
+    row : pd.Series
+        Its row of `Images.test`.
+    positive, negative : pd.DataFrame
+        The training images, strongest first; columns rank, score, train, class, same_class.
+    """
+
+    target: int
+    row: pd.Series
+    positive: pd.DataFrame
+    negative: pd.DataFrame
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Both sides, most positive to most negative, for download."""
+        both = pd.concat([self.positive, self.negative.iloc[::-1]], ignore_index=True)
+        both.insert(0, "target", self.target)
+        return both
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One training image, and the test images that it helps and hurts most.
+
+    Attributes
+    ----------
+    train : int
+    row : pd.Series
+        Its row of `Images.train`.
+    helped, hurt : pd.DataFrame
+        Strongest first; columns rank, score, target, class, prediction, wrong, same_class.
+    """
+
+    train: int
+    row: pd.Series
+    helped: pd.DataFrame
+    hurt: pd.DataFrame
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Both sides, most helped to most hurt, for download."""
+        both = pd.concat([self.helped, self.hurt.iloc[::-1]], ignore_index=True)
+        both.insert(0, "train", self.train)
+        return both
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What the datamodel predicts when training images are taken away.
+
+    Attributes
+    ----------
+    counts : (c,) int
+    without : (c,) float
+        The margin without so many of the most positive images.
+    at_random, spread : (c,) float
+        The margin without so many images chosen at random, on average, and its standard deviation over the choice.
+    support : int or None
+        How many of the most positive make it negative; None if all positive ones together don't.
+    """
+
+    counts: np.ndarray
+    without: np.ndarray
+    at_random: np.ndarray
+    spread: np.ndarray
+    support: int | None
+
+    def at(self, count: int) -> tuple[float, float, float]:
+        """Margin without the most positive, at random, and the latter's spread, for one of `counts`."""
+        place = int(np.searchsorted(self.counts, count))
+        return float(self.without[place]), float(self.at_random[place]), float(self.spread[place])
+
+
+class Images:
+    """A datamodels result, joined with the data set where its pixels are on this machine.
+
+    Parameters
+    ----------
+    result : Result
+    dataset : Dataset or None
+        None where it is missing: then there are indices, classes and weights, and no pictures.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    test : pd.DataFrame
+        One row a test image, indexed by its number: label, prediction (both class numbers), class, named (their
+        names), wrong, agreement, correct, margin, margin_sd, lds, correlation, error, support, data_support.
+    train : pd.DataFrame
+        One row a training image, indexed by its number: label, class, own_class, other_classes.
+
+    Raises
+    ------
+    InfluenceError
+        If the result was made from other data.
+    """
+
+    def __init__(self, result: Result, dataset: Dataset | None) -> None:
+        if dataset is not None and dataset.content_hash != result.manifest["dataset_hash"]:
+            raise InfluenceError(
+                f"The result {result.name} was made from another version of {dataset.name} than the one on this "
+                "machine: compute it again."
+            )
+        self.result = result
+        self.has_pictures = dataset is not None
+        self.classes: tuple[str, ...] = tuple(result.manifest["classes"])
+        names = np.array(self.classes)
+        self.test = result.targets.assign(**{"class": names[result.targets["label"]]})
+        self.test["named"] = names[self.test["prediction"]]
+        self.test["wrong"] = self.test["label"] != self.test["prediction"]
+        self.test["data_support"] = self.test["support"].where(self.test["support"] >= 0, np.inf)
+        self.train = result.train.assign(**{"class": names[result.train["label"]]})
+        self._parts = {} if dataset is None else {"test": dataset.test, "train": dataset.train}
+        self._uris: dict[tuple[str, int], str] = {}
+
+    # --- the gallery ---
+
+    def gallery(self, filters: Filters, sort: str = "index") -> list[int]:
+        """The test images that pass, in order."""
+        low, high = QUALITIES[filters.quality]
+        test = self.test
+        keep = test["lds"].between(low, high, inclusive="left")
+        if filters.label != ALL:
+            keep &= test["class"] == filters.label
+        if filters.prediction != ALL:
+            keep &= test["named"] == filters.prediction
+        if filters.mistakes:
+            keep &= test["wrong"]
+        if filters.margin is not None:
+            keep &= test["margin"].between(*filters.margin)
+        kept = test[keep].sort_index()
+        column, rising = SORTS[sort]
+        if column:
+            kept = kept.sort_values(column, ascending=rising, kind="stable")
+        return [int(target) for target in kept.index]
+
+    @cached_property
+    def margin_range(self) -> tuple[float, float]:
+        """Where all margins lie, rounded outwards to halves."""
+        low, high = self.test["margin"].min(), self.test["margin"].max()
+        return float(np.floor(2 * low) / 2), float(np.ceil(2 * high) / 2)
+
+    @cached_property
+    def by_class(self) -> pd.DataFrame:
+        """How many test images every class has, how many are named so, how many are wrong, and their mean LDS."""
+        grouped = self.test.groupby("class")
+        frame = pd.DataFrame(
+            {
+                "images": grouped.size(),
+                "named so": self.test.groupby("named").size(),
+                "wrong": grouped["wrong"].sum(),
+                "LDS": grouped["lds"].mean(),
+            }
+        )
+        return frame.reindex([name for name in self.classes if name in frame.index])
+
+    def shown(self, targets: list[int]) -> pd.DataFrame:
+        """Test images as a table for download."""
+        columns = ["class", "named", "wrong", "margin", "margin_sd", "agreement", "correct", "lds", "error", "support"]
+        return self.test.loc[targets, columns].rename(columns={"named": "prediction"}).reset_index()
+
+    def default(self) -> int:
+        """The test image shown first: the best explained of the mistakes, or of all."""
+        wrong = self.test[self.test["wrong"]]
+        test = self.test if wrong.empty else wrong
+        return int(test.index[int(test["lds"].argmax())])
+
+    def why_not(self, target: int) -> str | None:
+        """Why a number is no test image, in one sentence; None if it is one."""
+        if target in self.test.index:
+            return None
+        if target in self.train.index:
+            return f"Image {target} is a training image: only test images are explained."
+        return f"This result has no test image {target}."
+
+    def why_not_train(self, train: int) -> str | None:
+        """Why a number is no training image, in one sentence; None if it is one."""
+        if train in self.train.index:
+            return None
+        if train in self.test.index:
+            return f"Image {train} is a test image, not one that models were trained on."
+        return f"This result has no training image {train}."
+
+    # --- both ways ---
+
+    @property
+    def max_k(self) -> int:
+        return int(self.result.manifest["k"])
+
+    def pick(self, target: int, k: int) -> Pick:
+        """A test image with its k strongest training images either way."""
+        row: pd.Series[Any] = self.test.loc[target]  # type: ignore[assignment]
+        frame = _strongest(self.result.of(target), k)
+        frame["class"] = self.train.loc[frame["train"], "class"].to_numpy()
+        frame["same_class"] = frame["class"] == row["class"]
+        frame = frame.drop(columns="target")[["rank", "score", "train", "class", "same_class"]]
+        return Pick(target, row, *_sides(frame))
+
+    def walk(self, train: int, k: int) -> Walk:
+        """A training image with the k test images that it helps and hurts most."""
+        row: pd.Series[Any] = self.train.loc[train]  # type: ignore[assignment]
+        frame = _strongest(self.result.by(train), min(k, int(self.result.manifest["reverse_k"])))
+        facts = self.test.loc[frame["target"]]
+        for column, source in (("class", "class"), ("prediction", "named"), ("wrong", "wrong")):
+            frame[column] = facts[source].to_numpy()
+        frame["same_class"] = frame["class"] == row["class"]
+        frame = frame.drop(columns="train")
+        frame = frame[["rank", "score", "target", "class", "prediction", "wrong", "same_class"]]
+        return Walk(train, row, *_sides(frame))
+
+    def quantiles(self, target: int) -> np.ndarray:
+        """(2, m) float: weights, rising, and the share of all training images below each.
+
+        The stored percentiles, and in both tails every weight that the result keeps.
+        """
+        influences = self.result.of(target)
+        percentiles = np.asarray(self.test.loc[target, "score_percentiles"], dtype=float)
+        last = len(self.train) - 1
+        rank = influences["rank"].to_numpy(int)
+        kept = np.stack([influences["score"].to_numpy(float), np.where(rank < 0, -rank - 1, last - (rank - 1)) / last])
+        body = np.stack([percentiles, PERCENTILES / 100])
+        body = body[:, (body[1] > kept[1][rank < 0].max()) & (body[1] < kept[1][rank > 0].min())]
+        both = np.concatenate([kept, body], axis=1)
+        ordered: np.ndarray = both[:, np.lexsort(both[::-1])]
+        return ordered
+
+    def bins(self, target: int, n_bins: int = 60) -> pd.DataFrame:
+        """How the weights of all training images are spread: left, right, images (about), and how many are kept."""
+        scores, below = self.quantiles(target)
+        edges = np.linspace(scores[0], scores[-1], n_bins + 1)
+        share = np.diff(np.interp(edges, scores, below))
+        kept, _ = np.histogram(self.result.of(target)["score"], bins=edges)
+        return pd.DataFrame(
+            {"left": edges[:-1], "right": edges[1:], "images": np.maximum(share * len(self.train), kept), "kept": kept}
+        )
+
+    def between(self, target: int, low: float, high: float) -> pd.DataFrame:
+        """The kept training images whose weight lies in a range, most positive first; columns as in `Pick`."""
+        pick = self.pick(target, self.max_k)
+        both = pd.concat([pick.positive, pick.negative.iloc[::-1]], ignore_index=True)
+        return both[both["score"].between(low, high)].reset_index(drop=True)
+
+    def removal(self, target: int) -> Removal:
+        """What the datamodel predicts for a test image when training images are taken away."""
+        row: pd.Series[Any] = self.test.loc[target]  # type: ignore[assignment]
+        counts = np.array(self.result.manifest["removal_counts"], dtype=np.int64)
+        n = len(self.train)
+        variance = counts * (n - counts) / max(n - 1, 1) * float(row["weight_sd"]) ** 2
+        everything = float(row["intercept"]) + float(row["weight_sum"])
+        support = int(row["support"])
+        return Removal(
+            counts,
+            np.asarray(row["removal"], dtype=float),
+            everything - counts * (float(row["weight_sum"]) / n),
+            np.sqrt(variance),
+            support if support >= 0 else None,
+        )
+
+    # --- pictures ---
+
+    def picture(self, part: str, index: int) -> str | None:
+        """An image as a PNG in a data: address; None where the pixels are not on this machine."""
+        if part not in self._parts:
+            return None
+        if (part, index) not in self._uris:
+            split: Split = self._parts[part]
+            row = int(np.searchsorted(split.index, index))
+            pixels = datasets.pictures(self.result.manifest["dataset"], split.inputs[row : row + 1])[0]
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, "PNG")
+            self._uris[part, index] = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        return self._uris[part, index]
+
+
+def _strongest(ranked: pd.DataFrame, k: int) -> pd.DataFrame:
+    return ranked[ranked["rank"].abs() <= k].sort_values("rank", key=abs, kind="stable")
+
+
+def _sides(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The positive and the negative side, strongest first."""
+    return tuple(frame[side].reset_index(drop=True) for side in (frame["rank"] > 0, frame["rank"] < 0))  # type: ignore[return-value]
+
+
+# --- sentences ------------------------------------------------------------------------------------------------------
+
+
+def provenance(result: Result) -> str:
+    """One line: from what, by what and when."""
+    manifest = result.manifest
+    config, quality = manifest["config"], manifest["quality"]
+    subsets = config["outcomes"]["subsets"]
+    return (
+        f"{manifest['dataset']} · {quality['fitted']:,} models of {manifest['learner']} on subsets of "
+        f"{manifest['subset_size']:,} of {len(result.train):,} training images (alpha {subsets['alpha']:g}) · "
+        f"seed {subsets['seed']}, {subsets['seeds']} · {config['estimator']} · "
+        f"made {manifest['created'][:10]} in {manifest['seconds']:.0f} s · result “{result.name}”"
+    )
+
+
+def trust(manifest: dict[str, Any]) -> str:
+    """How well the weights predict models that were never fitted, in plain words."""
+    quality = manifest["quality"]
+    lds, random, ceiling = quality["lds"], quality["random"], quality["ceiling"]
+    text = (
+        f"On {quality['held_out']} models that were not used for the weights, what the weights predict for a test "
+        f"image and what those models said correlate at **{lds['mean']:.3f}** (linear datamodeling score, LDS; "
+        f"{lds['level']:.0%} interval {lds['low']:.3f} to {lds['high']:.3f}; 1 is perfect). "
+        f"Random weights get {random['mean']:.3f}."
+    )
+    if ceiling is not None and manifest["config"]["outcomes"]["subsets"]["seeds"] == "fresh":
+        best = np.sqrt(max(ceiling["mean"], 0.0))
+        text += (
+            f" Training twice on the same subset with two seeds, one result predicts the other at "
+            f"{ceiling['mean']:.3f}: the rest is chance, and a perfect predictor would get about {best:.2f}."
+        )
+    elif ceiling is not None:
+        text += (
+            f" The same subsets trained from another initialisation predict these models at {ceiling['mean']:.3f}: "
+            "so much of what is explained here holds for any initialisation."
+        )
+    return text
+
+
+def meaning(manifest: dict[str, Any]) -> str:
+    """What a weight says, and what it does not."""
+    share = manifest["config"]["outcomes"]["subsets"]["alpha"]
+    return (
+        "**What a weight says.** Models that saw this training image had a margin on the test image that is larger by "
+        f"about the weight, averaged over random subsets of {share:.0%} of the training set, all other images' weights "
+        "being equal. Margin: the correct class's logit minus the log-sum-exp of the others; above 0 the model gives "
+        "the correct class more than half. **What it does not say.** That the two images look alike; what one certain "
+        "model did; or what would happen in the full training set, where a near-duplicate may fill the gap. Single "
+        "small weights are mostly noise: the strongest few are what the held-out score vouches for."
+    )
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def run_arguments(config: dict[str, Any], **changes: Any) -> list[str]:
+    """The command that makes a result of a manifest's config, with some of its settings changed.
+
+    ``changes`` may name anything of the config, of its outcomes or of its subsets.
+    """
+    outcomes = config["outcomes"]
+    settings = {**outcomes["subsets"], **outcomes, **config, **changes}
+    arguments = ["datamodels", "run", str(settings["dataset"])]
+    for name in ("models", "held_out", "alpha", "seed", "seeds", "estimator", "prior_models", "k", "reverse_k"):
+        arguments += [f"--{name.replace('_', '-')}", str(settings[name])]
+    learner = dict(outcomes["learner"])
+    arguments += ["--learner", str(learner.pop("name"))]
+    for name, value in learner.items():
+        arguments += ["--setting", f"{name}={value}"]
+    if settings["classes"]:
+        arguments += ["--classes", ",".join(settings["classes"])]
+    if settings["train_size"] is not None:
+        arguments += ["--train-size", str(settings["train_size"])]
+    return [*arguments, "--ceiling" if settings["ceiling"] else "--no-ceiling"]

@@ -1,0 +1,241 @@
+"""What the images page shows, without Streamlit."""
+
+import base64
+import importlib
+import io
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from influence import cli, datasets, results
+from influence.errors import InfluenceError
+from influence.explorer import image_charts
+from influence.explorer.images import (
+    ALL,
+    ESTIMATORS,
+    QUALITIES,
+    SEEDS,
+    SORTS,
+    Filters,
+    Images,
+    meaning,
+    provenance,
+    run_arguments,
+    trust,
+)
+from influence.results import Result
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Result:
+    return results.read(results.precomputed_home() / "digits" / "datamodels", "shipped")
+
+
+@pytest.fixture(scope="module")
+def images(shipped: Result) -> Images:
+    return Images(shipped, datasets.load("digits"))
+
+
+def test_what_ships(shipped: Result) -> None:
+    quality = shipped.manifest["quality"]
+    assert quality["fitted"] >= 5000
+    assert quality["held_out"] == 512
+    assert quality["lds"]["mean"] > 0.67
+    assert shipped.manifest["config"]["estimator"] == "prior-informed"
+    assert len(shipped.targets) == 360
+    assert len(shipped.train) == 1437
+    assert shipped.manifest["k"] == 50
+    assert sum(path.stat().st_size for path in shipped.path.rglob("*")) < 5e6
+
+
+def test_filters_and_their_counts(images: Images) -> None:
+    test = images.test
+    assert images.gallery(Filters()) == sorted(test.index)
+    for filters, expected in (
+        (Filters(label="3"), test["label"] == 3),
+        (Filters(prediction="8"), test["prediction"] == 8),
+        (Filters(mistakes=True), test["label"] != test["prediction"]),
+        (Filters(quality="0.7 and more"), test["lds"] >= 0.7),
+        (Filters(margin=(0.0, 2.0)), test["margin"].between(0, 2)),
+        (Filters("4", "8", True), (test["label"] == 4) & (test["prediction"] == 8)),
+    ):
+        assert images.gallery(filters) == sorted(test.index[expected])
+    parts = [set(images.gallery(Filters(quality=quality))) for quality in QUALITIES if quality != ALL]
+    assert sum(map(len, parts)) == len(test)
+    low, high = images.margin_range
+    assert len(images.gallery(Filters(margin=(low, high)))) == len(test)
+    by_class = images.by_class
+    assert list(by_class.index) == list("0123456789")
+    assert by_class["images"].sum() == by_class["named so"].sum() == 360
+    assert by_class["wrong"].sum() == test["wrong"].sum()
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_every_order(images: Images, sort: str) -> None:
+    order = images.gallery(Filters(), sort)
+    assert sorted(order) == sorted(images.test.index)
+    column, rising = SORTS[sort]
+    if column:
+        values = images.test.loc[order, column].to_numpy()
+        assert (values[1:] >= values[:-1]).all() if rising else (values[1:] <= values[:-1]).all()
+
+
+def test_a_pick_is_ordered_signed_and_named(images: Images) -> None:
+    pick = images.pick(images.default(), 7)
+    digits = datasets.load("digits")
+    assert list(pick.positive["rank"]) == list(range(1, 8))
+    assert list(pick.negative["rank"]) == list(range(-1, -8, -1))
+    assert (np.diff(pick.positive["score"]) <= 0).all()
+    assert (np.diff(pick.negative["score"]) >= 0).all()
+    for row in pick.table.rename(columns={"class": "named"}).itertuples():
+        place = int(np.searchsorted(digits.train.index, row.train))
+        assert digits.train.index[place] == row.train
+        assert row.named == str(digits.train.labels[place])
+        assert row.same_class == (row.named == pick.row["class"])
+    assert len(pick.table) == 14
+
+
+def test_both_ways_tell_the_same_weight(images: Images) -> None:
+    found = 0
+    for target in images.gallery(Filters())[:60]:
+        strongest = images.pick(target, 1).positive.iloc[0]
+        walk = images.walk(int(strongest["train"]), 20)
+        back = walk.table.set_index("target")["score"]
+        if target in back.index:
+            found += 1
+            assert back[target] == pytest.approx(strongest["score"], rel=1e-5)
+    assert found > 30
+    assert list(walk.helped["rank"]) == list(range(1, 21))
+    assert len(images.walk(int(images.train.index[0]), 50).table) == 40  # all that is kept
+
+
+def test_the_histogram_accounts_for_every_image(images: Images) -> None:
+    for target in (images.default(), images.gallery(Filters())[0]):
+        bins = images.bins(target)
+        assert bins["images"].sum() == pytest.approx(1437, rel=0.05)
+        assert bins["kept"].sum() == 100
+        assert (bins["images"] >= bins["kept"]).all()
+        for each in bins[bins["kept"] > 0].itertuples():
+            assert len(images.between(target, each.left, each.right)) >= each.kept
+        assert images.between(target, 100.0, 101.0).empty
+
+
+def test_removal_starts_with_the_whole_training_set(images: Images) -> None:
+    for target in images.gallery(Filters())[:20]:
+        removal = images.removal(target)
+        row = images.test.loc[target]
+        everything = row["intercept"] + row["weight_sum"]
+        assert removal.without[0] == pytest.approx(everything, abs=1e-3)
+        assert removal.at_random[0] == pytest.approx(everything, abs=1e-3)
+        assert removal.spread[0] == 0
+        assert removal.at(1)[0] == pytest.approx(everything - images.pick(target, 1).positive["score"][0], abs=1e-3)
+        assert (removal.without <= removal.at_random + 1e-3).all()
+        if removal.support is not None and removal.support in removal.counts:
+            assert removal.at(removal.support)[0] < 0
+
+
+def test_removal_at_random_is_what_random_sums_do() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal(50)
+    sums = [weights[rng.permutation(50)[:20]].sum() for _ in range(20_000)]
+    variance = 20 * 30 / 49 * weights.std() ** 2  # as in Images.removal
+    assert np.std(sums) == pytest.approx(np.sqrt(variance), rel=0.03)
+
+
+def test_pictures_belong_to_their_indices(images: Images) -> None:
+    digits = datasets.load("digits")
+    for part, split in (("test", digits.test), ("train", digits.train)):
+        for place in (0, 5, len(split) - 1):
+            uri = images.picture(part, int(split.index[place]))
+            assert uri is not None
+            pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
+            assert np.array_equal(pixels, 255 - np.round(split.inputs[place] * (255 / 16)))
+
+
+def test_without_pixels_everything_else_is_there(shipped: Result) -> None:
+    bare = Images(shipped, None)
+    assert bare.picture("test", bare.default()) is None
+    assert not bare.has_pictures
+    assert len(bare.pick(bare.default(), 10).table) == 20
+
+
+def test_why_a_number_cannot_be_picked(images: Images) -> None:
+    test, train = int(images.test.index[0]), int(images.train.index[0])
+    assert images.why_not(test) is None
+    assert images.why_not_train(train) is None
+    assert "is a training image: only test images" in str(images.why_not(train))
+    assert "is a test image" in str(images.why_not_train(test))
+    assert "no test image 99999" in str(images.why_not(99999))
+    assert "no training image 99999" in str(images.why_not_train(99999))
+
+
+def test_a_result_of_other_data_is_refused(shipped: Result) -> None:
+    other = replace(shipped, manifest={**shipped.manifest, "dataset_hash": "0" * 64})
+    with pytest.raises(InfluenceError, match="another version of digits"):
+        Images(other, datasets.load("digits"))
+
+
+def test_sentences_hold_the_numbers(shipped: Result) -> None:
+    quality = shipped.manifest["quality"]
+    text = trust(shipped.manifest)
+    for number in (quality["lds"]["mean"], quality["lds"]["low"], quality["lds"]["high"], quality["ceiling"]["mean"]):
+        assert f"{number:.3f}" in text
+    assert f"{np.sqrt(quality['ceiling']['mean']):.2f}" in text
+    common = {
+        **shipped.manifest,
+        "config": {"outcomes": {"subsets": {"seeds": "common"}}},
+    }
+    assert "from another initialisation" in trust(common)
+    assert "chance" not in trust({**shipped.manifest, "quality": {**quality, "ceiling": None}})
+    assert "50%" in meaning(shipped.manifest)
+    line = provenance(shipped)
+    for part in ("digits", "5,000 models", "718 of 1,437", "alpha 0.5", "seed 0, fresh", "prior-informed"):
+        assert part in line
+
+
+def test_figures(images: Images) -> None:
+    pick = images.pick(images.default(), 10)
+    (bars,) = image_charts.weight_histogram(images, pick).data
+    assert len(bars.x) == 60
+    figure = image_charts.removal_curve(images.removal(pick.target), 20)
+    assert len(figure.data) >= 3
+
+
+def test_a_run_from_the_page_has_the_config_that_was_asked_for(
+    shipped: Result, monkeypatch: pytest.MonkeyPatch, results_home: object
+) -> None:
+    """The arguments go through the command line, and come out as the config."""
+    from influence import jobs
+
+    job = importlib.import_module("influence.jobs.datamodels")
+    assert ESTIMATORS == job.ESTIMATORS
+    assert set(SEEDS) == set(job.PROTOCOLS)
+    seen = []
+    monkeypatch.setattr(jobs, "datamodels", lambda config, out, *_: seen.append(config) or out)
+    config = shipped.manifest["config"]
+    part = {**config, "outcomes": {**config["outcomes"], "classes": ["1", "7"], "train_size": 100}}
+    for arguments in (
+        run_arguments(config),
+        run_arguments(config, models=6000),
+        run_arguments(config, alpha=0.3, seed=5, seeds="common", estimator="lasso", held_out=100),
+        run_arguments(part, ceiling=False),
+    ):
+        monkeypatch.setattr(sys, "argv", ["influence", *arguments, "--out", "x"])
+        with pytest.raises(SystemExit):
+            cli.main()
+    same, more, other, little = seen
+    assert same.as_dict() == config
+    assert more == replace(same, models=6000)
+    assert more.outcomes.digest == same.outcomes.digest  # so it continues the same store
+    subsets = other.outcomes.subsets
+    assert (subsets.alpha, subsets.seed, subsets.seeds, other.estimator, other.held_out) == (
+        0.3,
+        5,
+        "common",
+        "lasso",
+        100,
+    )
+    assert (little.outcomes.classes, little.outcomes.train_size, little.ceiling) == (("1", "7"), 100, False)

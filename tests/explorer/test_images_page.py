@@ -1,0 +1,211 @@
+"""The images page runs, without a browser: what it says for good and for bad input, and what clicks do."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence import datasets, results
+
+APP = Path(__file__).parents[2] / "app.py"
+STORY = 1628  # the shipped result's best explained mistake: a 4 that the models call 8
+OTHER = 21
+
+
+def images_page(**link: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app.switch_page("pages/images.py")
+    for name, value in link.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def grid(app: AppTest, label: str) -> dict:  # type: ignore[type-arg]
+    """What a grid was given to show."""
+    for element in app.get("bidi_component"):
+        data = json.loads(element.proto.json)
+        if data["label"] == label:
+            return {"proto": element.proto, **data}
+    raise KeyError(label)
+
+
+def ids(app: AppTest, label: str) -> list[int]:
+    return [item["id"] for item in grid(app, label)["items"]]
+
+
+def click(app: AppTest, label: str, index: int) -> AppTest:
+    """Deliver a click on an image as the browser does (AppTest knows no components of this kind)."""
+    states = app._tree.get_widget_states()
+    widget = states.widgets.add()
+    widget.id = f"$$STREAMLIT_INTERNAL_KEY_{grid(app, label)['proto'].id}__events"
+    widget.json_trigger_value = json.dumps([{"event": "clicked", "value": index}])
+    return app._run(states)
+
+
+def texts(app: AppTest) -> str:
+    return " ".join(element.value for kind in (app.markdown, app.caption, app.subheader) for element in kind)
+
+
+def warnings(app: AppTest) -> str:
+    return " ".join(element.value for element in app.warning)
+
+
+def test_the_first_page_leads_here() -> None:
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not app.exception
+    assert "*datamodel* learns" in texts(app)
+
+
+def test_it_opens_on_a_mistake_and_says_how_far_to_trust_it() -> None:
+    app = images_page()
+    assert not app.exception
+    assert warnings(app) == ""
+    said = texts(app)
+    assert f"Test image {STORY}" in said
+    assert "the models say :orange[**8**, wrong ✗]" in said
+    assert "360 of 360 test images" in said
+    assert "linear datamodeling score, LDS; 95% interval" in said
+    assert "What it does not say" in said
+    assert "Predicted, not measured" in said
+    assert len(ids(app, "Gallery of test images")) == 30
+    assert len(ids(app, "Most positive training images")) == len(ids(app, "Most negative training images")) == 10
+
+
+def test_a_click_picks_and_another_walks_and_walks_back() -> None:
+    app = images_page()
+    click(app, "Gallery of test images", OTHER)
+    assert f"Test image {OTHER}" in texts(app)
+    train = ids(app, "Most positive training images")[0]
+    click(app, "Most positive training images", train)
+    assert not app.exception
+    assert f"Training image {train}" in texts(app)
+    helped = ids(app, "Test images helped most")
+    assert OTHER in helped + ids(app, "Test images hurt most")
+    back = helped[0]
+    click(app, "Test images helped most", back)
+    assert f"Test image {back}" in texts(app)
+    click(app, "Most negative training images", ids(app, "Most negative training images")[3])
+    next(button for button in app.button if button.label == f"Back to test image {back}").click().run()
+    assert f"#### Test image {back}" in texts(app)
+
+
+def test_filters_sort_and_pages() -> None:
+    app = images_page()
+    app.toggle(key="mistakes").set_value(True).run()
+    assert "**9 of 360 test images**, 0 right and 9 wrong" in texts(app)
+    assert len(ids(app, "Gallery of test images")) == 9
+    app.toggle(key="mistakes").set_value(False).run()
+    app.selectbox(key="class").set_value("3").run()
+    shown = ids(app, "Gallery of test images")
+    digits = datasets.load("digits")
+    label = dict(zip(digits.test.index.tolist(), digits.test.labels.tolist(), strict=True))
+    assert {label[index] for index in shown} == {3}
+    app.selectbox(key="sort").set_value("lowest margin first").run()
+    assert ids(app, "Gallery of test images") != shown
+    assert set(ids(app, "Gallery of test images")) <= {index for index in label if label[index] == 3}
+    app.selectbox(key="predicted").set_value("0").run()
+    assert "No test image passes these filters" in app.info[0].value
+
+
+def test_a_filter_that_shortens_the_gallery_goes_back_to_its_first_page() -> None:
+    app = images_page(page="12")
+    assert ids(app, "Gallery of test images")[0] > 1000
+    app.toggle(key="mistakes").set_value(True).run()
+    assert not app.exception
+    assert len(ids(app, "Gallery of test images")) == 9
+
+
+def test_a_link_holds_every_choice() -> None:
+    app = images_page(image=str(OTHER), k="3", remove="5", sort="best explained first", page="2", **{"class": "1"})
+    assert warnings(app) == ""
+    assert f"Test image {OTHER}" in texts(app)
+    assert len(ids(app, "Most positive training images")) == 3
+    assert app.select_slider(key="remove").value == 5
+    assert [metric.label for metric in app.metric][:2] == ["5 most positive", "5 at random"]
+    assert "Training image 0" in texts(images_page(train="0"))
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ({"image": "99999"}, "The link asks for image=99999"),
+        ({"image": "seven"}, "The link asks for image=seven"),
+        ({"image": "0"}, "Image 0 is a training image: only test images are explained"),
+        ({"train": "21"}, "Image 21 is a test image, not one that models were trained on"),
+        ({"train": "x"}, "The link asks for train=x"),
+        ({"k": "0"}, "this result shows 1 to 50 either way"),
+        ({"class": "ten"}, "The link asks for class=ten"),
+        ({"predicted": "ten"}, "The link asks for predicted=ten"),
+        ({"lds": "good"}, "The link asks for lds=good"),
+        ({"sort": "none"}, "The link asks for sort=none"),
+        ({"page": "99"}, "there are 12 pages"),
+        ({"remove": "9999"}, "The link asks for remove=9999"),
+        ({"result": "gone"}, "The link asks for result=gone"),
+        ({"data": "cifar11"}, "The link asks for data=cifar11"),
+    ],
+)
+def test_a_bad_link_falls_back_with_a_message(link: dict[str, str], message: str) -> None:
+    app = images_page(**link)
+    assert not app.exception
+    assert message in warnings(app)
+    assert f"Test image {STORY}" in texts(app)
+
+
+def test_random_picks_among_what_is_shown() -> None:
+    app = images_page(mistakes="true")
+    mistakes = ids(app, "Gallery of test images")
+    next(button for button in app.button if button.label == "Random").click().run()
+    assert app.number_input(key="image").value in mistakes
+
+
+def test_thumbnails_are_those_of_their_indices_in_any_order() -> None:
+    app = images_page(sort="highest margin first", **{"class": "5"})
+    images = {item["id"]: item["src"] for item in grid(app, "Gallery of test images")["items"]}
+    for item in grid(images_page(), "Gallery of test images")["items"]:
+        assert images.get(item["id"], item["src"]) == item["src"]
+    assert len(set(images.values())) == len(images)
+
+
+def own_result(name: str) -> Path:
+    home = results.results_home()
+    home.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copytree(results.precomputed_home() / "digits" / "datamodels", home / name))
+
+
+def test_a_damaged_result_says_so() -> None:
+    path = own_result("mine") / "reverse.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    app = images_page(result="mine")
+    assert not app.exception
+    assert "reverse.parquet is damaged" in app.error[0].value
+    app.selectbox(key="result").set_value("shipped").run()
+    assert f"Test image {STORY}" in texts(app)
+
+
+def test_without_pixels_classes_and_weights_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "is_present", lambda name: False)
+    app = images_page()
+    assert not app.exception
+    assert "The pixels of digits are not on this machine" in app.info[0].value
+    item = grid(app, "Most positive training images")["items"][0]
+    assert item["src"] is None
+    assert item["stand_in"] == "4"
+    assert item["lines"][0].startswith("+")
+
+
+def test_a_run_asks_for_what_the_form_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    from influence.explorer import panel
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(panel, "start", lambda arguments, name: started.append(arguments))
+    app = images_page()
+    next(button for button in app.button if button.label == "Start run").click().run()
+    next(button for button in app.button if button.label == "Add 1,000 more to this result").click().run()
+    first, second = started
+    assert first[:5] == ["datamodels", "run", "digits", "--models", "1000"]
+    assert second[:5] == ["datamodels", "run", "digits", "--models", "6000"]
+    assert first[5:] == second[5:]
