@@ -1,5 +1,6 @@
 """What all estimators share: a datamodel is linear, margin = intercept + sum of the weights of the subset's members."""
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from influence.errors import InfluenceError
 BLOCK = 1024  # targets whose weights are held at once while predicting
 
 
-class LinearDatamodel:
+class LinearDatamodel(ABC):
     """Fitted on masks and margins, one weight a (target, training example) pair, in units of the margin.
 
     Attributes
@@ -24,6 +25,7 @@ class LinearDatamodel:
 
     intercept_: np.ndarray
 
+    @abstractmethod
     def fit(self, masks: np.ndarray, margins: np.ndarray) -> Self:
         """Fit the weights.
 
@@ -39,11 +41,10 @@ class LinearDatamodel:
         InfluenceError
             If there are too few models, a margin is not finite, or an example is in all or in none of the subsets.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def coef(self, targets: np.ndarray | slice) -> np.ndarray:
         """(k, n_train) float32: the weights of some targets, given by their places."""
-        raise NotImplementedError
 
     @property
     def coef_(self) -> np.ndarray:
