@@ -150,6 +150,7 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
 
     st.divider()
     first, second, third = st.columns([3, 1, 2], vertical_alignment="bottom")
+    panel.keep_within("k", lambda value: 1 <= value <= houses.max_k)
     k = second.number_input("How many either way", 1, houses.max_k, min(10, houses.max_k), key="k", bind="query-params")
     zoom = third.segmented_control(
         "Map", [FIT, "California"], default=FIT, required=True, key="zoom", bind="query-params"

@@ -1,7 +1,6 @@
 """Datamodels on images: which training images helped and hurt a test image, and the other way round."""
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -78,13 +77,6 @@ def main() -> None:
             show_removal(images, pick, check)
     st.divider()
     about(images)
-
-
-def keep_within(key: str, allowed: Callable[[Any], bool]) -> None:
-    """Forget a widget's value that another result does not allow: Streamlit would stop at it."""
-    value = st.session_state.get(key)
-    if value is not None and not allowed(value):
-        del st.session_state[key]
 
 
 # --- sidebar --------------------------------------------------------------------------------------------------------
@@ -170,7 +162,7 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
         st.session_state["page"] = 1
 
     def choice(place: object, label: str, options: list[str], key: str) -> str:
-        keep_within(key, options.__contains__)
+        panel.keep_within(key, options.__contains__)
         value: str = place.selectbox(label, options, key=key, bind="query-params", on_change=first_page)  # type: ignore[attr-defined]
         check(key, value, f"there is no such choice, so “{value}” is shown.")
         return value
@@ -182,7 +174,7 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     first, second = st.columns(2, vertical_alignment="center")
     sort = choice(first, "Sort by", list(SORTS), "sort")
     low, high = images.margin_range
-    keep_within("margin", lambda ends: low <= ends[0] <= ends[1] <= high)
+    panel.keep_within("margin", lambda ends: low <= ends[0] <= ends[1] <= high)
     margin = second.slider(
         "Margin", low, high, (low, high), 0.5, key="margin", bind="query-params", on_change=first_page
     )
@@ -290,7 +282,7 @@ def choose(images: Images, check: panel.Check) -> tuple[int, int | None, int]:
     st.subheader("The pick")
     last = int(max(images.test.index.max(), images.train.index.max()))
     for key, most in (("image", last), ("train", last), ("k", images.max_k)):
-        keep_within(key, most.__ge__)
+        panel.keep_within(key, most.__ge__)
     first, second, third, fourth = st.columns([3, 3, 3, 2.4], vertical_alignment="bottom")
     default = images.default()
     number = first.number_input(
@@ -429,7 +421,7 @@ def show_removal(images: Images, pick: Pick, check: panel.Check) -> None:
     st.subheader("If training images were removed")
     removal = images.removal(pick.target)
     counts = [int(count) for count in removal.counts]
-    keep_within("remove", counts.__contains__)
+    panel.keep_within("remove", counts.__contains__)
     count = st.select_slider("Removed training images", counts, min(20, counts[-1]), key="remove", bind="query-params")
     check("remove", count, f"so {count} are removed.")
     without, at_random, spread = removal.at(count)

@@ -158,6 +158,13 @@ def link_checker(page: str) -> Check:
     return check
 
 
+def keep_within(key: str, allowed: Callable[[Any], bool]) -> None:
+    """Forget a widget's value that another result does not allow: Streamlit would stop at it."""
+    value = st.session_state.get(key)
+    if value is not None and not allowed(value):
+        del st.session_state[key]
+
+
 # --- selections -----------------------------------------------------------------------------------------------------
 
 

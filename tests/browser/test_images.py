@@ -267,6 +267,7 @@ def test_nothing_is_asked_of_the_network(server: Server, visit: Visit) -> None:
 def fill(page: Page, **values: int) -> None:
     for label, value in values.items():
         field = page.get_by_role("spinbutton", name=label.replace("_", " "), exact=True)
+        expect(field).to_have_count(1)  # while the page moves, a widget may be there twice
         field.fill(str(value))
         field.press("Tab")
 
@@ -309,8 +310,7 @@ def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(fresh_server: Se
     expect(page.get_by_text("was cancelled. The models that were trained are kept.")).to_be_visible()
     assert [path.name for path in fresh_server.results.iterdir()] == [".outcomes"]
 
-    page.get_by_role("button", name="Dismiss").click()
-    settled(page)
+    dismiss(page)
     fill(page, Models=60, Held_out=50)
     page.get_by_role("button", name="Start run").click()
     page.get_by_role("button", name="Show it").click(timeout=120_000)
