@@ -36,7 +36,7 @@ def score_distribution(pick: Pick, n_train: int) -> go.Figure:
         )
     figure.update_yaxes(type="log", title="training houses", range=[-0.5, np.log10(n_train) + 0.1])
     figure.update_xaxes(title="score: helped (right of 0) or hurt (left)")
-    return _compact(figure)
+    return compact(figure)
 
 
 def self_influence_histogram(houses: Houses) -> go.Figure:
@@ -63,7 +63,7 @@ def self_influence_histogram(houses: Houses) -> go.Figure:
     decades = np.arange(np.floor(edges[0]), np.ceil(edges[-1]) + 1)
     figure.update_xaxes(title="self-influence", tickvals=decades, ticktext=[f"{10**decade:g}" for decade in decades])
     figure.update_yaxes(title="training houses")
-    return _compact(figure, legend=False)
+    return compact(figure, legend=False)
 
 
 def self_influence_scatter(houses: Houses, against: str, title: str) -> go.Figure:
@@ -80,7 +80,7 @@ def self_influence_scatter(houses: Houses, against: str, title: str) -> go.Figur
     )
     figure.update_xaxes(title=title, tickprefix="$")
     figure.update_yaxes(type="log", title="self-influence")
-    return _compact(figure, legend=False)
+    return compact(figure, legend=False)
 
 
 def loss_curve(curve: dict[str, list[float]]) -> go.Figure:
@@ -90,14 +90,15 @@ def loss_curve(curve: dict[str, list[float]]) -> go.Figure:
         figure.add_scatter(x=curve["epoch"], y=curve[f"{part}_loss"], mode="lines+markers", name=part, line_dash=dash)
     figure.update_xaxes(title="epoch (a marker is a checkpoint)")
     figure.update_yaxes(title="mean squared error", rangemode="tozero")
-    return _compact(figure)
+    return compact(figure)
 
 
 def _css(color: tuple[int, int, int]) -> str:
     return f"rgb{color}"
 
 
-def _compact(figure: go.Figure, legend: bool = True) -> go.Figure:
+def compact(figure: go.Figure, legend: bool = True) -> go.Figure:
+    """The size and margins that all figures have."""
     figure.update_layout(
         height=280,
         margin={"l": 10, "r": 10, "t": 30, "b": 10},

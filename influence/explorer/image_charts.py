@@ -3,6 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from influence.explorer.charts import compact
 from influence.explorer.images import Images, Pick, Removal
 
 _BLUE, _ORANGE, _GREY = "rgb(0, 114, 178)", "rgb(213, 94, 0)", "#8a8a8a"
@@ -25,7 +26,7 @@ def weight_histogram(images: Images, pick: Pick) -> go.Figure:
     )
     figure.update_yaxes(type="log", title="training images", range=[-0.5, np.log10(len(images.train)) + 0.1])
     figure.update_xaxes(title="weight: hurts (left of 0) or helps (right)")
-    return _compact(figure, legend=False)
+    return compact(figure, legend=False)
 
 
 def removal_curve(removal: Removal, count: int) -> go.Figure:
@@ -66,15 +67,4 @@ def removal_curve(removal: Removal, count: int) -> go.Figure:
         )
     figure.update_xaxes(title="training images removed")
     figure.update_yaxes(title="predicted margin")
-    return _compact(figure)
-
-
-def _compact(figure: go.Figure, legend: bool = True) -> go.Figure:
-    figure.update_layout(
-        height=300,
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
-        bargap=0,
-        showlegend=legend,
-        legend={"orientation": "h", "y": 1.15},
-    )
-    return figure
+    return compact(figure)
