@@ -87,7 +87,7 @@ class Mlp:
 
         # Threads that each train models of their own meet once, at the end. Torch's own would meet in every product,
         # and where another program holds a processor, all would wait for it thousands of times.
-        with _one_thread_an_operation(), ThreadPoolExecutor(threads) as pool:
+        with one_thread_an_operation(), ThreadPoolExecutor(threads) as pool:
             weights = list(pool.map(work, parts) if len(parts) > 1 else map(work, parts))
         order = torch.from_numpy(np.argsort(np.concatenate(parts)))
         w1, w2 = (torch.cat([each[layer] for each in weights])[order] for layer in range(2))
@@ -126,7 +126,8 @@ class Mlp:
 
 
 @contextmanager
-def _one_thread_an_operation() -> Iterator[None]:
+def one_thread_an_operation() -> Iterator[None]:
+    """Within, torch uses one thread for each operation of any thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

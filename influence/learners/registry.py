@@ -8,8 +8,9 @@ from influence.errors import InfluenceError
 from influence.learners.base import Learner
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
+from influence.learners.patchnet import PatchNet
 
-_LEARNERS: dict[str, Any] = {learner.name: learner for learner in (ConvNet, Mlp)}
+_LEARNERS: dict[str, Any] = {learner.name: learner for learner in (ConvNet, Mlp, PatchNet)}
 NAMES = tuple(_LEARNERS)
 
 

@@ -1,0 +1,297 @@
+"""A small convolutional network whose first layer is fixed: thousands of trainings on a laptop's processor.
+
+The first layer's filters are whitened patches of training images (Coates and Ng 2011, "The importance of encoding
+versus training with sparse coding and vector quantization"); no label goes into them, and every model has the same.
+What they answer is computed once and kept, so that training touches two small layers alone. Where a deep network of
+the same accuracy takes half a minute, this takes seconds; and since it is shallow, smooth (GELU, average pooling,
+weights averaged over the last steps) and starts from features that don't move, two trainings on one subset agree well,
+which is what an estimate of each example's part in it needs.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from influence.datasets import Split
+from influence.errors import InfluenceError
+from influence.learners.base import Subsets
+from influence.learners.mlp import common_steps, one_thread_an_operation, own_steps
+
+_BLOCK = 500  # images at once
+_AT_ONCE = 20  # images whose patches fit into a processor's cache
+_FEW = 5000  # images that the fixed layer's mean and scale are estimated from
+_SAMPLED = 100_000  # patches that the whitening is estimated from
+_LEAST_CONTRAST = 0.05  # of all pixels' standard deviation: what keeps flat patches from being blown up
+
+
+@dataclass(frozen=True)
+class PatchNet:
+    """Fixed patches, pooled; then a 1 x 1 convolution, GELU, and a linear layer, trained by SGD with Nesterov momentum.
+
+    Inputs are uint8 or float images, (n, height, width) or (n, height, width, channels). The rate rises to its peak for
+    a fifth of the steps, then falls to nothing.
+
+    Parameters
+    ----------
+    filters : int
+        Patches that every image is compared with; each gives two channels, one for likeness and one for its opposite.
+    patch, stride : int
+        Pixels.
+    threshold : float
+        A likeness counts by how far it exceeds this; in standard deviations of a whitened patch.
+    grid : int
+        The likenesses are averaged over grid x grid fields of the image.
+    width : int
+        Channels of the trained convolution.
+    epochs : int
+    batch_size : int
+        Training examples a step, about; as for `influence.learners.mlp.Mlp`.
+    learning_rate : float
+        At its peak.
+    momentum : float
+        In [0, 1).
+    weight_decay : float
+    flip : bool
+        Mirror half of the images, drawn anew every epoch. Not for digits or letters.
+    average : float
+        Share of the steps, from the end, whose weights are averaged, in (0, 1); 0 keeps the last weights alone.
+    """
+
+    filters: int = 256
+    patch: int = 6
+    stride: int = 2
+    threshold: float = 1.0
+    grid: int = 4
+    width: int = 64
+    epochs: int = 6
+    batch_size: int = 250
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 2e-3
+    flip: bool = True
+    average: float = 0.3
+
+    name: ClassVar[str] = "patchnet"
+
+    def __post_init__(self) -> None:
+        for setting in ("filters", "patch", "stride", "grid", "width", "epochs", "batch_size"):
+            if getattr(self, setting) < 1:
+                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 1.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InfluenceError(f"learning_rate is {self.learning_rate}, but must be a positive number.")
+        for setting in ("momentum", "average"):
+            if not 0 <= getattr(self, setting) < 1:
+                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 0 and below 1.")
+        for setting in ("weight_decay", "threshold"):
+            if not 0 <= getattr(self, setting) < float("inf"):
+                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be 0 or a positive number.")
+
+    @property
+    def batch(self) -> int:
+        return 8
+
+    def fit(self, train: Split, subsets: Subsets) -> "PatchNets":
+        """Train one network a subset, each by one of torch's threads."""
+        patches = _patches(train.inputs, self)
+        views = [patches.of(train.inputs)] + ([patches.of(train.inputs, mirrored=True)] if self.flip else [])
+        labels = torch.as_tensor(train.labels, dtype=torch.int64)
+
+        def work(model: int) -> nn.Sequential:
+            return self._fit(views, labels, subsets.masks[model], int(subsets.seeds[model]), subsets.common)
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
+            return PatchNets(list(pool.map(work, range(len(subsets)))), patches)
+
+    def _fit(self, views: list[Tensor], labels: Tensor, mask: np.ndarray, seed: int, common: bool) -> nn.Sequential:
+        stream = np.random.Generator(np.random.Philox(seed))
+        network = build(views[0].shape[2], self.width, self.grid, int(labels.max()) + 1, stream)
+        parameters = list(network.parameters())
+        sgd = torch.optim.SGD(
+            parameters, self.learning_rate, self.momentum, weight_decay=self.weight_decay, nesterov=True
+        )
+        total = self.epochs * max(1, round(int(mask.sum()) / self.batch_size))
+        rise = max(1, total // 5)
+        first_averaged = total - round(self.average * total)
+        averaged = [torch.zeros_like(value) for value in parameters]
+        steps = common_steps if common else own_steps
+        for step, (rows, weight, count) in enumerate(steps([stream], mask[None], self.epochs, self.batch_size)):
+            places = rows if weight is not None else rows[0]
+            # Coins are thrown for every place of the order, so that with a common order none depends on who is out.
+            mirrored = torch.from_numpy(stream.random(len(places)) < 0.5) & self.flip
+            if weight is not None:
+                present = weight[0].bool()
+                places, mirrored = places[present], mirrored[present]
+            batch = views[0][places]
+            if self.flip:
+                batch[mirrored] = views[1][places[mirrored]]
+            for group in sgd.param_groups:
+                group["lr"] = self.learning_rate * min((step + 1) / rise, (total - step) / max(1, total - rise))
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(batch)
+            loss = nn.functional.cross_entropy(logits.float(), labels[places], reduction="sum") / count
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+            if step >= first_averaged:
+                for mean, value in zip(averaged, parameters, strict=True):
+                    mean.lerp_(value.detach(), 1 / (step - first_averaged + 1))
+        if first_averaged < total:
+            for value, mean in zip(parameters, averaged, strict=True):
+                value.data.copy_(mean)
+        return network.eval().requires_grad_(False)
+
+
+class PatchNets:
+    """k trained networks, and the fixed layer before them."""
+
+    def __init__(self, networks: list[nn.Sequential], patches: "Patches") -> None:
+        self.networks = networks
+        self.patches = patches
+
+    def features(self, inputs: np.ndarray) -> np.ndarray:
+        """What the last layer sees: (k, n, width grid^2)."""
+        return self._apply(inputs, slice(0, -1))
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """(k, n, n_classes)"""
+        return self._apply(inputs, slice(None))
+
+    def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of the last layer; see `influence.learners.base.Models.factors`."""
+        features = self.features(inputs)
+        ones = np.ones((*features.shape[:2], 1), np.float32)
+        return [(np.concatenate([features, ones], axis=2), gradients)]
+
+    def _apply(self, inputs: np.ndarray, layers: slice) -> np.ndarray:
+        blocks = self.patches.of(inputs).split(_BLOCK)
+
+        def work(network: nn.Sequential) -> np.ndarray:
+            with torch.no_grad():
+                result: np.ndarray = torch.cat([network[layers](block.float()) for block in blocks]).numpy()
+            return result
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
+            return np.stack(list(pool.map(work, self.networks)))
+
+
+def build(channels: int, width: int, grid: int, n_classes: int, stream: np.random.Generator) -> nn.Sequential:
+    """(n, grid^2, channels) -> (n, n_classes); a linear layer on every field is a 1 x 1 convolution.
+
+    The last layer starts at zero, the first from the stream.
+    """
+    first, last = nn.Linear(channels, width), nn.Linear(width * grid * grid, n_classes)
+    initial = stream.uniform(-1, 1, size=(width, channels)) / np.sqrt(channels)
+    first.weight.data.copy_(torch.from_numpy(initial))
+    for value in (first.bias, last.weight, last.bias):
+        value.data.zero_()
+    return nn.Sequential(first, nn.GELU(), nn.Flatten(), last)
+
+
+class Patches:
+    """The fixed layer: how much each field of an image is like each of the patches, standardised.
+
+    Which patches follows from the images and the settings alone.
+
+    Parameters
+    ----------
+    inputs : (n, height, width) or (n, height, width, channels)
+        The training part.
+    settings : PatchNet
+    """
+
+    def __init__(self, inputs: np.ndarray, settings: PatchNet) -> None:
+        self.inputs, self.settings = inputs, settings
+        images = inputs if inputs.ndim == 4 else inputs[..., None]
+        size = settings.patch
+        places = tuple((side - size) // settings.stride + 1 for side in images.shape[1:3])
+        if min(places) < settings.grid:
+            raise InfluenceError(
+                f"patch {size} at stride {settings.stride} leaves fewer than {settings.grid} places a row in images "
+                f"of {min(images.shape[1:3])} pixels: lower patch, stride or grid."
+            )
+        self._least = _LEAST_CONTRAST * float(images[:_FEW].std(dtype=np.float64))
+        sample = _sample(images, size)
+        sample -= sample.mean(axis=1, keepdims=True)
+        sample /= np.sqrt(sample.var(axis=1, keepdims=True) + self._least**2)
+        mean = sample.mean(axis=0)
+        values, vectors = np.linalg.eigh(np.cov(sample.T))
+        whiten = (vectors / np.sqrt(values + 0.1)) @ vectors.T
+        chosen = (sample[: settings.filters] - mean) @ whiten
+        chosen /= np.linalg.norm(chosen, axis=1, keepdims=True)
+        kernel = chosen @ whiten
+        self._kernel = torch.from_numpy(kernel).bfloat16()
+        self._offset = torch.from_numpy(kernel @ mean)[:, None].bfloat16()
+        self._pool = _pooling((places[0], places[1]), settings.grid).bfloat16()
+        few = self._answers(images[:_FEW], mirrored=False)
+        self._mean, self._scale = few.mean(dim=(0, 1)), few.std(dim=(0, 1)) + 1e-6
+        self._kept: list[tuple[np.ndarray, bool, Tensor]] = []
+
+    def of(self, inputs: np.ndarray, mirrored: bool = False) -> Tensor:
+        """(n, height, width[, channels]) -> (n, grid^2, 2 filters) bfloat16; kept for the next call."""
+        for known, known_mirrored, answers in self._kept:
+            if known is inputs and known_mirrored == mirrored:
+                return answers
+        images = inputs if inputs.ndim == 4 else inputs[..., None]
+
+        def work(start: int) -> Tensor:
+            answers = self._answers(images[start : start + _BLOCK], mirrored)
+            return answers.sub_(self._mean).div_(self._scale).bfloat16()
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
+            result = torch.cat(list(pool.map(work, range(0, len(images), _BLOCK))))
+        self._kept = [
+            *self._kept[-2:],
+            (inputs, mirrored, result),
+        ]  # the training part, mirrored too, and the test part
+        return result
+
+    def _answers(self, images: np.ndarray, mirrored: bool) -> Tensor:
+        """(n, grid^2, 2 filters) float32, not yet standardised; the products are bfloat16."""
+        x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+        x = x.flip(3) if mirrored else x
+        settings = self.settings
+        blocks = []
+        for block in x.split(_AT_ONCE):
+            patches = nn.functional.unfold(block, settings.patch, stride=settings.stride)  # (n, pixels, places)
+            patches -= patches.mean(dim=1, keepdim=True)
+            patches /= (patches.square().mean(dim=1, keepdim=True) + self._least**2).sqrt_()
+            likeness = self._kernel @ patches.bfloat16() - self._offset
+            above = (likeness - settings.threshold).relu_()
+            below = likeness.neg_().sub_(settings.threshold).relu_()
+            blocks.append(torch.cat([above @ self._pool, below @ self._pool], dim=1).transpose(1, 2).float())
+        return torch.cat(blocks)
+
+
+def _pooling(places: tuple[int, int], grid: int) -> Tensor:
+    """(places, grid^2) float32: a product with it is `torch.nn.functional.adaptive_avg_pool2d`, only faster."""
+    each = torch.eye(places[0] * places[1]).reshape(-1, 1, *places)
+    return nn.functional.adaptive_avg_pool2d(each, grid).flatten(1)
+
+
+def _patches(inputs: np.ndarray, settings: PatchNet) -> Patches:
+    """Those of the last call, if it was about the same images and the same fixed layer."""
+    fixed = ("filters", "patch", "stride", "threshold", "grid")
+    for last in _LAST:
+        if last.inputs is inputs and all(getattr(last.settings, name) == getattr(settings, name) for name in fixed):
+            return last
+    _LAST[:] = [Patches(inputs, settings)]
+    return _LAST[0]
+
+
+_LAST: list[Patches] = []
+
+
+def _sample(images: np.ndarray, size: int) -> np.ndarray:
+    """(_SAMPLED, channels size size) float64: patches from random places of random images."""
+    n, height, width, _ = images.shape
+    stream = np.random.Generator(np.random.Philox(0))
+    which = stream.integers(n, size=_SAMPLED)
+    rows = stream.integers(height - size + 1, size=_SAMPLED)[:, None] + np.arange(size)
+    columns = stream.integers(width - size + 1, size=_SAMPLED)[:, None] + np.arange(size)
+    sample = images[which[:, None, None], rows[:, :, None], columns[:, None, :]]
+    flat: np.ndarray = sample.transpose(0, 3, 1, 2).reshape(_SAMPLED, -1).astype(np.float64)
+    return flat

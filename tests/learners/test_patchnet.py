@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from influence import datasets
+from influence.datasets import Split
+from influence.errors import InfluenceError
+from influence.learners.base import Subsets
+from influence.learners.patchnet import Patches, PatchNet, _pooling
+
+QUICK = PatchNet(filters=24, patch=3, stride=1, grid=3, width=16, epochs=8, batch_size=64, flip=False)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load("digits")
+
+
+@pytest.fixture(scope="module")
+def masks():
+    rng = np.random.default_rng(0)
+    return np.stack([np.isin(np.arange(1437), rng.permutation(1437)[:718]) for _ in range(2)])
+
+
+@pytest.fixture(scope="module")
+def trained(digits, masks):
+    return QUICK.fit(digits.train, Subsets(masks, np.array([1, 2], np.uint64)))
+
+
+def test_it_learns_digits(digits, trained):
+    right = trained.logits(digits.test.inputs).argmax(axis=2) == digits.test.labels
+    assert (right.mean(axis=1) > 0.9).all()
+
+
+def test_the_same_subset_and_seed_give_the_same_model_in_any_company(digits, masks, trained):
+    torch.manual_seed(12345)  # whatever the caller's state
+    alone = QUICK.fit(digits.train, Subsets(masks[1:], np.array([2], np.uint64)))
+    np.testing.assert_array_equal(alone.logits(digits.test.inputs)[0], trained.logits(digits.test.inputs)[1])
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_labels_outside_the_subset_are_never_seen(digits, masks, common):
+    """Their pixels have a part in the fixed layer, which knows no labels."""
+    labels = np.where(masks[0], digits.train.labels, (digits.train.labels + 1) % 10)
+    subsets = Subsets(masks[:1], np.zeros(1, np.uint64), common)
+    other = Split(digits.train.index, digits.train.inputs, labels)
+    first, second = (QUICK.fit(train, subsets).logits(digits.test.inputs) for train in (digits.train, other))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_with_a_common_order_one_example_changes_little_and_other_seeds_much(digits, masks):
+    swapped = masks[:1].copy()
+    swapped[0, [np.flatnonzero(masks[0])[0], np.flatnonzero(~masks[0])[0]]] ^= True
+
+    def logits(mask, seed):
+        return QUICK.fit(digits.train, Subsets(mask, np.array([seed], np.uint64), True)).logits(digits.test.inputs)
+
+    base = logits(masks[:1], 0)
+    assert np.abs(logits(swapped, 0) - base).mean() < 0.2 * np.abs(logits(masks[:1], 1) - base).mean()
+
+
+def test_logits_are_the_last_layer_of_the_features(digits, trained):
+    features, logits = trained.features(digits.test.inputs), trained.logits(digits.test.inputs)
+    assert features.shape == (2, 360, 16 * 9)
+    for k, network in enumerate(trained.networks):
+        np.testing.assert_allclose(network[-1](torch.from_numpy(features[k])), logits[k], atol=1e-4)
+
+
+def test_patches_are_whitened_compared_thresholded_and_pooled(digits):
+    """The fixed layer, spelled out for one image; bfloat16 keeps two to three digits."""
+    settings = PatchNet(filters=5, patch=4, stride=2, grid=3, flip=True)
+    patches = Patches(digits.train.inputs, settings)
+    image = digits.train.inputs[7][:, ::-1].astype(np.float64)
+    fields = np.zeros((3, 3, 10))
+    for row in range(3):
+        for column in range(3):
+            patch = image[2 * row : 2 * row + 4, 2 * column : 2 * column + 4].ravel()
+            patch = (patch - patch.mean()) / np.sqrt(patch.var() + patches._least**2)
+            likeness = patches._kernel.double().numpy() @ patch - patches._offset.double().numpy()[:, 0]
+            fields[row, column] = np.maximum(np.concatenate([likeness, -likeness]) - settings.threshold, 0)
+    expected = (fields.reshape(9, 10) - patches._mean.numpy()) / patches._scale.numpy()
+    answer = patches.of(digits.train.inputs, mirrored=True)[7].float().numpy()
+    np.testing.assert_allclose(answer, expected, atol=0.1, rtol=0.05)
+
+
+@pytest.mark.parametrize(("places", "grid"), [((14, 14), 4), ((6, 5), 5), ((3, 3), 1)])
+def test_pooling_is_torchs(places, grid):
+    x = torch.randn(2, 3, *places)
+    expected = nn.functional.adaptive_avg_pool2d(x, grid).flatten(2)
+    torch.testing.assert_close(x.flatten(2) @ _pooling(places, grid), expected)
+
+
+def test_the_fixed_layer_is_kept_for_the_same_images(digits):
+    patches = Patches(digits.train.inputs, QUICK)
+    first = patches.of(digits.test.inputs)
+    assert patches.of(digits.test.inputs) is first
+    assert patches.of(digits.test.inputs.copy()) is not first
+    assert patches.of(digits.test.inputs, mirrored=True) is not first
+
+
+def test_colour_images_of_cifars_shape_pass():
+    images = np.random.default_rng(0).integers(0, 256, size=(40, 32, 32, 3), dtype=np.uint8)
+    train = Split(np.arange(40, dtype=np.int32), images, np.arange(40) % 10)
+    learner = PatchNet(filters=8, width=4, epochs=1, batch_size=10)
+    models = learner.fit(train, Subsets(np.ones((1, 40), bool), np.zeros(1, np.uint64)))
+    assert models.logits(images[:3]).shape == (1, 3, 10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"width": 0}, "width is 0, but must be at least 1."),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0, but must be a positive number."),
+        ({"average": 1.0}, "average is 1.0, but must be at least 0 and below 1."),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0, but must be 0 or a positive number."),
+    ],
+)
+def test_bad_settings_are_refused(settings, sentence):
+    with pytest.raises(InfluenceError) as caught:
+        PatchNet(**settings)
+    assert str(caught.value) == sentence
+
+
+def test_a_patch_too_large_for_the_images_is_refused(digits, masks):
+    with pytest.raises(InfluenceError, match="patch 6 at stride 2 leaves fewer than 4 places a row in images of 8 pix"):
+        PatchNet().fit(digits.train, Subsets(masks[:1], np.zeros(1, np.uint64)))
