@@ -1,6 +1,8 @@
 """Fixtures that all tests share. No test writes into the project's own results/."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,15 @@ def results_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "results-of-this-test"
     monkeypatch.setenv("INFLUENCE_RESULTS_DIR", str(home))
     return home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A place for caches that goes with the session, for this process and those that it starts."""
+    home = tmp_path_factory.mktemp("cache")
+    os.environ["XDG_CACHE_HOME"] = str(home)
+    yield
+    shutil.rmtree(home)  # a copy of CIFAR-10 may be in it
 
 
 @pytest.fixture(autouse=True)

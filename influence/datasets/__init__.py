@@ -10,7 +10,19 @@ from influence.datasets import california_housing, cifar10, digits
 from influence.datasets.base import Dataset, Split, data_home
 from influence.errors import InfluenceError
 
-__all__ = ["NAMES", "Dataset", "Split", "check_name", "classes", "data_home", "fetch", "is_present", "load", "pictures"]
+__all__ = [
+    "NAMES",
+    "Dataset",
+    "Split",
+    "check_name",
+    "classes",
+    "data_home",
+    "fetch",
+    "is_present",
+    "load",
+    "mapped",
+    "pictures",
+]
 
 _MODULES: dict[str, ModuleType] = {module.NAME: module for module in (california_housing, cifar10, digits)}
 NAMES = tuple(_MODULES)
@@ -41,7 +53,17 @@ def load(name: str, classes: tuple[str, ...] = (), train_size: int | None = None
         Keep the first so many training examples (of those classes), in canonical order.
     """
     module = _module(name)
-    dataset: Dataset = module.load()
+    return _part(module, module.load(), classes, train_size)
+
+
+def mapped(name: str, classes: tuple[str, ...] = (), train_size: int | None = None) -> Dataset:
+    """As `load`, for looking at a few examples: inputs stay on disk where a data set has a copy for that."""
+    module = _module(name)
+    return _part(module, getattr(module, "mapped", module.load)(), classes, train_size)
+
+
+def _part(module: ModuleType, dataset: Dataset, classes: tuple[str, ...], train_size: int | None) -> Dataset:
+    name = dataset.name
     if classes:
         known = _class_names(module)
         unknown = [each for each in classes if each not in known]

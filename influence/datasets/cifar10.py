@@ -1,25 +1,38 @@
 """CIFAR-10 (Krizhevsky 2009), through torchvision: 50,000 training and 10,000 test images of ten classes.
 
 Inputs are (32, 32, 3) uint8 images. Training and test images are named by torchvision's order, each from 0.
+
+Opening the official files takes torchvision, seconds and the whole data set in memory, too much for showing a few
+images. So there is a copy of their content that can be mapped into memory, the folder ``cifar10-pixels``: images.npy
+and labels.npy, training images first, and the data set's content_hash. It stands beside the official files, or in the
+user's cache where the data folder is read-only.
 """
 
 import contextlib
 import importlib
 import io
+import os
+import shutil
+import subprocess
 import sys
+import uuid
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from influence.datasets.base import Dataset, Split, data_home, missing
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, explain_write_errors
 
 if TYPE_CHECKING:
     import torch
 
 NAME = "cifar10"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+_N_TRAIN, _N_TEST = 50_000, 10_000
+_CONTENT_HASH = "9c9b5e834c11a49d31d0d5514fa0b7bd89b86b53a676f074e0051698516b4bfe"  # of the official files
 
 
 def import_torchvision() -> ModuleType:
@@ -82,6 +95,127 @@ def load() -> Dataset:
         index = np.arange(len(part.data), dtype=np.int32)
         splits.append(Split(index, part.data, np.asarray(part.targets, dtype=np.int64)))
     return Dataset(NAME, train=splits[0], test=splits[1])
+
+
+def mapped() -> Dataset:
+    """As `load`, with pixels that are read from disk when they are looked at; quick, and without torch.
+
+    The first time, the copy that they are mapped from is made, in a process of its own.
+
+    Raises
+    ------
+    InfluenceError
+        If the data set is not on this machine or damaged, or there is no place for the copy.
+    """
+    if not is_present():
+        raise missing(NAME)
+    dataset = _first_mapped()
+    if dataset is None:
+        _prepare_elsewhere()
+        dataset = _first_mapped()
+    if dataset is None:
+        raise InfluenceError(f"The copy of {NAME} in {_home_to_write()} vanished while it was opened: try again.")
+    return dataset
+
+
+def prepare() -> None:
+    """Make the copy that `mapped` opens, unless it is there. Any number of processes may do so at once.
+
+    Raises
+    ------
+    InfluenceError
+        As `load`; or if the copy can't be written.
+    """
+    if _first_mapped() is not None:
+        return
+    dataset, home = load(), _home_to_write()
+    partial, damaged = (home.parent / f".{home.name}-{uuid.uuid4().hex}" for _ in range(2))
+    with explain_write_errors(home):
+        try:
+            partial.mkdir(parents=True)
+            for name, parts in (
+                ("images.npy", (dataset.train.inputs, dataset.test.inputs)),
+                ("labels.npy", (dataset.train.labels, dataset.test.labels)),
+            ):
+                np.save(partial / name, np.concatenate(parts), allow_pickle=False)
+            (partial / "content_hash").write_text(dataset.content_hash)
+            if home.exists() and _map(home) is None:
+                home.rename(damaged)
+            try:
+                partial.rename(home)
+            except OSError:
+                if _map(home) is None:  # else another process was faster
+                    raise
+        finally:
+            for leftover in (partial, damaged):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _homes() -> tuple[Path, Path]:
+    """Where the copy may be."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return data_home() / "cifar10-pixels", cache / "influence" / "cifar10-pixels"
+
+
+def _home_to_write() -> Path:
+    beside, in_cache = _homes()
+    folder = beside.parent
+    # A folder that is marked read-only is left alone by root, too.
+    may_write = os.access(folder, os.W_OK) and folder.stat().st_mode & 0o222
+    return beside if may_write else in_cache
+
+
+def _first_mapped() -> Dataset | None:
+    return next((dataset for dataset in map(_map, _homes()) if dataset is not None), None)
+
+
+def _map(home: Path) -> Dataset | None:
+    """The copy in a folder; None where there is none, or it is cut short or not of the official files."""
+    try:
+        if (home / "content_hash").read_text() != _CONTENT_HASH:
+            return None
+        images = np.load(home / "images.npy", mmap_mode="r", allow_pickle=False)
+        labels = np.load(home / "labels.npy", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    n = _N_TRAIN + _N_TEST
+    if (images.shape, images.dtype, labels.shape, labels.dtype) != ((n, 32, 32, 3), np.uint8, (n,), np.int64):
+        return None
+    train, test = slice(_N_TRAIN), slice(_N_TRAIN, None)
+    return Dataset(
+        NAME,
+        Split(np.arange(_N_TRAIN, dtype=np.int32), images[train], labels[train]),
+        Split(np.arange(_N_TEST, dtype=np.int32), images[test], labels[test]),
+        known_hash=_CONTENT_HASH,
+    )
+
+
+_PREPARE = """
+import sys
+from influence.datasets import cifar10
+from influence.errors import InfluenceError
+try:
+    cifar10.prepare()
+except InfluenceError as error:
+    sys.exit(str(error))
+"""
+
+
+def _prepare_elsewhere() -> None:
+    """`prepare` in another process, which takes what torch and the whole data set need of memory away with it."""
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    ended = subprocess.run(
+        [sys.executable, "-c", _PREPARE],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    if ended.returncode:
+        said = ended.stderr.strip().rpartition("\n")[2] or f"exit status {ended.returncode}"
+        raise InfluenceError(said)
 
 
 def fetch() -> None:

@@ -1,5 +1,7 @@
 """Splits, hashes, and what a data set refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,19 @@ def test_the_hash_follows_the_content_and_nothing_else():
     inputs.inputs[0, 0] = labels.labels[0] = 9
     seen |= {dataset(train=inputs).content_hash, dataset(train=labels).content_hash}
     assert len(seen) == 5
+
+
+def test_a_known_hash_is_believed_and_not_passed_on():
+    known = Dataset("small", split(), split(2, 0), known_hash="f" * 64)
+    assert known.content_hash == "f" * 64
+    assert replace(known, test=split(2, 0)).content_hash == dataset().content_hash
+
+
+def test_whole_numbers_are_not_read_to_find_them_finite(monkeypatch):
+    inputs = np.zeros((4, 2), dtype=np.uint8)
+    whole = Split(np.arange(4, dtype=np.int32), inputs, np.zeros(4, dtype=np.int64))
+    monkeypatch.setattr(np, "isfinite", None)
+    assert len(Dataset("small", whole, whole).train) == 4
 
 
 @pytest.mark.parametrize(

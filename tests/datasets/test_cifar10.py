@@ -1,15 +1,18 @@
 """CIFAR-10 through torchvision, which must import beside a CPU-only torch."""
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 
-from influence import InfluenceError, datasets
+from influence import Dataset, InfluenceError, Split, datasets
 from influence.datasets import cifar10
 
 
@@ -91,3 +94,110 @@ def test_no_network_is_one_sentence(tmp_path, monkeypatch):
     assert text.startswith("cifar10 could not be downloaded")
     assert "connect to the internet" in text
     assert "\n" not in text
+
+
+# The copy that can be mapped
+
+
+def test_the_mapped_images_are_the_official_ones(images):
+    mapped = datasets.mapped(cifar10.NAME)
+    assert mapped.content_hash == cifar10._CONTENT_HASH == images.content_hash
+    for here, there in ((mapped.train, images.train), (mapped.test, images.test)):
+        assert isinstance(here.inputs, np.memmap)
+        assert not here.inputs.flags.writeable
+        assert np.array_equal(here.inputs, there.inputs)
+        assert np.array_equal(here.labels, there.labels)
+        assert np.array_equal(here.index, there.index)
+    part = datasets.mapped(cifar10.NAME, ("cat", "dog"), 100)
+    assert part.content_hash == datasets.load(cifar10.NAME, ("cat", "dog"), 100).content_hash
+
+
+def test_opening_the_copy_takes_no_torch(images):
+    datasets.mapped(cifar10.NAME)
+    code = "import sys; from influence import datasets; datasets.mapped('cifar10'); print('torch' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ended.stdout == "False\n", ended.stderr
+
+
+def test_damaged_files_are_one_sentence_from_the_other_process_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "test_batch").write_bytes(b"no batch")
+    with pytest.raises(InfluenceError) as caught:
+        datasets.mapped(cifar10.NAME)
+    assert str(caught.value) == f"{folder} is damaged: delete it, then run `python -m influence data cifar10`."
+    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name]
+
+
+@pytest.fixture
+def little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Makes the data set small and the copy in this process; counts how often that was made."""
+    rng = np.random.default_rng(0)
+    train, test = (
+        Split(
+            np.arange(n, dtype=np.int32),
+            rng.integers(256, size=(n, 32, 32, 3), dtype=np.uint8),
+            rng.integers(10, size=n),
+        )
+        for n in (7, 3)
+    )
+    dataset = Dataset(cifar10.NAME, train, test)
+    made = []
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr(cifar10, "is_present", lambda: True)
+    monkeypatch.setattr(cifar10, "load", lambda: made.append(1) or dataset)
+    monkeypatch.setattr(cifar10, "_prepare_elsewhere", cifar10.prepare)
+    monkeypatch.setattr(cifar10, "_N_TRAIN", 7)
+    monkeypatch.setattr(cifar10, "_N_TEST", 3)
+    monkeypatch.setattr(cifar10, "_CONTENT_HASH", dataset.content_hash)
+    return lambda: len(made)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o555])
+def test_the_copy_stands_in_the_data_folder_or_in_the_cache(little, tmp_path, mode):
+    (tmp_path / "data").chmod(mode)
+    first, second = cifar10.mapped(), cifar10.mapped()
+    assert little() == 1
+    assert first.test.inputs.tolist() == second.test.inputs.tolist() == cifar10.load().test.inputs.tolist()
+    home = tmp_path / "data" if mode == 0o755 else tmp_path / "cache" / "influence"
+    assert os.listdir(home) == ["cifar10-pixels"]
+    assert (os.listdir(tmp_path / "data") == []) == (mode == 0o555)
+
+
+@pytest.mark.parametrize("harm", ["cut", "gone", "other", "pickled"])
+def test_a_copy_that_is_damaged_is_made_again(little, tmp_path, harm):
+    cifar10.mapped()
+    images = tmp_path / "data" / "cifar10-pixels" / "images.npy"
+    if harm == "cut":
+        images.write_bytes(images.read_bytes()[:-1])
+    elif harm == "gone":
+        images.unlink()
+    elif harm == "pickled":
+        np.save(images, np.array([{}], dtype=object), allow_pickle=True)
+    else:
+        (images.parent / "content_hash").write_text("0" * 64)
+    assert cifar10.mapped().train.inputs.shape == (7, 32, 32, 3)
+    assert little() == 2
+    assert os.listdir(images.parent.parent) == ["cifar10-pixels"]
+    assert sorted(os.listdir(images.parent)) == ["content_hash", "images.npy", "labels.npy"]
+
+
+def test_many_may_make_it_at_once(little, tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar10, "_first_mapped", lambda: None)  # as if none had been there when each of them looked
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: cifar10.prepare(), range(32)))
+    assert little() == 32
+    assert os.listdir(tmp_path / "data") == ["cifar10-pixels"]
+    assert cifar10._map(tmp_path / "data" / "cifar10-pixels") is not None
+
+
+def test_no_place_for_the_copy_is_one_sentence(little, tmp_path, monkeypatch):
+    (tmp_path / "data").chmod(0o555)
+    (tmp_path / "cache").write_text("a file, where a folder should be")
+    with pytest.raises(InfluenceError, match="cifar10-pixels failed") as caught:
+        cifar10.mapped()
+    assert "\n" not in str(caught.value)
