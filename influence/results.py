@@ -26,7 +26,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,6 +74,7 @@ class _Method:
 
     manifest: dict[str, type]
     columns: dict[str, dict[str, str]]
+    optional: dict[str, dict[str, str]] = field(default_factory=dict)  # columns that older results lack
 
 
 _HOUSE = dict.fromkeys(("residual", "price", "prediction", "latitude", "longitude"), "float32")
@@ -96,6 +97,9 @@ _METHODS = {
             },
             "train": {"label": "int16", "own_class": "float32", "other_classes": "float32"},
             "reverse": {"train": "int32", "target": "int32", "rank": "int16", "score": "float32"},
+        },
+        optional={
+            "targets": {"nearest": "int32", "nearest_similarity": "float32", "between_classes": "float32"},
         },
     ),
 }
@@ -390,8 +394,8 @@ def read(folder: Path, name: str | None = None) -> Result:
 
 def _read(folder: Path, name: str | None) -> Result:
     manifest = _read_manifest(folder)
-    columns = _columns(manifest["method"])
-    tables = {table: _read_table(folder, table, manifest, columns[table]) for table in columns}
+    columns, optional = _columns(manifest["method"]), _optional_columns(manifest["method"])
+    tables = {table: _read_table(folder, table, manifest, columns[table], optional.get(table, {})) for table in columns}
     influences, targets, train = tables["influences"], tables["targets"], tables["train"]
     for table, first in (("influences", "target"), ("reverse", "train")):
         if table not in tables:
@@ -405,6 +409,8 @@ def _read(folder: Path, name: str | None) -> Result:
             raise InfluenceError(f"{folder}: {table}.parquet names target {min(unknown)}, which targets.parquet lacks.")
         if not np.isin(ranked["train"].to_numpy(), train["train"].to_numpy()).all():
             raise InfluenceError(f"{folder}: {table}.parquet names training examples that train.parquet lacks.")
+    if "nearest" in targets and not targets["nearest"].isin(train["train"]).all():
+        raise InfluenceError(f"{folder}: targets.parquet names training examples that train.parquet lacks.")
     return Result(
         name or folder.name,
         folder,
@@ -422,7 +428,14 @@ def _columns(method: str) -> dict[str, dict[str, str]]:
     return {table: _COLUMNS.get(table, {}) | own.get(table, {}) for table in [*_COLUMNS, *(set(own) - set(_COLUMNS))]}
 
 
-def _read_table(folder: Path, table: str, manifest: dict[str, Any], columns: dict[str, str]) -> pd.DataFrame:
+def _optional_columns(method: str) -> dict[str, dict[str, str]]:
+    """Columns that are of the given type where they are there, by table."""
+    return _METHODS[method].optional if method in _METHODS else {}
+
+
+def _read_table(
+    folder: Path, table: str, manifest: dict[str, Any], columns: dict[str, str], optional: dict[str, str]
+) -> pd.DataFrame:
     path = folder / f"{table}.parquet"
     again = "compute this result again, or delete it"
     try:
@@ -440,7 +453,7 @@ def _read_table(folder: Path, table: str, manifest: dict[str, Any], columns: dic
         frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InfluenceError(f"{path} is not a parquet file that can be read ({error}): {again}.") from error
-    for column, dtype in columns.items():
+    for column, dtype in (columns | {name: kind for name, kind in optional.items() if name in frame}).items():
         if column not in frame or str(frame[column].dtype) != dtype:
             raise InfluenceError(f"{path} has no column {column} of type {dtype}: {again}.")
     return frame

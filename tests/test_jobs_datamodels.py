@@ -18,7 +18,7 @@ from influence.errors import InfluenceError
 from influence.evaluation.lds import lds
 from influence.jobs import DatamodelsConfig
 from influence.jobs import datamodels as run
-from influence.jobs.datamodels import ESTIMATORS, removal_counts
+from influence.jobs.datamodels import ESTIMATORS, between_classes, most_alike, removal_counts
 from influence.learners.mlp import Mlp
 from influence.results import Result
 
@@ -117,6 +117,54 @@ def test_removal_curves_are_sums_of_weights(result: Result, weights: tuple[np.nd
         left = intercept[place] + coef[place].sum() - np.concatenate([[0], falling.cumsum()])
         below = np.flatnonzero(left < 0)
         assert row["support"] == (below[0] if len(below) else -1)
+
+
+def test_what_targets_say_of_their_nearest_and_of_classes(
+    result: Result, weights: tuple[np.ndarray, np.ndarray]
+) -> None:
+    coef, _ = weights
+    digits = datasets.load("digits")
+    pixels = {int(index): image.ravel() for index, image in zip(digits.train.index, digits.train.inputs, strict=True)}
+    for place in (0, 17, 359):
+        row = result.targets.iloc[place]
+        kept = result.of(int(digits.test.index[place]))
+        likeness = {
+            train: np.corrcoef(pixels[train], digits.test.inputs[place].ravel())[0, 1]
+            for train in kept.loc[kept["rank"] > 0, "train"]
+        }
+        assert row["nearest"] == max(likeness, key=lambda train: likeness[train])
+        assert row["nearest_similarity"] == pytest.approx(max(likeness.values()), abs=1e-5)
+        means = np.array([coef[place][digits.train.labels == label].mean() for label in range(10)])
+        residual = ((coef[place] - means[digits.train.labels]) ** 2).sum()
+        whole = ((coef[place] - coef[place].mean()) ** 2).sum()
+        assert row["between_classes"] == pytest.approx(1 - residual / whole, abs=1e-5)
+
+
+def test_colour_photos_are_compared_with_their_mirror_images_and_grey_ones_are_not() -> None:
+    rng = np.random.default_rng(0)
+    train = rng.integers(256, size=(6, 5, 4, 3), dtype=np.uint8)
+    train[4] = 7  # plain
+    targets = np.stack([train[1], train[2][:, ::-1], train[3] // 2, train[4]])
+    candidates = np.array([[0, 1, 4], [5, 0, 2], [3, 5, 1], [4, 0, 1]])
+    places, similarity = most_alike(targets, train, candidates)
+    assert places.tolist() == [1, 2, 3, 4]
+    assert similarity.dtype == np.float32
+    np.testing.assert_allclose(similarity, [1, 1, 1, 0], atol=1e-3)
+    upside_down = train[5][::-1]
+    assert most_alike(upside_down[None], train, np.array([[5]]))[1][0] < 0.9
+    _, grey = most_alike(targets[:, :, :, 0], train[:, :, :, 0], candidates)
+    assert grey[0] == pytest.approx(1, abs=1e-5)
+    assert grey[1] < 0.9
+
+
+def test_between_classes_runs_from_nothing_to_everything() -> None:
+    labels = np.repeat(np.arange(4), [5, 10, 20, 65])
+    rng = np.random.default_rng(0)
+    by_class = np.array([3.0, -1.0, 0.5, 2.0])[labels]
+    noise = rng.standard_normal((2000, 100))
+    share = between_classes(np.stack([by_class, np.full(100, 0.1)]).astype(np.float32), labels)
+    np.testing.assert_allclose(share, [1, 0], atol=1e-6)
+    assert between_classes(noise, labels).mean() == pytest.approx(3 / 99, rel=0.05)
 
 
 @pytest.mark.parametrize("n_train", [1, 2, 7, 99, 1437, 50_000])

@@ -5,13 +5,14 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -283,6 +284,40 @@ def test_a_column_of_another_type(results_home, table, column, kind, expected):
 def test_a_missing_column(results_home):
     folder = write(results_home / "odd", influences=tables()["influences"].drop_columns("score"))
     assert "influences.parquet has no column score of type float32" in message(folder)
+
+
+@pytest.fixture
+def datamodels(results_home) -> Path:
+    shipped = results.precomputed_home() / "digits" / "datamodels"
+    return Path(shutil.copytree(shipped, results_home / "copy"))
+
+
+def rewrite_targets(folder: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    path = folder / "targets.parquet"
+    pq.write_table(change(pq.read_table(path)), path)
+    facts = json.loads((folder / "manifest.json").read_text())["tables"]
+    facts["targets"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    edit_manifest(folder, tables=facts)
+
+
+NEW = ["nearest", "nearest_similarity", "between_classes"]
+
+
+def test_columns_that_came_later_may_be_missing(datamodels):
+    rewrite_targets(datamodels, lambda table: table.drop_columns([name for name in NEW if name in table.column_names]))
+    assert not set(NEW) & set(results.read(datamodels).targets.columns)
+
+
+def test_columns_that_came_later_are_checked_where_they_are(datamodels):
+    def without(table: pa.Table) -> pa.Table:
+        return table.drop_columns([name for name in NEW if name in table.column_names])
+
+    rewrite_targets(datamodels, lambda table: without(table).append_column("nearest", pa.array([0.5] * len(table))))
+    assert "targets.parquet has no column nearest of type int32" in message(datamodels)
+    rewrite_targets(
+        datamodels, lambda table: without(table).append_column("nearest", pa.array([99_999] * len(table), pa.int32()))
+    )
+    assert "targets.parquet names training examples that train.parquet lacks" in message(datamodels)
 
 
 @pytest.mark.parametrize("order", [[1, 0, *range(2, 12)], [*range(4, 12), *range(4)], [0, 0, *range(2, 12)]])

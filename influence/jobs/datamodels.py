@@ -293,6 +293,9 @@ class _Explained:
     intercept: np.ndarray  # (n_targets,) float64
     own_class: np.ndarray  # (n_train,) float64: mean weight on targets of the same class
     other_classes: np.ndarray  # (n_train,) float64
+    nearest: np.ndarray  # (n_targets,) int: place of the kept training example that looks most like the target
+    similarity: np.ndarray  # (n_targets,) float32: how much
+    between_classes: np.ndarray  # (n_targets,) float64: share of the weights' variance
 
 
 def _explain(
@@ -303,10 +306,13 @@ def _explain(
     tops, percentiles, removals, supports, totals, spreads = [], [], [], [], [], []
     reverse = _Reverse(n_train, config.reverse_k)
     same_sum, same_count, all_sum = np.zeros(n_train), np.zeros(n_train), np.zeros(n_train)
+    nearest, between = [], []
     for start in range(0, n_targets, _BLOCK):
         block = slice(start, start + _BLOCK)
         weights = np.ascontiguousarray(model.coef(block), dtype=np.float32)
         tops.append(strongest(torch.from_numpy(weights), config.k))
+        nearest.append(most_alike(dataset.test.inputs[block], dataset.train.inputs, np.asarray(tops[-1][0])))
+        between.append(between_classes(weights, dataset.train.labels))
         reverse.add(weights, start)
         rising = np.sort(weights, axis=1)
         places = np.round(results.PERCENTILES / 100 * (n_train - 1)).astype(int)
@@ -336,7 +342,77 @@ def _explain(
         model.intercept_,
         same_sum / np.maximum(same_count, 1),
         (all_sum - same_sum) / np.maximum(n_targets - same_count, 1),
+        np.concatenate([places for places, _ in nearest]),
+        np.concatenate([similarity for _, similarity in nearest]),
+        np.concatenate(between),
     )
+
+
+def most_alike(targets: np.ndarray, train: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The one of each target's candidates that looks most like it.
+
+    Similarity is Pearson's correlation of two inputs over all their numbers, of a colour photo over pixels and channels
+    together. Colour photos, which are (height, width, 3), are also compared with their mirror image, left to right, and
+    the larger correlation counts. With an input whose numbers are all equal it is 0.
+
+    Parameters
+    ----------
+    targets : (n, ...)
+    train : (n_train, ...)
+    candidates : (n, k) int
+        Places in ``train``.
+
+    Returns
+    -------
+    places : (n,) int
+        In ``train``; of equals, the first candidate.
+    similarity : (n,) float32
+        From -1 to 1.
+    """
+    is_photo = train.ndim == 4 and train.shape[3] == 3
+    likeness = np.empty(candidates.shape, dtype=np.float32)
+    for row, places in enumerate(candidates):
+        others = _directions(train[places])
+        views = [targets[row], targets[row][:, ::-1]] if is_photo else [targets[row]]
+        likeness[row] = (others @ _directions(np.stack(views)).T).max(axis=1)
+    best = likeness.argmax(axis=1)
+    rows = np.arange(len(candidates))
+    return candidates[rows, best], likeness[rows, best]
+
+
+def _directions(inputs: np.ndarray) -> np.ndarray:
+    """(n, ...) -> (n, d) float32, each centred and of length 1 (or 0): inner products are correlations."""
+    flat = inputs.reshape(len(inputs), -1).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(flat, axis=1, keepdims=True)
+    directions: np.ndarray = np.divide(flat, lengths, out=np.zeros_like(flat), where=lengths > 0)
+    return directions
+
+
+def between_classes(weights: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The share of the weights' variance that lies between the classes of the training examples.
+
+    It is the sum over classes of n_c (mean_c - mean)², over the sum over examples of (w - mean)². At 1, class is all
+    that the weights know; weights that know nothing of it have about (classes - 1) / (n_train - 1).
+
+    Parameters
+    ----------
+    weights : (n, n_train)
+    labels : (n_train,) int
+
+    Returns
+    -------
+    (n,) float64
+        0 where all weights are equal.
+    """
+    mean = weights.mean(axis=1, dtype=np.float64)
+    is_of_class = (labels[:, None] == np.unique(labels)).astype(weights.dtype)
+    counts = is_of_class.sum(axis=0, dtype=np.float64)
+    own_means = (weights @ is_of_class) / counts
+    between = ((own_means - mean[:, None]) ** 2) @ counts
+    total = weights.shape[1] * weights.var(axis=1, dtype=np.float64)
+    share: np.ndarray = np.divide(between, total, out=np.zeros_like(between), where=total > 0)
+    return share
 
 
 def removal_counts(n_train: int) -> np.ndarray:
@@ -392,6 +468,8 @@ def _tables(
         "lds": judged.lds.per_target,
         "correlation": judged.correlation,
         "error": judged.error,
+        "nearest_similarity": explained.similarity,
+        "between_classes": explained.between_classes,
     }
     return {
         "influences": ranked(("target", "train"), test.index, train.index, explained.tops),
@@ -403,6 +481,7 @@ def _tables(
                 "label": test.labels.astype(np.int16),
                 "prediction": votes.argmax(axis=0).astype(np.int16),
                 "support": explained.support,
+                "nearest": train.index[explained.nearest],
                 "removal": pa.FixedSizeListArray.from_arrays(pa.array(removal.ravel()), removal.shape[1]),
             }
             | {name: values.astype(np.float32) for name, values in floats.items()}
