@@ -1,6 +1,7 @@
 """Datamodels on images: which training images helped and hurt a test image, and the other way round."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -13,9 +14,10 @@ from influence.explorer.grid import Cell, image_grid
 from influence.explorer.images import (
     ALL,
     ESTIMATORS,
+    HARD,
+    NEAR_COPIES,
     QUALITIES,
     SEEDS,
-    SORTS,
     Filters,
     Images,
     Pick,
@@ -34,10 +36,22 @@ STEP = 1000  # models that one click adds
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the result …")
 def load(entry: Entry, stamp: int, present: bool) -> Images:
+    """A result with its pictures where ``present``; the first time with CIFAR-10's, that takes some seconds."""
     result = results.read(entry.path, entry.name)
     part = result.manifest["config"]["outcomes"]
-    dataset = datasets.load(part["dataset"], tuple(part["classes"]), part["train_size"]) if present else None
+    dataset = datasets.mapped(part["dataset"], tuple(part["classes"]), part["train_size"]) if present else None
     return Images(result, dataset)
+
+
+def open_images(entry: Entry, name: str) -> Images:
+    """A result with its pictures if they can be had; if not, an error says why, and the rest is shown without."""
+    stamp = panel.stamp(entry.path / "manifest.json")
+    try:
+        return load(entry, stamp, datasets.is_present(name))
+    except InfluenceError as error:
+        bare = load(entry, stamp, False)
+        st.error(str(error), icon=":material/error:")
+        return bare
 
 
 def main() -> None:
@@ -48,7 +62,7 @@ def main() -> None:
         name = choose_dataset(check)
         entry = panel.choose_result(name, METHOD, check)
         recompute(results.read_manifest(entry.path)["config"])
-    images = load(entry, panel.stamp(entry.path / "manifest.json"), datasets.is_present(name))
+    images = open_images(entry, name)
     if not images.has_pictures:
         st.info(
             f"The pixels of {name} are not on this machine, so images are shown by class and index. "
@@ -83,16 +97,31 @@ def main() -> None:
 
 
 def choose_dataset(check: panel.Check) -> str:
-    """The data sets with classes that have a result; the choice is shown where there is one."""
-    names = [name for name in datasets.NAMES if datasets.classes(name) and results.catalogue(name, METHOD)[0]]
-    names = names or ["digits"]
-    default = "digits" if "digits" in names else names[0]
+    """The data sets with classes that have a result, the larger one first; the choice is shown where there is one."""
+    names = [name for name in ("cifar10", "digits") if results.catalogue(name, METHOD)[0]] or ["digits"]
     if len(names) == 1:
-        check("data", default, f"there is no result on it, so {default} is shown.")
-        return default
-    name: str = st.segmented_control("Data set", names, default=default, required=True, key="data", bind="query-params")
+        check("data", names[0], f"there is no result on it, so {names[0]} is shown.")
+        return names[0]
+    name: str = st.segmented_control(
+        "Data set",
+        names,
+        default=names[0],
+        required=True,
+        key="data",
+        bind="query-params",
+        on_change=leave_everything,
+    )
     check("data", name, f"there is no result on it, so {name} is shown.")
     return name
+
+
+def leave_everything() -> None:
+    """What is picked and filtered belongs to the data set that was shown."""
+    for key in ("result", "image", "train", "page", "margin", "sort", "remove", "k"):
+        panel.leave_out(key)
+        st.session_state.pop(key, None)
+    for key in ("class", "predicted", "mistakes", "lds", "show"):
+        st.query_params.pop(key, None)
 
 
 def recompute(config: dict[str, Any]) -> None:
@@ -156,42 +185,64 @@ def begin(arguments: list[str]) -> None:
 def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     """Filters and a page of the test images that pass."""
     st.subheader("Test images")
-    classes = [ALL, *images.classes]
-
-    def first_page() -> None:
-        st.session_state["page"] = 1
-
-    def choice(place: object, label: str, options: list[str], key: str) -> str:
-        panel.keep_within(key, options.__contains__)
-        value: str = place.selectbox(label, options, key=key, bind="query-params", on_change=first_page)  # type: ignore[attr-defined]
-        check(key, value, f"there is no such choice, so “{value}” is shown.")
-        return value
-
+    view_row = st.container()
     first, second, third = st.columns(3)
-    label = choice(first, "Class", classes, "class")
-    prediction = choice(second, "Predicted", classes, "predicted")
-    quality = choice(third, "Held-out LDS", list(QUALITIES), "lds")
-    first, second = st.columns(2, vertical_alignment="center")
-    sort = choice(first, "Sort by", list(SORTS), "sort")
+    fourth, fifth = st.columns(2, vertical_alignment="center")
+    sixth, seventh = st.columns(2, vertical_alignment="center")
     low, high = images.margin_range
     panel.keep_within("margin", lambda ends: low <= ends[0] <= ends[1] <= high)
-    margin = second.slider(
+    margin = fifth.slider(
         "Margin", low, high, (low, high), 0.5, key="margin", bind="query-params", on_change=first_page
     )
-    first, second = st.columns(2, vertical_alignment="center")
-    mistakes = first.toggle("Mistakes only", key="mistakes", bind="query-params", on_change=first_page)
-    targets = images.gallery(Filters(label, prediction, mistakes, quality, margin), sort)
-    st.session_state["passing"] = targets
-    with second.popover("Counts by class", width="stretch"):
+    names = {name: name for name in (ALL, *images.classes)}
+    options: dict[str, dict[str, Any]] = {
+        "class": names,
+        "predicted": names,
+        "mistakes": {"false": False, "true": True},
+        "lds": {name: name for name in QUALITIES},
+        "show": {view: view for view in images.views},
+    }
+    changed = {key: panel.follow_address(key, options[key]) for key in options}
+    label, prediction, mistakes, quality, view = (st.session_state[key] for key in options)
+    filters = Filters(label, prediction, mistakes, quality, margin, view)
+    counts = images.counts(filters)
+
+    def choice(place: Any, title: str, key: str, count: dict[Any, int]) -> None:
+        place.selectbox(
+            title,
+            list(options[key]),
+            format_func=lambda option: f"{option} ({count[option]:,})",
+            key=key,
+            on_change=filtered,
+            args=(changed[key],),
+        )
+        check(key, st.session_state[key], f"there is no such choice, so “{st.session_state[key]}” is shown.")
+
+    choice(view_row, "Show", "show", counts["view"])
+    choice(first, "Class", "class", counts["label"])
+    choice(second, "Predicted", "predicted", counts["prediction"])
+    choice(third, "Held-out LDS", "lds", counts["quality"])
+    fourth.selectbox("Sort by", images.sorts, key="sort", bind="query-params", on_change=first_page)
+    sort = st.session_state["sort"]
+    check("sort", sort, f"there is no such choice, so “{sort}” is shown.")
+    sixth.toggle(
+        f"Mistakes only ({counts['mistakes'][True]:,})",
+        key="mistakes",
+        on_change=filtered,
+        args=(changed["mistakes"],),
+    )
+    with seventh.popover("By class", width="stretch"):
         st.dataframe(
             images.by_class,
             column_config={"LDS": st.column_config.NumberColumn(format="%.2f")},
             alt="How many test images every class has, are named so, and are wrong.",
         )
+    targets = images.gallery(filters, sort)
+    st.session_state["passing"] = targets
     wrong = int(images.test.loc[targets, "wrong"].sum())
     st.caption(
         f"**{len(targets):,} of {len(images.test):,} test images**, {len(targets) - wrong:,} right and {wrong:,} wrong "
-        "by majority vote of the models."
+        f"by majority vote of the models. {about_view(images, view)}"
     )
     if not targets:
         st.info("No test image passes these filters.")
@@ -203,12 +254,13 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     check("page", page, f"there are {pages} pages, so page {page} is shown.")
     shown = targets[(page - 1) * PER_PAGE : page * PER_PAGE]
+    as_pairs = view == NEAR_COPIES
     with slot:
         image_grid(
-            [target_cell(images, target) for target in shown],
+            [pair_cell(images, target) if as_pairs else target_cell(images, target) for target in shown],
             label="Gallery of test images",
             key="gallery",
-            size=52,
+            size=96 if as_pairs else 52,
             selected=picked,
             on_pick=pick_target,
         )
@@ -219,6 +271,47 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
+    )
+
+
+def first_page() -> None:
+    st.session_state["page"] = 1
+
+
+def filtered(changed: Callable[[], None]) -> None:
+    """A filter has another value: one step in the browser's history, from whatever page."""
+    first_page()
+    panel.leave_out("page")
+    changed()
+
+
+def about_view(images: Images, view: str) -> str:
+    if view == NEAR_COPIES:
+        return (
+            "Each is beside the one of its most positive training images that looks most like it; their pixels "
+            f"correlate at {images.alike:g} or more, mirrored or not. Being right on such a test image says little."
+        )
+    if view == HARD:
+        return (
+            f"Their held-out LDS is below {images.hard:.2f}, three quarters of the mean: what their weights say is to "
+            "be trusted least."
+        )
+    return ""
+
+
+def pair_cell(images: Images, target: int) -> Cell:
+    row = images.test.loc[target]
+    train = int(row["nearest"])
+    classes = f"{row['class']} · {images.train.loc[train, 'class']}"
+    return Cell(
+        target,
+        images.picture("test", target),
+        (f"{row['nearest_similarity']:.3f} alike", classes, f"#{target} · #{train}"),
+        f"Test image {target}, class {row['class']}, and training image {train}, class "
+        f"{images.train.loc[train, 'class']}: their pixels correlate at {row['nearest_similarity']:.3f}",
+        "wrong" if row["wrong"] else "",
+        classes,
+        images.picture("train", train),
     )
 
 
@@ -264,6 +357,8 @@ def train_cells(images: Images, frame: pd.DataFrame) -> list[Cell]:
 
 
 def pick_target(target: int) -> None:
+    if st.query_params.get("image") != str(target):
+        panel.leave_out("train")  # one step back
     st.session_state["image"] = target
     st.session_state["train"] = None
 
@@ -341,6 +436,15 @@ def describe_target(images: Images, pick: Pick) -> None:
             f"Margin **{row['margin']:+.2f}** ± {row['margin_sd']:.2f} from model to model  \n"
             f"Held-out LDS of this image **{row['lds']:.2f}**, error {row['error']:.2f} of the margin’s variance"
         )
+        if note := images.note_on_class(pick.target):
+            st.caption(note)
+        if near := images.near_copy(pick.target):
+            train, similarity = near
+            st.caption(
+                f"Training image {train} is almost the same picture (their pixels correlate at {similarity:.3f}): a "
+                "near-copy, so being right here says little."
+            )
+            st.button(f"Show training image {train}", on_click=pick_train, args=(train,))
 
 
 def describe_train(images: Images, walk: Walk, target: int) -> None:

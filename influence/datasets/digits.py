@@ -4,8 +4,6 @@ Inputs are (8, 8) uint8 images from 0 (paper) to 16 (ink). Examples are named by
 """
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from influence.datasets.base import Dataset, Split
 
@@ -22,6 +20,9 @@ def is_present() -> bool:
 
 def load() -> Dataset:
     """Read and split the data set: 1,437 training and 360 test images, each class in the same share of both."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     rows = np.arange(len(images), dtype=np.int32)
     splits = train_test_split(rows, test_size=0.2, random_state=_SPLIT_SEED, stratify=labels)

@@ -23,6 +23,7 @@ _CSS = """
 .cell:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
 .cell[aria-selected=true] { box-shadow: 0 0 0 3px var(--st-primary-color); }
 .picture { width: 100%; aspect-ratio: 1; border-radius: 4px; image-rendering: pixelated; display: block; }
+.pair { width: 100%; display: grid; grid-template-columns: 1fr 1fr; gap: 2px; }
 .none {
   width: 100%; aspect-ratio: 1; border-radius: 4px; display: flex; align-items: center; justify-content: center;
   background: var(--st-secondary-background-color); font-size: 12px; text-align: center; overflow: hidden;
@@ -49,12 +50,20 @@ export default function (component) {
       cell.setAttribute('role', 'option');
       cell.setAttribute('aria-label', item.alt);
       cell.title = item.alt;
+      const pixels = (src) => {
+        const image = document.createElement('img');
+        image.className = 'picture';
+        image.alt = '';
+        image.src = src;
+        return image;
+      };
       let picture;
-      if (item.src) {
-        picture = document.createElement('img');
-        picture.className = 'picture';
-        picture.alt = '';
-        picture.src = item.src;
+      if (item.src && item.beside) {
+        picture = document.createElement('span');
+        picture.className = 'pair';
+        picture.append(pixels(item.src), pixels(item.beside));
+      } else if (item.src) {
+        picture = pixels(item.src);
       } else {
         picture = document.createElement('span');
         picture.className = 'none';
@@ -125,6 +134,8 @@ class Cell:
         All of it in words.
     mark : "", "positive", "negative" or "wrong"
     stand_in : str
+    beside : str or None
+        The address of another image to show beside it.
     """
 
     id: int
@@ -133,6 +144,7 @@ class Cell:
     alt: str
     mark: str = ""
     stand_in: str = ""
+    beside: str | None = None
 
 
 def image_grid(

@@ -2,7 +2,8 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,8 +21,16 @@ QUALITIES = {
     ALL: (-np.inf, np.inf),
     "0.7 and more": (0.7, np.inf),
     "0.5 to 0.7": (0.5, 0.7),
-    "below 0.5": (-np.inf, 0.5),
+    "0.3 to 0.5": (0.3, 0.5),
+    "below 0.3": (-np.inf, 0.3),
 }
+NEAR_COPIES, HARD = "near-copies", "hard to explain"
+VIEWS = {ALL: ("", True), NEAR_COPIES: ("nearest_similarity", False), HARD: ("lds", True)}  # and the order of each
+# Correlation of pixels from which two pictures are near-copies: most pairs above it are, by eye. All digits look alike.
+_ALIKE = {"cifar10": 0.9, "digits": 0.98}
+_ALIKE_ELSEWHERE = 0.95
+_HARD = 0.75  # of the mean LDS
+_CLASS_IS_ALL = 0.5  # share of the weights' variance between classes
 SORTS = {
     "index": ("", True),
     "lowest margin first": ("margin", True),
@@ -30,6 +39,8 @@ SORTS = {
     "worst explained first": ("lds", True),
     "most disputed first": ("agreement", True),
     "smallest data support first": ("data_support", True),
+    "most like a training image first": ("nearest_similarity", False),
+    "class explains most first": ("between_classes", False),
 }
 SEEDS = ("fresh", "common")
 ESTIMATORS = ("prior-informed", "lasso", "ridge", "difference-in-means")
@@ -48,6 +59,8 @@ class Filters:
     quality : str
         One of `QUALITIES`, of the image's own LDS.
     margin : (float, float) or None
+    view : str
+        One of `VIEWS`: near-copies of a training image, or images whose LDS is below three quarters of the mean.
     """
 
     label: str = ALL
@@ -55,6 +68,7 @@ class Filters:
     mistakes: bool = False
     quality: str = ALL
     margin: tuple[float, float] | None = None
+    view: str = ALL
 
 
 @dataclass(frozen=True)
@@ -150,7 +164,8 @@ class Images:
     classes : tuple of str
     test : pd.DataFrame
         One row a test image, indexed by its number: label, prediction (both class numbers), class, named (their
-        names), wrong, agreement, correct, margin, margin_sd, lds, correlation, error, support, data_support.
+        names), wrong, agreement, correct, margin, margin_sd, lds, correlation, error, support, data_support; and in
+        newer results nearest, nearest_similarity, between_classes.
     train : pd.DataFrame
         One row a training image, indexed by its number: label, class, own_class, other_classes.
 
@@ -180,24 +195,77 @@ class Images:
 
     # --- the gallery ---
 
+    @property
+    def knows_nearest(self) -> bool:
+        """Whether the result tells near-copies, and what class explains; older ones don't."""
+        return "nearest" in self.test
+
+    @property
+    def alike(self) -> float:
+        """From which correlation of pixels on two pictures count as near-copies."""
+        return _ALIKE.get(self.result.manifest["dataset"], _ALIKE_ELSEWHERE)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        return tuple(view for view in VIEWS if view != NEAR_COPIES or self.knows_nearest)
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        return tuple(sort for sort in SORTS if SORTS[sort][0] in ("", *self.test))
+
     def gallery(self, filters: Filters, sort: str = "index") -> list[int]:
-        """The test images that pass, in order."""
-        low, high = QUALITIES[filters.quality]
-        test = self.test
-        keep = test["lds"].between(low, high, inclusive="left")
-        if filters.label != ALL:
-            keep &= test["class"] == filters.label
-        if filters.prediction != ALL:
-            keep &= test["named"] == filters.prediction
-        if filters.mistakes:
-            keep &= test["wrong"]
-        if filters.margin is not None:
-            keep &= test["margin"].between(*filters.margin)
-        kept = test[keep].sort_index()
+        """The test images that pass, in order; sorted by index, a view has its own order."""
+        kept = self.test[self._passing(filters)].sort_index()
         column, rising = SORTS[sort]
+        if sort == "index":
+            column, rising = VIEWS[filters.view]
         if column:
             kept = kept.sort_values(column, ascending=rising, kind="stable")
         return [int(target) for target in kept.index]
+
+    def counts(self, filters: Filters) -> dict[str, dict[Any, int]]:
+        """How many test images every option of a filter leaves, the other filters being as they are."""
+        options: dict[str, Sequence[Any]] = {
+            "label": (ALL, *self.classes),
+            "prediction": (ALL, *self.classes),
+            "mistakes": (False, True),
+            "quality": tuple(QUALITIES),
+            "view": self.views,
+        }
+        return {
+            name: {each: int(self._passing(replace(filters, **{name: each})).sum()) for each in options[name]}
+            for name in options
+        }
+
+    def _passing(self, filters: Filters) -> np.ndarray:
+        """(n,) bool, in the order of `test`."""
+        test = self._columns
+        keep: np.ndarray = np.ones(len(self.test), dtype=bool)
+        if filters.quality != ALL:
+            low, high = QUALITIES[filters.quality]
+            keep &= (test["lds"] >= low) & (test["lds"] < high)
+        for column, name in (("label", filters.label), ("prediction", filters.prediction)):
+            if name != ALL:
+                keep &= test[column] == self.classes.index(name)
+        if filters.mistakes:
+            keep &= test["wrong"]
+        if filters.margin is not None:
+            keep &= (test["margin"] >= filters.margin[0]) & (test["margin"] <= filters.margin[1])
+        if filters.view == NEAR_COPIES:
+            keep &= test["nearest_similarity"] >= self.alike
+        if filters.view == HARD:
+            keep &= test["lds"] < self.hard
+        return keep
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        names = ("label", "prediction", "wrong", "lds", "margin", "nearest_similarity")
+        return {name: self.test[name].to_numpy() for name in names if name in self.test}
+
+    @cached_property
+    def hard(self) -> float:
+        """The LDS below which a test image counts as hard to explain."""
+        return _HARD * float(self.result.manifest["quality"]["lds"]["mean"])
 
     @cached_property
     def margin_range(self) -> tuple[float, float]:
@@ -222,6 +290,8 @@ class Images:
     def shown(self, targets: list[int]) -> pd.DataFrame:
         """Test images as a table for download."""
         columns = ["class", "named", "wrong", "margin", "margin_sd", "agreement", "correct", "lds", "error", "support"]
+        if self.knows_nearest:
+            columns += ["nearest", "nearest_similarity", "between_classes"]
         return self.test.loc[targets, columns].rename(columns={"named": "prediction"}).reset_index()
 
     def default(self) -> int:
@@ -229,6 +299,23 @@ class Images:
         wrong = self.test[self.test["wrong"]]
         test = self.test if wrong.empty else wrong
         return int(test.index[int(test["lds"].argmax())])
+
+    def near_copy(self, target: int) -> tuple[int, float] | None:
+        """The training image that is almost the same picture, and the correlation of their pixels; None without one."""
+        if not self.knows_nearest:
+            return None
+        row: pd.Series[Any] = self.test.loc[target]  # type: ignore[assignment]
+        similarity = float(row["nearest_similarity"])
+        return (int(row["nearest"]), similarity) if similarity >= self.alike else None
+
+    def note_on_class(self, target: int) -> str | None:
+        """What to say of a test image's weights if class is most of what they know; None if it is not."""
+        if not self.knows_nearest or (share := float(self.test.loc[target, "between_classes"])) < _CLASS_IS_ALL:  # type: ignore[arg-type]
+            return None
+        return (
+            f"{share:.0%} of the variance of its weights lies between classes: they tell little more than which class "
+            "a training image has."
+        )
 
     def why_not(self, target: int) -> str | None:
         """Why a number is no test image, in one sentence; None if it is one."""

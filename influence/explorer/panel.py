@@ -1,11 +1,12 @@
 """Streamlit parts that every page shares: the run panel, the choice of a result, theme, links that don't fit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from influence import results
 from influence.errors import InfluenceError
@@ -156,6 +157,44 @@ def link_checker(page: str) -> Check:
                 del refused[key]
 
     return check
+
+
+def follow_address(key: str, options: Mapping[str, Any]) -> Callable[[], None]:
+    """Give a widget the value that the address names, and return what is to be called when it changes.
+
+    For widgets whose labels carry counts: Streamlit's own binding would put the labels of options into the address,
+    and gives a value only when the widget is made, too late to count with.
+
+    Parameters
+    ----------
+    key : str
+        Of the widget, and of the parameter.
+    options : mapping
+        From what the address says to the widget's values; the first is the default, which the address leaves out.
+    """
+    default, *_ = options
+    st.session_state[key] = options.get(st.query_params.get(key, default), options[default])
+
+    def changed() -> None:
+        said = next(said for said, value in options.items() if value == st.session_state[key])
+        if said == default:
+            st.query_params.pop(key, None)
+        else:
+            st.query_params[key] = said
+
+    return changed
+
+
+def leave_out(*keys: str) -> None:
+    """Take parameters of bound widgets out of the address along with the next change of it.
+
+    Streamlit makes a step in the browser's history of every parameter that a callback changes. Those that change
+    together should be one step back, so all but one are dropped silently, which its public functions can't do.
+    """
+    if context := get_script_run_ctx():
+        with context.session_state.query_params() as address:
+            for key in keys:
+                address.discard_param_no_forward_msg(key)
 
 
 def keep_within(key: str, allowed: Callable[[Any], bool]) -> None:

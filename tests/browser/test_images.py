@@ -60,9 +60,10 @@ def open_page(visit: Visit, url: str) -> Page:
 
 
 def choose(page: Page, label: str, option: str) -> None:
+    labelled = re.compile(rf"^{re.escape(option)}( \([\d,]+\))?$")  # filters say how many each option leaves
     page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option, exact=True).click()
-    expect(page.get_by_role("combobox", name=label)).to_have_value(option)
+    page.get_by_role("option", name=labelled).click()
+    expect(page.get_by_role("combobox", name=label)).to_have_value(labelled)
     settled(page)
 
 
@@ -149,9 +150,8 @@ def test_walking_there_and_back(server: Server, visit: Visit) -> None:
     helped.click()
     expect(heading(page, f"Test image {target}")).to_be_visible()
     expect(page).to_have_url(re.compile(rf"/images\?image={target}$"))
-    page.go_back()
+    page.go_back()  # one step, though it changed two parts of the address
     expect(heading(page, f"Training image {train}")).to_be_visible()
-    page.go_back()  # a step that changed two parts of the address left two entries
     page.wait_for_url(f"**/images?image=21&train={train}")
     settled(page)
     page.go_back()
@@ -196,6 +196,32 @@ def test_thumbnails_belong_to_their_indices(server: Server, visit: Visit) -> Non
     grid(page, "Most negative training images").first.click()
     walk = everything.walk(int(pick.negative["train"][0]), 10)
     check(grid(page, "Test images hurt most"), walk.hurt["target"][0])
+
+
+def test_filters_say_what_they_leave_and_back_undoes_them(server: Server, visit: Visit) -> None:
+    page = open_page(visit, f"{server.url}/images?page=3")
+    page.get_by_role("combobox", name="Class").click()
+    options = page.get_by_role("option")
+    expect(options.filter(has_text=re.compile(r"^\d \(\d+\)$"))).to_have_count(10)
+    counts = [int(text.split("(")[1].rstrip(")")) for text in options.all_inner_texts() if re.match(r"^\d \(", text)]
+    assert sum(counts) == 360
+    page.keyboard.press("Escape")
+    choose(page, "Class", "8")
+    expect(page.get_by_text(f"{counts[8]} of 360 test images")).to_be_visible()
+    page.wait_for_url(re.compile(r"/images\?class=8$"))  # on the first page again
+    choose(page, "Predicted", "3")
+    page.wait_for_url(re.compile(r"/images\?class=8&predicted=3$"))
+    page.go_back()
+    expect(page.get_by_text(f"{counts[8]} of 360 test images")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Predicted")).to_have_value(re.compile("^all"))
+    settled(page)
+    page.go_back()
+    expect(page.get_by_text("360 of 360 test images")).to_be_visible()
+    page.wait_for_url("**/images?page=3")
+    page.get_by_role("link", name="Houses").click()
+    page.get_by_text("How far to trust this").wait_for()
+    assert "class" not in page.url
+    assert visit.complaints == []
 
 
 def test_pages_numbers_and_random(server: Server, visit: Visit) -> None:

@@ -1,0 +1,142 @@
+"""The images page on CIFAR-10: pictures through the mapped copy, the switch between data sets, near-copies."""
+
+import base64
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from influence import datasets, results
+from influence.datamodels.outcomes import OutcomeConfig
+from influence.datasets import cifar10
+from influence.explorer.images import NEAR_COPIES, Filters, Images
+from influence.jobs import DatamodelsConfig
+from influence.learners.convnet import ConvNet
+from tests.explorer.made import random_result
+from tests.explorer.test_images_page import STORY, grid, ids, images_page, texts, warnings
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A result on all of CIFAR-10."""
+    if not cifar10.is_present():
+        pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
+    config = DatamodelsConfig(OutcomeConfig(cifar10.NAME, learner=ConvNet()), k=5, reverse_k=3)
+    return random_result(tmp_path_factory.mktemp("made") / "full", config, datasets.mapped(cifar10.NAME))
+
+
+@pytest.fixture(scope="module")
+def official() -> datasets.Dataset:
+    """The official files, not the copy that the page maps."""
+    if not cifar10.is_present():
+        pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
+    return datasets.load(cifar10.NAME)
+
+
+@pytest.fixture
+def own(made: Path, results_home: Path) -> Path:
+    return Path(shutil.copytree(made, results_home / "full"))
+
+
+def pixels(uri: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
+
+
+def test_cifar10_opens_first_and_its_thumbnails_are_those_of_their_indices(
+    own: Path, official: datasets.Dataset
+) -> None:
+    app = images_page(sort="highest margin first", mistakes="true", page="3", **{"class": "cat"})
+    assert not app.exception
+    assert warnings(app) == ""
+    assert app.get("button_group")
+    shown = grid(app, "Gallery of test images")["items"]
+    assert len(shown) == 30
+    assert {official.test.labels[item["id"]] for item in shown} == {3}
+    for item in shown:
+        assert np.array_equal(pixels(item["src"]), official.test.inputs[item["id"]])
+    for label in ("Most positive training images", "Most negative training images"):
+        for item in grid(app, label)["items"]:
+            assert np.array_equal(pixels(item["src"]), official.train.inputs[item["id"]])
+
+
+def test_a_link_chooses_the_data_set(own: Path) -> None:
+    assert f"Test image {STORY}" in texts(images_page(data="digits"))
+    app = images_page(data="cifar10", image="9999", train="49999")
+    assert warnings(app) == ""
+    assert "Training image 49999" in texts(app)
+
+
+def switch(app: AppTest, name: str) -> AppTest:
+    return next(group for group in app.get("button_group") if group.key == "data").set_value(name).run()  # type: ignore[no-any-return]
+
+
+def test_switching_leaves_nothing_of_the_other_data_set_behind(own: Path) -> None:
+    app = images_page(image="9999", page="7", show="near-copies", **{"class": "cat"})
+    app = switch(app, "digits")
+    assert not app.exception
+    assert warnings(app) == ""
+    assert f"Test image {STORY}" in texts(app)
+    assert "360 of 360 test images" in texts(app)
+    app = switch(app, "cifar10")
+    assert warnings(app) == ""
+    assert "10,000 of 10,000 test images" in texts(app)
+
+
+def test_near_copies_show_both_pictures(own: Path, official: datasets.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Images, "alike", 0.7)  # random training images are no copies
+    app = images_page(show="near-copies")
+    targets = results.read(own).targets
+    shown = grid(app, "Gallery of test images")["items"]
+    likeness = [targets.loc[item["id"], "nearest_similarity"] for item in shown]
+    assert min(likeness) >= 0.7
+    assert likeness == sorted(likeness, reverse=True)
+    for item in shown[:5]:
+        assert np.array_equal(pixels(item["src"]), official.test.inputs[item["id"]])
+        assert np.array_equal(pixels(item["beside"]), official.train.inputs[targets.loc[item["id"], "nearest"]])
+    link = images_page(image=str(shown[0]["id"]))
+    assert "a near-copy, so being right here says little" in texts(link)
+    next(button for button in link.button if button.label.startswith("Show training image")).click().run()
+    assert f"Training image {targets.loc[shown[0]['id'], 'nearest']}" in texts(link)
+
+
+def test_damaged_pixels_leave_the_rest_of_the_page(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    (folder / "test_batch").write_bytes(b"no batch")
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(folder.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    app = images_page()
+    assert not app.exception
+    assert "is damaged: delete it" in app.error[0].value
+    assert len(ids(app, "Gallery of test images")) == 30
+
+
+def test_a_result_of_part_of_the_data_set(official: datasets.Dataset, results_home: Path) -> None:
+    outcomes = OutcomeConfig(cifar10.NAME, ("cat", "dog"), 300, learner=ConvNet())
+    part = datasets.mapped(cifar10.NAME, ("cat", "dog"), 300)
+    random_result(results_home / "part", DatamodelsConfig(outcomes, k=5, reverse_k=3), part)
+    app = images_page()
+    assert not app.exception
+    assert "2,000 of 2,000 test images" in texts(app)
+    for item in grid(app, "Gallery of test images")["items"]:
+        assert np.array_equal(pixels(item["src"]), official.test.inputs[item["id"]])
+
+
+def test_what_the_manifest_calls_another_version_is_refused(own: Path) -> None:
+    path = own / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
+    assert "another version of cifar10" in images_page().error[0].value
+
+
+def test_near_copies_by_the_threshold(made: Path) -> None:
+    images = Images(results.read(made), None)
+    kept = images.gallery(Filters(view=NEAR_COPIES))
+    assert kept == sorted(kept, key=lambda target: -images.test.loc[target, "nearest_similarity"])
+    assert len(kept) == (images.test["nearest_similarity"] >= 0.9).sum()
+    assert all(images.near_copy(target) for target in kept)
+    assert images.near_copy(int(images.test["nearest_similarity"].idxmin())) is None
