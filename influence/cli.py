@@ -59,23 +59,27 @@ def main() -> None:
 
 
 @app.command(epilog="Example: python -m influence data california-housing")
-def data(name: Annotated[str | None, typer.Argument(help="A data set; all of them by default.")] = None) -> None:
+def data(
+    name: Annotated[str | None, typer.Argument(help="A data set; all of them by default.")] = None,
+    events: Events = False,
+) -> None:
     """Download the data sets that are missing, and verify all of them."""
     from influence import datasets
 
     failures = []
     for one in [name] if name else datasets.NAMES:
         datasets.check_name(one)
-        if not datasets.is_present(one):
+        if not datasets.is_present(one) and not events:
             print(f"Downloading {one} to {datasets.data_home()} ...", flush=True)
         try:
-            datasets.fetch(one)
-            dataset = datasets.load(one)
+            with _Events() if events else _Terminal() as report:
+                datasets.fetch(one, report.progress)
+                dataset = datasets.load(one)
+                train, test = len(dataset.train), len(dataset.test)
+                report.say(f"{one}: {train:,} training and {test:,} test examples, verified.")
         except InfluenceError as error:
             failures.append(one)
             print(f"Error: {error}", file=sys.stderr)
-        else:
-            print(f"{one}: {len(dataset.train):,} training and {len(dataset.test):,} test examples, verified.")
     if failures:
         sys.exit(1)
 
@@ -237,6 +241,9 @@ def run(
     estimator: EstimatorName = "prior-informed",
     prior_models: PriorModels = 16,
     ceiling: Ceiling = True,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Only train the first model, keep it, and say how long all would take.")
+    ] = False,
     learner: LearnerName = None,
     setting: Settings = None,
     classes: Classes = None,
@@ -259,6 +266,9 @@ def run(
         trained = _outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size)
         config = jobs.DatamodelsConfig(trained, models, held_out, estimator, prior_models, ceiling, k, reverse_k)  # type: ignore[arg-type]
         where = outcomes.Backend(backend, workers, scheduler)  # type: ignore[arg-type]
+        if measure:
+            report.say(str(jobs.measure(config, store, report.progress)))
+            return
         folder = out or _new_folder(dataset, "datamodels")
         report.done(jobs.datamodels(config, folder, store, replace, report.progress, where))
 
@@ -367,8 +377,12 @@ class _Terminal:
         self._bar.update(self._task, completed=share, description=what)
 
     def done(self, result: Path) -> None:
+        self.say(f"Result: {result}")
+
+    def say(self, text: str) -> None:
+        """End with a sentence."""
         self._bar.stop()
-        print(f"Result: {result}")
+        print(text)
 
 
 class _Events:
@@ -389,6 +403,9 @@ class _Events:
 
     def done(self, result: Path) -> None:
         self._print({"result": str(result)})
+
+    def say(self, text: str) -> None:
+        self._print({"said": text})
 
     def _print(self, event: dict[str, object]) -> None:
         print(json.dumps(event), flush=True)

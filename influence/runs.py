@@ -26,27 +26,29 @@ from influence.errors import InfluenceError
 
 State = Literal["running", "cancelling", "done", "failed", "cancelled"]
 
+_ENOUGH = 15.0  # seconds of progress that tell the pace of a run of hours
 _GRACE = 3.0  # seconds that a cancelled run has to tidy up before it is killed
 
 
 @dataclass
 class Run:
-    """One run and how it stands. Only its `Runner` changes it."""
+    """One run and how it stands. Only its `Runner` changes it. Without ``out`` it leaves no result folder."""
 
     number: int
     arguments: list[str]
-    out: Path
+    out: Path | None
     state: State = "running"
     progress: float = 0.0
     what: str = "starting"
     seconds: float = 0.0
     error: str = ""
+    said: str = ""  # the sentence that it ended with
     first: tuple[float, float] | None = None  # seconds and progress when the first progress came
 
     @property
     def command(self) -> str:
         """What to type for the same result."""
-        return shlex.join(["python", "-m", "influence", *self.arguments, "--out", str(self.out)])
+        return shlex.join(["python", "-m", "influence", *_with_out(self.arguments, self.out)])
 
     @property
     def is_going_on(self) -> bool:
@@ -58,7 +60,8 @@ class Run:
         if self.state != "running" or self.first is None:
             return None
         seconds, progress = self.seconds - self.first[0], self.progress - self.first[1]
-        return seconds * (1 - self.progress) / progress if progress > 0.03 else None
+        is_enough = progress > 0.03 or (progress > 0 and seconds > _ENOUGH)
+        return seconds * (1 - self.progress) / progress if is_enough else None
 
 
 class Runner:
@@ -83,8 +86,8 @@ class Runner:
             run.seconds = time.monotonic() - self._clock
             return run
 
-    def start(self, arguments: list[str], out: Path) -> Run:
-        """Start ``python -m influence ARGUMENTS --out OUT`` in a process of its own.
+    def start(self, arguments: list[str], out: Path | None = None) -> Run:
+        """Start ``python -m influence ARGUMENTS --out OUT`` in a process of its own, without --out where that is None.
 
         Raises
         ------
@@ -97,7 +100,7 @@ class Runner:
             run = Run(next(self._numbers), list(arguments), out)
             path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "influence", *arguments, "--out", str(out), "--events"],
+                [sys.executable, "-m", "influence", *_with_out(arguments, out), "--events"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -148,10 +151,11 @@ class Runner:
                 run.progress, run.what = float(event["progress"]), str(event.get("what", run.what))
                 run.first = run.first or (time.monotonic() - self._clock, run.progress)
             error = str(event.get("error", error))
-            complete = complete or "result" in event
+            run.said = str(event.get("said", run.said))
+            complete = complete or "result" in event or "said" in event
         code = process.wait()
         stderr.join(timeout=1)
-        if not complete:
+        if not complete and run.out is not None:
             results.sweep(run.out.parent)
         with self._lock:
             run.seconds = time.monotonic() - self._clock
@@ -166,6 +170,10 @@ class Runner:
 
 
 _ROOT = Path(__file__).parent.parent  # where a run finds this package, whatever folder the server was started in
+
+
+def _with_out(arguments: list[str], out: Path | None) -> list[str]:
+    return [*arguments, *(() if out is None else ("--out", str(out)))]
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The command line as people use it: a process, its exit status, and what it prints."""
 
+import json
 import os
 import resource
 import shutil
@@ -243,3 +244,14 @@ def test_data_verifies_what_is_there(houses):
     ended = influence("data", "california-housing")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "california-housing: 16,512 training and 4,128 test examples, verified.\n"
+
+
+def test_data_tells_a_server_how_it_goes(houses):
+    read, write = os.pipe()  # a standard input that stays open
+    ended = influence("data", "california-housing", "--events", stdin=read)
+    os.close(read)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    first, *_, last = map(json.loads, ended.stdout.splitlines())
+    assert first == {"progress": 0.0, "what": "verifying"}
+    assert last == {"said": "california-housing: 16,512 training and 4,128 test examples, verified."}

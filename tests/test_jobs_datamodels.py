@@ -213,6 +213,36 @@ def test_a_larger_run_continues_the_store_and_keeps_its_judges(store: str, tmp_p
     assert np.array_equal(outcomes.read(store, range(100)).margins, before.margins)
 
 
+def test_measuring_trains_the_first_models_and_keeps_them(tmp_path: Path) -> None:
+    place = str(tmp_path / "store")
+    first = jobs.measure(SMALL, place)
+    assert first.models == 90  # 100 and 40 repeated, less the 50 that are trained together
+    assert first.seconds is not None
+    assert 0 < first.seconds < 5
+    kept = outcomes.read(place)
+    assert kept.models.tolist() == list(range(50))
+    second, third = jobs.measure(SMALL, place), jobs.measure(SMALL, place)
+    assert (second.models, third.models) == (40, 0)
+    last = jobs.measure(SMALL, place)
+    assert (last.models, last.seconds) == (0, None)
+    assert np.array_equal(outcomes.read(place, range(50)).margins, kept.margins)
+    assert run(SMALL, tmp_path / "one", place, train=False).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("models", "seconds", "text"),
+    [
+        (1511, 12.34, "One model takes 12 s here: 1,511 are left to train, which takes about 5 h 11 min."),
+        (90, 0.012, "One model takes 0.012 s here: 90 are left to train, which takes about 1 s."),
+        (10, 200.0, "One model takes 3 min here: 10 are left to train, which takes about 33 min."),
+        (0, 3.0, "One model takes 3 s here, and none is left to train: what is left is the fit."),
+        (0, None, "All models are there already: what is left is the fit."),
+    ],
+)
+def test_an_estimate_in_words(models: int, seconds: float | None, text: str) -> None:
+    assert str(jobs.Estimate(models, seconds)) == text
+
+
 def test_progress_rises_to_one(tmp_path: Path) -> None:
     shares: list[float] = []
     run(SMALL, tmp_path / "one", str(tmp_path / "store"), report=lambda share, what: shares.append(share))

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,32 @@ def test_one_run_at_a_time_and_then_the_next(stub, results_home):
     assert runner.current is second
     runner.close()
     assert [run.state for run in runner.history] == ["cancelled", "cancelled"]
+
+
+def test_a_run_without_a_result_ends_with_a_sentence(stub):
+    runner = Runner()
+    stub("""echo '{"progress": 0.5, "what": "downloading"}'; echo '{"said": "all there"}'""")
+    run = runner.start(["data", "digits"])
+    wait_until(lambda: run.state != "running")
+    assert (run.state, run.said, run.progress, run.out) == ("done", "all there", 1.0, None)
+    assert run.command == "python -m influence data digits"
+    stub("echo oh >&2; exit 1")
+    run = runner.start(["data", "digits"])
+    wait_until(lambda: run.state != "running")
+    assert (run.state, run.said) == ("failed", "")
+    assert run.error.endswith("oh")
+
+
+def test_a_long_run_tells_the_time_left_before_its_first_hundredth():
+    run = Run(1, [], None, progress=0.011, seconds=70.0, first=(10.0, 0.001))
+    assert run.seconds_left == pytest.approx(60 * 0.989 / 0.01)
+    assert replace(run, seconds=12.0).seconds_left is None  # too early to tell
+
+
+def test_data_that_is_there_is_verified(runner):
+    run = runner.start(["data", "digits"])
+    wait_until(lambda: run.state != "running")
+    assert (run.state, run.said) == ("done", "digits: 1,437 training and 360 test examples, verified.")
 
 
 def test_numbers_are_never_given_twice(stub, results_home):

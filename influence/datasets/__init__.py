@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from influence.datasets import california_housing, cifar10, digits
-from influence.datasets.base import Dataset, Split, data_home
+from influence.datasets.base import Dataset, Report, Split, data_home, silent
 from influence.errors import InfluenceError
 
 __all__ = [
@@ -109,6 +109,6 @@ def is_present(name: str) -> bool:
     return present
 
 
-def fetch(name: str) -> None:
+def fetch(name: str, report: Report = silent) -> None:
     """Download a data set unless it is present, and verify it."""
-    _module(name).fetch()
+    _module(name).fetch(report)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import InitVar, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from influence.errors import InfluenceError
+
+Report = Callable[[float, str], None]
+"""Called with the share of a download that is done, from 0 to 1, and what is being done."""
+
+
+def silent(share: float, what: str) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,24 @@ and labels.npy, training images first, and the data set's content_hash. It stand
 user's cache where the data folder is read-only.
 """
 
-import contextlib
+import hashlib
+import http.client
 import importlib
-import io
 import os
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from influence.datasets.base import Dataset, Split, data_home, missing
+from influence.datasets.base import Dataset, Report, Split, data_home, missing, silent
 from influence.errors import InfluenceError, explain_write_errors
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 NAME = "cifar10"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+_PIECE = 1 << 20  # bytes
 _N_TRAIN, _N_TEST = 50_000, 10_000
 _CONTENT_HASH = "9c9b5e834c11a49d31d0d5514fa0b7bd89b86b53a676f074e0051698516b4bfe"  # of the official files
 
@@ -218,18 +222,70 @@ def _prepare_elsewhere() -> None:
         raise InfluenceError(said)
 
 
-def fetch() -> None:
-    """Download through torchvision unless present, with progress on a terminal, then verify every file's MD5."""
-    torchvision = import_torchvision()
-    progress = contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO())
+def fetch(report: Report = silent) -> None:
+    """Download the archive unless its files are here, verify every file's MD5, and make the copy that can be mapped.
+
+    Raises
+    ------
+    InfluenceError
+        If the archive can't be reached or is not the official one, or the data folder can't be written to.
+    """
+    files = import_torchvision().datasets.CIFAR10
+    report(0.0, "looking at what is there")
     try:
-        with progress:
-            torchvision.datasets.CIFAR10(str(data_home()), train=True, download=True)
-    except (OSError, RuntimeError) as error:
+        files(str(data_home()), train=False)
+    except RuntimeError:  # missing or damaged
+        archive = data_home() / files.filename
+        _download(files.url, archive, files.tgz_md5, lambda share, what: report(0.9 * share, what))
+        report(0.9, "unpacking")
+        try:
+            files(str(data_home()), train=False, download=True)
+        except (OSError, RuntimeError) as error:
+            raise InfluenceError(
+                f"{archive} could not be unpacked ({error}): free some space, or delete it, and try again."
+            ) from error
+    report(0.95, "verifying")
+    prepare()
+
+
+def _download(url: str, path: Path, md5: str, report: Report) -> None:
+    """Bring a file unless it is there; nothing is left of one that did not come whole."""
+    if path.exists() and _md5(path) == md5:
+        return
+    partial = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with urllib.request.urlopen(url, timeout=60) as source, open(partial, "wb") as file:
+            total, done = int(source.headers.get("Content-Length") or 0), 0
+            while piece := source.read(_PIECE):
+                file.write(piece)
+                done += len(piece)
+                of = f" of {total / 1e6:,.0f}" if total else ""
+                report(done / total if total else 0.0, f"downloading: {done / 1e6:,.0f}{of} MB")
+        if _md5(partial) != md5:
+            raise InfluenceError(
+                f"What {url} sent is incomplete or not the official file (its MD5 differs): nothing was kept of it; "
+                "try again."
+            )
+        partial.rename(path)
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise InfluenceError(
             f"{NAME} could not be downloaded ({error}): connect to the internet and try again, or unpack "
-            f"cifar-10-python.tar.gz into {data_home()}."
+            f"{path.name} into {path.parent}."
         ) from error
+    except OSError as error:
+        raise InfluenceError(
+            f"{path.parent} can't be written to ({error}): free some space, or set INFLUENCE_DATA_DIR to a folder that "
+            "can, and try again."
+        ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _md5(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def pictures(inputs: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ Inputs are (8, 8) uint8 images from 0 (paper) to 16 (ink). Examples are named by
 
 import numpy as np
 
-from influence.datasets.base import Dataset, Split
+from influence.datasets.base import Dataset, Report, Split, silent
 
 NAME = "digits"
 CLASSES = tuple("0123456789")
@@ -33,7 +33,7 @@ def load() -> Dataset:
     return Dataset(NAME, train, test)
 
 
-def fetch() -> None:
+def fetch(report: Report = silent) -> None:
     """Nothing to download: the images come with scikit-learn."""
 
 

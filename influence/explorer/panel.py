@@ -13,8 +13,11 @@ from influence.errors import InfluenceError
 from influence.explorer.maps import Style
 from influence.results import Entry
 from influence.runs import Run, Runner
+from influence.text import duration
 
 _PAGES = {"tracin": "pages/houses.py", "datamodels": "pages/images.py"}  # where the result of each job is shown
+
+MEASURE = "--measure"  # has a run train one model and say how long all would take
 
 
 @st.cache_resource
@@ -76,23 +79,30 @@ def _progress(run: Run) -> None:
     if runner().current is not run:
         st.rerun()  # ended: the whole page shows how, and this stops asking
     left = run.seconds_left
-    remaining = "estimating the time left" if left is None else f"about {_duration(left)} left"
-    st.progress(run.progress, f"**{run.out.name}**: {run.what}, {run.progress:.0%}, {remaining}")
+    remaining = "estimating the time left" if left is None else f"about {duration(left)} left"
+    st.progress(run.progress, f"**{title(run)}**: {run.what}, {run.progress:.0%}, {remaining}")
+
+
+def title(run: Run) -> str:
+    """What a run is called: like its result, or for what it does."""
+    if run.out is not None:
+        return run.out.name
+    return f"Download of {run.arguments[1]}" if run.arguments[0] == "data" else "Measuring one model"
 
 
 def _ending(run: Run, page: str) -> None:
     if run.state == "failed":
-        st.error(f"**{run.out.name}** failed after {_duration(run.seconds)}. {run.error}", icon=":material/error:")
+        st.error(f"**{title(run)}** failed after {duration(run.seconds)}. {run.error}", icon=":material/error:")
     elif run.state == "cancelled":
         resumes = run.arguments[0] == "datamodels"
         kept = "The models that were trained are kept." if resumes else "Nothing is left of it."
-        st.info(f"**{run.out.name}** was cancelled. {kept}", icon=":material/stop:")
-    elif run.out.exists():
-        st.success(f"**{run.out.name}** is done ({_duration(run.seconds)}).", icon=":material/check:")
+        st.info(f"**{title(run)}** was cancelled. {kept}", icon=":material/stop:")
+    elif run.out is None or run.out.exists():
+        st.success(f"**{title(run)}** is done ({duration(run.seconds)}). {run.said}", icon=":material/check:")
     else:
         return
     left, right = st.columns(2, vertical_alignment="center")
-    if run.state == "done":
+    if run.state == "done" and run.out is not None:
         name, home = run.out.name, _PAGES[run.arguments[0]]
         here = page == home
         # On the page that is open, the address belongs to its widgets; from another page it carries the choice along.
@@ -106,6 +116,16 @@ def _ending(run: Run, page: str) -> None:
         )
         if shows and not here:
             st.switch_page(home, query_params={"result": name})
+    elif run.state == "done" and MEASURE in run.arguments:
+        left.button(
+            "Train them",
+            key=f"continue_{run.number}",
+            help="It can be left running, cancelled, and started again: models that are trained are kept.",
+            on_click=_go_on,
+            args=(run,),
+            type="primary",
+            width="stretch",
+        )
     right.button("Dismiss", key=f"dismiss_{run.number}", on_click=runner().dismiss, args=(run,), width="stretch")
 
 
@@ -113,14 +133,17 @@ def _choose(name: str) -> None:
     st.session_state["result"] = name
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def _go_on(run: Run) -> None:
+    """Start what a run has measured."""
+    start([argument for argument in run.arguments if argument != MEASURE], new_name(run.arguments[0]))
+    if runner().current is not None:
+        runner().dismiss(run)
 
 
-def start(arguments: Sequence[str], name: str) -> None:
-    """Start a run whose result is called ``name``; what is in the way is shown as a message."""
+def start(arguments: Sequence[str], name: str | None) -> None:
+    """Start a run whose result is called ``name``, if it has one; what is in the way is shown as a message."""
     try:
-        runner().start(list(arguments), results.results_home() / name)
+        runner().start(list(arguments), results.results_home() / name if name else None)
     except InfluenceError as error:
         st.session_state["panel_message"] = str(error)
 

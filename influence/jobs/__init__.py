@@ -9,10 +9,20 @@ from pathlib import Path
 from influence import results
 from influence.errors import InfluenceError
 from influence.jobs.base import Report, silent
-from influence.jobs.datamodels import DatamodelsConfig, datamodels, default_store
+from influence.jobs.datamodels import DatamodelsConfig, Estimate, datamodels, default_store, measure
 from influence.jobs.tracin import TracInConfig, tracin
 
-__all__ = ["DatamodelsConfig", "Report", "TracInConfig", "datamodels", "default_store", "replay", "tracin"]
+__all__ = [
+    "DatamodelsConfig",
+    "Estimate",
+    "Report",
+    "TracInConfig",
+    "datamodels",
+    "default_store",
+    "measure",
+    "replay",
+    "tracin",
+]
 
 
 def replay(result: Path, out: Path, replace: bool = False, report: Report = silent) -> Path:

@@ -27,6 +27,7 @@ from influence.errors import InfluenceError
 from influence.evaluation.lds import LEAST_MODELS as LEAST_HELD_OUT
 from influence.evaluation.lds import Lds, Quality, noise_ceiling, quality, random_baseline
 from influence.jobs.base import Report, Stages, circumstances, silent
+from influence.text import duration
 from influence.tracin.scores import TopK, check_k, strongest
 
 Estimator = Literal["prior-informed", "lasso", "ridge", "difference-in-means"]
@@ -165,6 +166,62 @@ def datamodels(
     return out
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """How long the training of a run will take on this machine.
+
+    Attributes
+    ----------
+    models : int
+        That are still to be trained, repeated ones included.
+    seconds : float or None
+        For each, as measured; None where nothing was to be trained.
+    """
+
+    models: int
+    seconds: float | None
+
+    def __str__(self) -> str:
+        if self.seconds is None:
+            return "All models are there already: what is left is the fit."
+        each = f"{self.seconds:.2g} s" if self.seconds < 10 else duration(self.seconds)
+        if not self.models:
+            return f"One model takes {each} here, and none is left to train: what is left is the fit."
+        return (
+            f"One model takes {each} here: {self.models:,} are left to train, which takes about "
+            f"{duration(self.models * self.seconds)}."
+        )
+
+
+def measure(config: DatamodelsConfig, store: str | None = None, report: Report = silent) -> Estimate:
+    """Train the first of the models that a run lacks (as many as are trained together), keep them, and time them.
+
+    The time is that of this process on one model; others that use the machine meanwhile are in it.
+
+    Raises
+    ------
+    InfluenceError
+        If the config, the data set or the store won't do.
+    """
+    datasets.check_name(config.outcomes.dataset)
+    dataset = config.outcomes.load()
+    check_k(config.k, len(dataset.train))
+    work = _Work(config, store or default_store(config.outcomes), dataset, silent)
+    report(0.0, "training the first model, to measure how long it takes")
+    lacking = work.to_train + work.to_repeat
+    if not lacking:
+        return Estimate(0, None)
+    started = time.monotonic()
+    finished = work.train_first()
+    if not finished:
+        return Estimate(0, None)
+    return Estimate(lacking - finished, (time.monotonic() - started) / finished)
+
+
+class _Enough(Exception):
+    """As many models are finished as were wanted; the argument is their number."""
+
+
 @contextmanager
 def _explain_memory() -> Iterator[None]:
     """Turn "out of memory", in numpy's words or torch's, into an `InfluenceError`."""
@@ -205,12 +262,29 @@ class _Work:
                 f"{self.store} lacks {self.to_train} of the {self.total} models (and {self.to_repeat} repeated ones) "
                 "that this needs: collect them first, fit fewer, or use `datamodels run`, which collects."
             )
-        for config, store, models, lacking, stage in (
-            (self.config.outcomes, self.store, self.total, self.to_train, "training"),
-            (self.again, self.ceiling_store, self.config.held_out, self.to_repeat, "training again"),
-        ):
-            if lacking:
-                collect(config, store, models, backend=backend, report=self._counting(stage))
+        for config, store, models, stage in self._lacking():
+            collect(config, store, models, backend=backend, report=self._counting(stage))
+
+    def _lacking(self) -> Iterator[tuple[OutcomeConfig, str, int, str]]:
+        """What is to be collected, as config, store, number of models and stage."""
+        if self.to_train:
+            yield self.config.outcomes, self.store, self.total, "training"
+        if self.to_repeat:
+            yield self.again, self.ceiling_store, self.config.held_out, "training again"
+
+    def train_first(self) -> int:
+        """Train the first models that are lacking, and return how many: 0 if others were faster with all of them."""
+
+        def stop(finished: int, total: int) -> None:
+            if finished:
+                raise _Enough(finished)
+
+        config, store, models, _ = next(self._lacking())
+        try:
+            collect(config, store, models, report=stop)
+        except _Enough as enough:
+            return int(enough.args[0])
+        return 0
 
     def _counting(self, stage: str) -> Callable[[int, int], None]:
         """Progress in models, with how many there are a second."""

@@ -11,9 +11,13 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from influence import datasets, results
+from influence import Dataset, Split, datasets, results
+from influence.datamodels.outcomes import OutcomeConfig
 from influence.explorer.images import Filters, Images
-from tests.browser.driving import Server, Visit, heading, settled
+from influence.jobs import DatamodelsConfig
+from influence.learners.convnet import ConvNet
+from tests.browser.driving import Server, Visit, heading, settled, start_server
+from tests.explorer.made import random_result
 
 SHOTS = Path(__file__).parents[2] / "test-output"
 STORY = 1628  # the shipped result's best explained mistake, shown first
@@ -342,6 +346,39 @@ def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(fresh_server: Se
     page.get_by_role("button", name="Show it").click(timeout=120_000)
     expect(page.get_by_text("60 models of mlp")).to_be_visible()
     assert visit.complaints == []
+
+
+def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visit: Visit) -> None:
+    rng = np.random.default_rng(0)
+    train, test = (
+        Split(np.arange(n, dtype=np.int32), rng.integers(256, size=(n, 32, 32, 3), dtype=np.uint8), np.arange(n) % 10)
+        for n in (300, 200)
+    )
+    config = DatamodelsConfig(OutcomeConfig("cifar10", learner=ConvNet()), k=5, reverse_k=3)
+    random_result(tmp_path / "results" / "mine", config, Dataset("cifar10", train, test))
+    nowhere = "http://127.0.0.1:9"  # so that no real download begins where there is a network
+    server = start_server(
+        tmp_path / "results", INFLUENCE_DATA_DIR=str(tmp_path / "data"), https_proxy=nowhere, http_proxy=nowhere
+    )
+    try:
+        page = open_page(visit, f"{server.url}/images")
+        expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
+        expect(gallery(page).first).to_contain_text("airplane")  # by class and index
+        page.get_by_role("button", name="Download cifar10").click()
+        expect(page.get_by_text("Download of cifar10: ")).to_be_visible()
+        expect(page.get_by_text("Download of cifar10 failed after")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("connect to the internet and try again")).to_be_visible()
+        assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
+        dismiss(page)
+        switch = page.get_by_test_id("stButtonGroup")
+        switch.get_by_text("digits", exact=True).click()
+        expect(heading(page, f"Test image {STORY}")).to_be_visible()
+        page.wait_for_url("**/images?data=digits")
+        switch.get_by_text("cifar10", exact=True).click()
+        expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
+        assert visit.complaints == []
+    finally:
+        server.kill()
 
 
 @pytest.mark.parametrize(

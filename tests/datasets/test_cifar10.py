@@ -1,13 +1,15 @@
 """CIFAR-10 through torchvision, which must import beside a CPU-only torch."""
 
+import hashlib
+import http.server
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -82,18 +84,104 @@ def test_one_flipped_byte_is_noticed_before_anything_is_unpickled(images, name, 
 
 def test_no_network_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
-
-    def offline(*arguments: object, **options: object) -> None:
-        assert options["download"]
-        raise URLError("Temporary failure in name resolution")
-
-    monkeypatch.setattr(cifar10.import_torchvision().datasets, "CIFAR10", offline)
+    monkeypatch.setattr(cifar10.import_torchvision().datasets.CIFAR10, "url", "http://127.0.0.1:9/cifar.tar.gz")
     with pytest.raises(InfluenceError) as caught:
         datasets.fetch(cifar10.NAME)
     text = str(caught.value)
     assert text.startswith("cifar10 could not be downloaded")
     assert "connect to the internet" in text
     assert "\n" not in text
+    assert os.listdir(tmp_path) == []
+
+
+CONTENT = bytes(range(256)) * 12_000  # three pieces
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT if self.path == "/whole" else CONTENT[: len(CONTENT) // 2])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+def test_a_download_says_how_far_it_is_and_is_not_done_twice(url, tmp_path):
+    seen: list[tuple[float, str]] = []
+    path = tmp_path / "deep" / "file"
+    cifar10._download(f"{url}/whole", path, MD5, lambda *said: seen.append(said))
+    assert path.read_bytes() == CONTENT
+    assert os.listdir(path.parent) == ["file"]
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares)
+    assert shares[0] < 0.5
+    assert seen[-1] == (1.0, "downloading: 3 of 3 MB")
+    cifar10._download("http://127.0.0.1:9/", path, MD5, cifar10.silent)  # it is there, so nobody is asked
+
+
+@pytest.mark.parametrize(
+    ("file", "md5", "message"),
+    [("half", MD5, "is incomplete or not the official file"), ("whole", "0" * 32, "is incomplete or not the official")],
+)
+def test_what_is_not_the_official_file_is_not_kept(url, tmp_path, file, md5, message):
+    with pytest.raises(InfluenceError, match=message):
+        cifar10._download(f"{url}/{file}", tmp_path / "file", md5, cifar10.silent)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_cancelled_download_leaves_nothing(url, tmp_path):
+    def cancel(share: float, what: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cifar10._download(f"{url}/whole", tmp_path / "file", MD5, cancel)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_download_into_no_folder_is_one_sentence(url, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(InfluenceError, match=r"can't be written to .* set INFLUENCE_DATA_DIR to a folder that can"):
+        cifar10._download(f"{url}/whole", tmp_path / "file" / "archive", MD5, cifar10.silent)
+
+
+def test_fetching_goes_from_bytes_to_the_copy(tmp_path, monkeypatch):
+    """With the download, torchvision's reading and the copying replaced: what is said, in which order."""
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    calls = []
+
+    class Files:
+        url, filename, tgz_md5 = "http://somewhere/archive", "archive", "0" * 32
+
+        def __init__(self, root: str, train: bool, download: bool = False) -> None:
+            if not download:
+                raise RuntimeError("Dataset not found or corrupted.")
+            calls.append("unpack")
+
+    def download(url: str, path: Path, md5: str, report: Callable[[float, str], None]) -> None:
+        calls.append(f"{url} {path.name}")
+        for done in (0, 50, 100):
+            report(done / 100, f"downloading: {done} of 100 MB")
+
+    monkeypatch.setattr(cifar10.import_torchvision().datasets, "CIFAR10", Files)
+    monkeypatch.setattr(cifar10, "_download", download)
+    monkeypatch.setattr(cifar10, "prepare", lambda: calls.append("copy"))
+    said: list[tuple[float, str]] = []
+    datasets.fetch(cifar10.NAME, lambda *each: said.append(each))
+    assert calls == ["http://somewhere/archive archive", "unpack", "copy"]
+    assert [share for share, _ in said] == sorted(share for share, _ in said)
+    assert (0.45, "downloading: 50 of 100 MB") in said
 
 
 # The copy that can be mapped

@@ -14,9 +14,11 @@ from streamlit.testing.v1 import AppTest
 from influence import datasets, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import cifar10
+from influence.explorer import panel
 from influence.explorer.images import NEAR_COPIES, Filters, Images
 from influence.jobs import DatamodelsConfig
 from influence.learners.convnet import ConvNet
+from influence.runs import Run, Runner
 from tests.explorer.made import random_result
 from tests.explorer.test_images_page import STORY, grid, ids, images_page, texts, warnings
 
@@ -140,3 +142,57 @@ def test_near_copies_by_the_threshold(made: Path) -> None:
     assert len(kept) == (images.test["nearest_similarity"] >= 0.9).sum()
     assert all(images.near_copy(target) for target in kept)
     assert images.near_copy(int(images.test["nearest_similarity"].idxmin())) is None
+
+
+# What is missing, and what takes long
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], str | None]]:
+    runs: list[tuple[list[str], str | None]] = []
+    monkeypatch.setattr(panel, "start", lambda arguments, name: runs.append((arguments, name)))
+    return runs
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def test_missing_pixels_can_be_downloaded(
+    own: Path, started: list[tuple[list[str], str | None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "nothing"))
+    app = images_page()
+    assert not app.exception
+    assert "The pixels of cifar10 are not on this machine" in app.info[0].value
+    item = grid(app, "Most positive training images")["items"][0]
+    assert item["src"] is None
+    assert item["stand_in"] in cifar10.CLASSES
+    press(app, "Download cifar10")
+    assert started == [(["data", "cifar10"], None)]
+
+
+def test_a_run_on_cifar10_times_one_model_first(own: Path, started: list[tuple[list[str], str | None]]) -> None:
+    app = images_page()
+    press(app, "Start run")
+    press(app, "Add 1,000 more to this result")
+    for arguments, name in started:
+        assert arguments[:3] == ["datamodels", "run", "cifar10"]
+        assert arguments[-1] == "--measure"
+        assert arguments[arguments.index("--learner") + 1] == "convnet"
+        assert name is None
+
+
+def test_what_was_timed_is_said_and_can_be_gone_on_with(
+    own: Path, started: list[tuple[list[str], str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "One model takes 12 s here: 1,511 are left to train, which takes about 5 h 11 min."
+    runner = Runner()
+    runner.history = [Run(1, ["datamodels", "run", "cifar10", "--measure"], None, "done", said=said)]
+    monkeypatch.setattr(panel, "runner", lambda: runner)
+    app = images_page()
+    assert said in app.success[0].value
+    press(app, "Train them")
+    ((arguments, name),) = started
+    assert arguments == ["datamodels", "run", "cifar10"]
+    assert str(name).startswith("datamodels-")
