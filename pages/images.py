@@ -523,7 +523,7 @@ def show_histogram(images: Images, pick: Pick) -> None:
     st.subheader("All its weights")
     chosen = st.plotly_chart(
         image_charts.weight_histogram(images, pick),
-        key=f"weights_{pick.target}",
+        key=histogram_key(pick.target),
         on_select="rerun",
         selection_mode="points",
         config={"displayModeBar": False},
@@ -532,18 +532,31 @@ def show_histogram(images: Images, pick: Pick) -> None:
     if points:
         low, high = images.bins(pick.target).loc[points[0]["point_index"], ["left", "right"]]
         frame = images.between(pick.target, low, high)
-        st.markdown(f"Weights from {low:+.3f} to {high:+.3f}:")
         if frame.empty:
-            st.caption(f"Only the {images.max_k} strongest either way are kept, and none of them lies here.")
+            st.caption(
+                f"Weights from {low:+.3f} to {high:+.3f}: this bar has no image to show. Only the {images.max_k} "
+                "strongest either way are kept, and none of them lies here; its height is approximate."
+            )
         else:
+            st.markdown(f"Weights from {low:+.3f} to {high:+.3f}:")
             image_grid(
                 train_cells(images, frame), label="Training images of this bar", key="grid_bar", on_pick=pick_train
             )
     else:
         st.caption(
-            f"Click a coloured bar to see its images. Grey: only the {images.max_k} strongest either way are kept, so "
-            "heights between them are approximate."
+            f"Click a coloured bar to see its images. Grey bars have none to show: only the {images.max_k} strongest "
+            "either way are kept, and heights between them are approximate."
         )
+
+
+def histogram_key(target: int) -> str:
+    """A new one where a bar of another image was chosen; else the same, for a figure is drawn anew with each key."""
+    version, of = st.session_state.get("histogram", (0, target))
+    state = st.session_state.get(f"weights {version}")
+    if of != target and state and state["selection"]["points"]:
+        version += 1
+    st.session_state["histogram"] = version, target
+    return f"weights {version}"
 
 
 def show_removal(images: Images, pick: Pick, check: panel.Check) -> None:

@@ -14,15 +14,16 @@ def weight_histogram(images: Images, pick: Pick) -> go.Figure:
     bins = images.bins(pick.target)
     centre = (bins["left"] + bins["right"]) / 2
     colors = np.where(bins["kept"] == 0, _GREY, np.where(centre > 0, _BLUE, _ORANGE))
+    shown = np.where(bins["kept"] == 0, "none of them can be shown", bins["kept"].astype(str) + " of them can be shown")
     figure = go.Figure()
     figure.add_bar(
         x=centre,
         y=bins["images"],
         width=bins["right"] - bins["left"],
         marker_color=colors,
-        customdata=bins[["left", "right", "kept"]],
+        customdata=list(zip(bins["left"], bins["right"], shown, strict=True)),
         hovertemplate="weight %{customdata[0]:.3f} to %{customdata[1]:.3f}<br>training images: about %{y:,.0f}, "
-        "of which %{customdata[2]} can be shown<extra></extra>",
+        "%{customdata[2]}<extra></extra>",
     )
     figure.update_yaxes(type="log", title="training images", range=[-0.5, np.log10(len(images.train)) + 0.1])
     figure.update_xaxes(title="weight: hurts (left of 0) or helps (right)")

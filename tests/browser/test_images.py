@@ -266,6 +266,10 @@ def test_bars_of_the_histogram_show_their_images(server: Server, visit: Visit) -
     expect(shown.first).to_be_visible()
     strongest = int(grid(page, "Most positive training images").first.get_attribute("data-id") or -1)
     assert strongest in ids(shown)
+    settled(page)
+    gallery(page).nth(2).click()  # the bar belonged to the image that was picked
+    expect(page.get_by_text("Click a coloured bar to see its images")).to_be_visible()
+    expect(shown).to_have_count(0)
 
 
 def test_the_slider_moves_by_keyboard(server: Server, visit: Visit) -> None:

@@ -200,6 +200,8 @@ def test_figures(images: Images) -> None:
     pick = images.pick(images.default(), 10)
     (bars,) = image_charts.weight_histogram(images, pick).data
     assert len(bars.x) == 60
+    for kept, (_, _, said) in zip(images.bins(pick.target)["kept"], bars.customdata, strict=True):
+        assert said == (f"{kept} of them can be shown" if kept else "none of them can be shown")
     figure = image_charts.removal_curve(images.removal(pick.target), 20)
     assert len(figure.data) >= 3
 
