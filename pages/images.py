@@ -44,11 +44,17 @@ def load(entry: Entry, stamp: int, present: bool) -> Images:
     return Images(result, dataset)
 
 
+def is_there(name: str) -> bool:
+    """Whether a data set is on this machine, and not only half of it because it is being unpacked."""
+    run = panel.runner().current
+    return datasets.is_present(name) and (run is None or run.arguments[0] != "data")
+
+
 def open_images(entry: Entry, name: str) -> Images:
     """A result with its pictures if they can be had; if not, an error says why, and the rest is shown without."""
     stamp = panel.stamp(entry.path / "manifest.json")
     try:
-        return load(entry, stamp, datasets.is_present(name))
+        return load(entry, stamp, is_there(name))
     except InfluenceError as error:
         bare = load(entry, stamp, False)
         st.error(str(error), icon=":material/error:")
@@ -64,7 +70,7 @@ def main() -> None:
         entry = panel.choose_result(name, METHOD, check)
         recompute(results.read_manifest(entry.path)["config"])
     images = open_images(entry, name)
-    if not images.has_pictures:
+    if not is_there(name):
         offer_download(name)
     left, right = st.columns([2, 3], gap="large")
     with right:
@@ -125,15 +131,17 @@ def choose_dataset(check: panel.Check) -> str:
         required=True,
         key="data",
         bind="query-params",
-        on_change=leave_everything,
     )
     check("data", name, f"there is no result on it, so {name} is shown.")
+    if st.session_state.setdefault("data shown", name) != name:
+        st.session_state["data shown"] = name
+        leave_everything()
     return name
 
 
 def leave_everything() -> None:
-    """What is picked and filtered belongs to the data set that was shown."""
-    for key in ("result", "image", "train", "page", "margin", "sort", "remove", "k"):
+    """What was picked and filtered belongs to the data set that was shown."""
+    for key in ("image", "train", "page", "margin", "sort", "remove", "k"):
         panel.leave_out(key)
         st.session_state.pop(key, None)
     for key in ("class", "predicted", "mistakes", "lds", "show"):

@@ -103,24 +103,27 @@ def _ending(run: Run, page: str) -> None:
         return
     left, right = st.columns(2, vertical_alignment="center")
     if run.state == "done" and run.out is not None:
-        name, home = run.out.name, _PAGES[run.arguments[0]]
+        home, shown = _PAGES[run.arguments[0]], {"result": run.out.name}
+        if run.arguments[0] == "datamodels":
+            shown["data"] = run.arguments[2]
         here = page == home
         # On the page that is open, the address belongs to its widgets; from another page it carries the choice along.
         shows = left.button(
             "Show it",
             key=f"show_{run.number}",
-            on_click=_choose if here else None,
-            args=(name,) if here else None,
+            on_click=st.session_state.update if here else None,
+            args=(shown,) if here else None,
             type="primary",
             width="stretch",
         )
         if shows and not here:
-            st.switch_page(home, query_params={"result": name})
+            st.switch_page(home, query_params=shown)
     elif run.state == "done" and MEASURE in run.arguments:
         left.button(
             "Train them",
             key=f"continue_{run.number}",
             help="It can be left running, cancelled, and started again: models that are trained are kept.",
+            disabled=runner().current is not None,
             on_click=_go_on,
             args=(run,),
             type="primary",
@@ -129,15 +132,10 @@ def _ending(run: Run, page: str) -> None:
     right.button("Dismiss", key=f"dismiss_{run.number}", on_click=runner().dismiss, args=(run,), width="stretch")
 
 
-def _choose(name: str) -> None:
-    st.session_state["result"] = name
-
-
 def _go_on(run: Run) -> None:
     """Start what a run has measured."""
     start([argument for argument in run.arguments if argument != MEASURE], new_name(run.arguments[0]))
-    if runner().current is not None:
-        runner().dismiss(run)
+    runner().dismiss(run)
 
 
 def start(arguments: Sequence[str], name: str | None) -> None:

@@ -115,6 +115,7 @@ def test_damaged_pixels_leave_the_rest_of_the_page(own: Path, tmp_path: Path, mo
     app = images_page()
     assert not app.exception
     assert "is damaged: delete it" in app.error[0].value
+    assert not any("not on this machine" in info.value for info in app.info)
     assert len(ids(app, "Gallery of test images")) == 30
 
 
@@ -170,6 +171,32 @@ def test_missing_pixels_can_be_downloaded(
     assert item["stand_in"] in cifar10.CLASSES
     press(app, "Download cifar10")
     assert started == [(["data", "cifar10"], None)]
+
+
+def test_a_finished_run_shows_its_result_on_whatever_data_set(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = results.precomputed_home() / "digits" / "datamodels"
+    mine = Path(shutil.copytree(digits, own.parent / "mine"))
+    runner = Runner()
+    runner.history = [Run(1, ["datamodels", "run", "digits"], mine, "done")]
+    monkeypatch.setattr(panel, "runner", lambda: runner)
+    app = images_page(image="9999", **{"class": "cat"})
+    assert "result “full”" in texts(app)
+    press(app, "Show it")
+    assert not app.exception
+    assert warnings(app) == ""
+    assert "result “mine”" in texts(app)
+    assert f"Test image {STORY}" in texts(app)
+
+
+def test_while_the_data_set_is_unpacked_it_is_not_opened(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = Runner()
+    runner.history = [Run(1, ["data", "cifar10"], None, "running", 0.9, "unpacking")]
+    monkeypatch.setattr(panel, "runner", lambda: runner)
+    app = images_page()
+    assert not app.exception
+    assert not app.error
+    assert grid(app, "Gallery of test images")["items"][0]["src"] is None
+    assert next(button for button in app.button if button.label == "Download cifar10").disabled
 
 
 def test_a_run_on_cifar10_times_one_model_first(own: Path, started: list[tuple[list[str], str | None]]) -> None:
