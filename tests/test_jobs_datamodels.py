@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,6 +156,41 @@ def test_every_estimator_is_fitted_without_training(
     assert read.manifest["quality"]["fitted"] == 60
 
 
+def test_other_settings_alone_are_fitted_without_training(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is to be trained")
+
+    monkeypatch.setattr(JOB, "collect", never)
+    read = {}
+    for penalty in (0.1, 10.0):
+        config = replace(SMALL, settings={"penalties": [penalty]})
+        read[penalty] = results.read(run(config, tmp_path / str(penalty), store))
+        manifest = read[penalty].manifest
+        assert DatamodelsConfig.from_dict(manifest["config"]) == config
+        assert manifest["estimator_settings"] == {"choose": "overall", "penalties": [penalty]}
+    fitted = outcomes.read(store, range(40, 100))
+    for penalty, result in read.items():
+        coef = Ridge(penalties=(penalty,)).fit(fitted.masks, fitted.margins).coef_
+        strongest = result.influences.loc[result.influences["rank"] == 1, "score"]
+        np.testing.assert_allclose(strongest, coef.max(axis=1), rtol=1e-5)
+
+
+def test_a_manifest_from_before_there_were_settings_is_replayed(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(result.path, old)
+    manifest = json.loads((old / "manifest.json").read_text())
+    del manifest["config"]["settings"], manifest["estimator_settings"]
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    seen: list[DatamodelsConfig] = []
+    monkeypatch.setattr(jobs, "datamodels", lambda config, out, **_: seen.append(config) or out)
+    jobs.replay(old, tmp_path / "again")
+    assert seen == [SMALL]
+
+
 def test_a_larger_run_continues_the_store_and_keeps_its_judges(store: str, tmp_path: Path) -> None:
     before = outcomes.read(store, range(100))
     seen: list[str] = []
@@ -204,6 +240,7 @@ def test_part_of_a_data_set(tmp_path: Path) -> None:
         ({"estimator": "lass"}, "estimator is 'lass', but must be one of prior-informed, lasso"),
         ({"prior_models": 0}, "prior_models is 0"),
         ({"reverse_k": 0}, "reverse_k is 0"),
+        ({"settings": {"lambdas": 5}}, "The estimator ridge has no setting 'lambdas': it has choose, penalties"),
     ],
 )
 def test_settings_that_will_not_do(changes: dict[str, object], message: str) -> None:

@@ -73,9 +73,19 @@ class Lasso(LinearDatamodel):
         for name, value in (("ratio", ratio), ("held_out", held_out)):
             if not 0 < value < 1:
                 raise InfluenceError(f"{name} is {value}, but must lie strictly between 0 and 1.")
-        for name, count in (("lambdas", lambdas), ("patience", patience), ("block", block)):
+        for name, value in (("tolerance", tolerance), ("path_tolerance", path_tolerance)):
+            if not 0 < value < float("inf"):
+                raise InfluenceError(f"{name} is {value}, but must be a positive number.")
+        for name, count in (
+            ("lambdas", lambdas),
+            ("patience", patience),
+            ("max_iterations", max_iterations),
+            ("block", block),
+        ):
             if count < 1:
                 raise InfluenceError(f"{name} is {count}, but must be at least 1.")
+        if not 0 <= seed < 2**63:
+            raise InfluenceError(f"seed is {seed}, but must lie between 0 and 2^63 - 1.")
         self.lambdas, self.ratio, self.held_out, self.patience = lambdas, ratio, held_out, patience
         self.tolerance, self.path_tolerance, self.max_iterations = tolerance, path_tolerance, max_iterations
         self.block, self.seed, self.dtype = block, seed, dtype

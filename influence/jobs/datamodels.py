@@ -16,9 +16,8 @@ import pyarrow as pa
 import torch
 
 from influence import datasets, results
-from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
+from influence.datamodels import registry
 from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
-from influence.datamodels.lasso import Lasso
 from influence.datamodels.linear import LinearDatamodel
 from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, missing, read
 from influence.datamodels.priors import tangent_prior
@@ -68,6 +67,8 @@ class DatamodelsConfig:
         Whether the held-out subsets are trained a second time, which tells how much of a margin is chance.
     k, reverse_k : int
         Training examples kept for each target, and targets for each training example, either way.
+    settings : dict
+        Of the estimator, as JSON can hold them: those that its constructor takes. What is left out has its default.
     """
 
     outcomes: OutcomeConfig = field(default_factory=OutcomeConfig)
@@ -78,10 +79,10 @@ class DatamodelsConfig:
     ceiling: bool = True
     k: int = 50
     reverse_k: int = 20
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.estimator not in ESTIMATORS:
-            raise InfluenceError(f"estimator is {self.estimator!r}, but must be one of {', '.join(ESTIMATORS)}.")
+        registry.check(self.estimator, self.settings)
         least = LEAST_FOR_LASSO if self.estimator == "lasso" else 2
         for name, smallest, why in (
             ("models", least, f"which {self.estimator} needs to be fitted"),
@@ -226,16 +227,11 @@ class _Work:
     def fit(self, outcomes: Outcomes) -> LinearDatamodel:
         config, progress = self.config, self.stages["fitting"]
         progress(0.0)
+        prior = None
         if config.estimator == "prior-informed":
             prior = tangent_prior(config.outcomes, config.prior_models, first=config.held_out)
             progress(0.3)
-            return PriorInformed(prior).fit(outcomes.masks, outcomes.margins)
-        plain: dict[str, type[LinearDatamodel]] = {
-            "lasso": Lasso,
-            "ridge": Ridge,
-            "difference-in-means": DifferenceInMeans,
-        }
-        return plain[config.estimator]().fit(outcomes.masks, outcomes.margins)
+        return registry.make(config.estimator, config.settings, prior).fit(outcomes.masks, outcomes.margins)
 
     def judge(self, model: LinearDatamodel, held_out: Outcomes) -> _Judged:
         progress = self.stages["judging"]
@@ -459,6 +455,7 @@ def _describe(
         "title": f"datamodels by {TITLES[config.estimator]}",
         "learner": f"{learner.name} ({settings})",
         "config": config.as_dict(),
+        "estimator_settings": registry.settings(config.estimator) | config.settings,
         "classes": list(datasets.classes(dataset.name)),
         "k": config.k,
         "reverse_k": min(config.reverse_k, len(dataset.test)),
