@@ -21,6 +21,7 @@ from influence.errors import InfluenceError
 
 LEAST_MODELS = 10
 _LEAST_CURVATURE = 0.1  # of a step, relative to that along one weight
+_RELAXATION = 1.95  # of the step of the greatest descent; at 2, nothing is gained
 
 
 class Lasso(LinearDatamodel):
@@ -258,10 +259,11 @@ class Problem:
         """Proximal gradient descent with steps as long as the curvature last met allows (Wright et al. 2009).
 
         With d a target's proximal step at curvature c, and r = d'Gd / d'd the curvature along it, the objective at
-        w + t d is lower than at w by at least t (c - t r / 2) d'd. So t = min(1, c / r), and c = r the next time: no
-        step goes uphill, each takes one product with the Gram matrix, and few are needed, since r, unlike the Gram
-        matrix's largest eigenvalue, is about the weights that move. Targets that have converged drop out of the
-        products.
+        w + t d, for t of at most 1, is lower than at w by at least t (c - t r / 2) d'd. So t is just below 2 c / r, and
+        c = r the next time: no step goes uphill, each takes one product with the Gram matrix, and few are needed, since
+        r, unlike the Gram matrix's largest eigenvalue, is about the weights that move. (The t of the greatest descent,
+        c / r, needs three times as many: so short a step meets nearly the same curvature again.) Targets that have
+        converged drop out of the products.
 
         Parameters
         ----------
@@ -295,7 +297,7 @@ class Problem:
             step = moved - moved.clamp(-threshold, threshold) - weights
             change = self.times(step)
             along = (step * change).sum(dim=1) / step.square().sum(dim=1)
-            share = (curvature / along).clamp(max=1.0)[:, None]
+            share = (_RELAXATION * curvature / along).clamp(max=1.0)[:, None]
             weights, product = torch.addcmul(weights, step, share), torch.addcmul(product, change, share)
             curvature = along.clamp(min=_LEAST_CURVATURE * self.curvature)
         return final

@@ -15,6 +15,7 @@ from influence.errors import InfluenceError
 from influence.explorer import image_charts
 from influence.explorer.images import (
     ALL,
+    ESTIMATOR_SETTINGS,
     ESTIMATORS,
     QUALITIES,
     SEEDS,
@@ -209,9 +210,12 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
 ) -> None:
     """The arguments go through the command line, and come out as the config."""
     from influence import jobs
+    from influence.datamodels import registry
 
     job = importlib.import_module("influence.jobs.datamodels")
     assert ESTIMATORS == job.ESTIMATORS
+    for name, offered in ESTIMATOR_SETTINGS.items():
+        assert offered.items() <= registry.settings(name).items()
     assert set(SEEDS) == set(job.PROTOCOLS)
     seen = []
     monkeypatch.setattr(jobs, "datamodels", lambda config, out, *_: seen.append(config) or out)
@@ -222,12 +226,18 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
         run_arguments(config, models=6000),
         run_arguments(config, alpha=0.3, seed=5, seeds="common", estimator="lasso", held_out=100),
         run_arguments(part, ceiling=False),
+        run_arguments(config, estimator="ridge", settings={"choose": "target", "penalties": [0.5]}),
+        run_arguments({**config, "estimator": "lasso", "settings": {"lambdas": 9}}, models=6000),
+        run_arguments({**config, "estimator": "lasso", "settings": {"lambdas": 9}}, estimator="ridge"),
     ):
         monkeypatch.setattr(sys, "argv", ["influence", *arguments, "--out", "x"])
         with pytest.raises(SystemExit):
             cli.main()
-    same, more, other, little = seen
-    assert same.as_dict() == config
+    same, more, other, little, chosen, grown, left_behind = seen
+    assert same == job.DatamodelsConfig.from_dict(config)
+    assert chosen == replace(same, estimator="ridge", settings={"choose": "target", "penalties": [0.5]})
+    assert grown == replace(more, estimator="lasso", settings={"lambdas": 9})
+    assert left_behind == replace(same, estimator="ridge")
     assert more == replace(same, models=6000)
     assert more.outcomes.digest == same.outcomes.digest  # so it continues the same store
     subsets = other.outcomes.subsets
