@@ -315,16 +315,33 @@ def test_all_models_diverging_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("[enforce fail] not enough memory: you tried ...")])
+@pytest.mark.parametrize(
+    "place",
+    [
+        (OutcomeConfig, "load"),
+        (JOB, "collect"),
+        (JOB, "read"),
+        (Ridge, "fit"),
+        (Ridge, "predict"),
+        (Ridge, "coef"),
+        (results, "write_tables"),
+    ],
+    ids=lambda place: place[1],
+)
 def test_out_of_memory_is_one_sentence(
-    store: str, tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+    store: str, tmp_path: Path, error: Exception, place: tuple[object, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Ridge, "fit", full)
-    with pytest.raises(InfluenceError, match="does not fit into memory: no result was written"):
-        run(SMALL, tmp_path / "one", store)
+    before = outcomes.size(store)
+    monkeypatch.setattr(*place, full)
+    config = replace(SMALL, models=before) if place[1] == "collect" else SMALL  # more than there are
+    with pytest.raises(InfluenceError, match="does not fit into memory: no result was written") as caught:
+        run(config, tmp_path / "one", store)
+    assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+    assert outcomes.size(store) == before
 
 
 def test_other_errors_stay_what_they_are(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

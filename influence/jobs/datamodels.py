@@ -25,7 +25,7 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evaluation.lds import LEAST_MODELS as LEAST_HELD_OUT
 from influence.evaluation.lds import Lds, Quality, noise_ceiling, quality, random_baseline
-from influence.jobs.base import Report, Stages, circumstances, silent
+from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, silent
 from influence.tracin.scores import TopK, check_k, strongest
 
 Estimator = Literal["prior-informed", "lasso", "ridge", "difference-in-means"]
@@ -113,6 +113,21 @@ def default_store(config: OutcomeConfig) -> str:
     return str(results.results_home() / ".outcomes" / f"{config.dataset}-{config.digest[:16]}")
 
 
+@contextmanager
+def _explain_memory() -> Iterator[None]:
+    """Turn "out of memory", in numpy's words or torch's, into an `InfluenceError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise InfluenceError(
+            "This does not fit into memory: no result was written, and the models that were trained are kept in the "
+            "store. Use fewer models, another estimator or a smaller part of the data set."
+        ) from error
+
+
+@_explain_memory()
 def datamodels(
     config: DatamodelsConfig,
     out: Path,
@@ -146,7 +161,7 @@ def datamodels(
     datasets.check_name(config.outcomes.dataset)
     dataset = config.outcomes.load()
     check_k(config.k, len(dataset.train))
-    with results.writing(out, replace) as folder, _explain_memory():
+    with results.writing(out, replace) as folder:
         work = _Work(config, store, dataset, report)
         work.collect(backend, train)
         held_out = read(store, range(config.held_out))
@@ -164,20 +179,6 @@ def datamodels(
         )
         report(1.0, "done")
     return out
-
-
-@contextmanager
-def _explain_memory() -> Iterator[None]:
-    """Turn "out of memory", in numpy's words or torch's, into an `InfluenceError`."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        raise InfluenceError(
-            "This does not fit into memory: no result was written, and the models that were trained are kept in the "
-            "store. Use fewer models, another estimator or a smaller part of the data set."
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -305,8 +306,7 @@ def _explain(
         tops.append(strongest(torch.from_numpy(weights), config.k))
         reverse.add(weights, start)
         rising = np.sort(weights, axis=1)
-        places = np.round(results.PERCENTILES / 100 * (n_train - 1)).astype(int)
-        percentiles.append(rising[:, places])
+        percentiles.append(percentiles_of(rising))
         totals.append(weights.sum(axis=1, dtype=np.float64))
         spreads.append(weights.std(axis=1, dtype=np.float64))
         everything = totals[-1] + model.intercept_[block]
@@ -412,23 +412,6 @@ def _tables(
             }
         ),
     }
-
-
-def ranked(columns: tuple[str, str], names: np.ndarray, others: np.ndarray, tops: list[TopK]) -> pa.Table:
-    """One row a (name, rank), sorted by both: rank 1, 2, ... most positive, -1, -2, ... most negative."""
-    positive, positive_scores, negative, negative_scores = (
-        np.concatenate([np.asarray(top[part]) for top in tops]) for part in range(4)
-    )
-    k = positive.shape[1]
-    ranks = np.concatenate([np.arange(-k, 0), np.arange(1, k + 1)])
-    return pa.table(
-        {
-            columns[0]: np.repeat(names, 2 * k),
-            columns[1]: others[np.concatenate([negative[:, ::-1], positive], axis=1).ravel()],
-            "rank": np.tile(ranks, len(names)).astype(np.int16),
-            "score": np.concatenate([negative_scores[:, ::-1], positive_scores], axis=1).ravel().astype(np.float32),
-        }
-    )
 
 
 def _describe(
