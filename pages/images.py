@@ -152,8 +152,8 @@ def recipe(config: dict[str, Any], estimator: str, busy: bool, waiting: str | No
             )
             st.rerun()
         st.caption(
-            "Models are kept: a run trains only those that are not there yet, and another estimator alone is fitted "
-            "without training."
+            "Models are kept: a run trains only those that are not there yet, and another estimator, or other settings "
+            "of it, are fitted without training."
         )
 
 

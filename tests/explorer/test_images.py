@@ -52,6 +52,22 @@ def test_what_ships(shipped: Result) -> None:
     assert sum(path.stat().st_size for path in shipped.path.rglob("*")) < 5e6
 
 
+def test_the_papers_estimator_ships_too(shipped: Result) -> None:
+    """Fitted to the same outcomes, and judged on the same models."""
+    folder = results.precomputed_home() / "digits" / "datamodels-lasso"
+    lasso = results.read(folder, "shipped-lasso")
+    assert [e.name for e in results.catalogue("digits", "datamodels")[0]] == ["shipped", "shipped-lasso"]
+    config = lasso.manifest["config"]
+    assert config["estimator"] == "lasso"
+    assert config["outcomes"] == shipped.manifest["config"]["outcomes"]
+    np.testing.assert_allclose(lasso.targets["margin"], shipped.targets["margin"], atol=0.01)
+    quality = lasso.manifest["quality"]
+    assert (quality["fitted"], quality["held_out"]) == (5000, 512)
+    assert quality["lds"]["low"] > 0.5
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+    assert Images(lasso, datasets.load("digits")).pick(21, 50).positive["score"].min() >= 0
+
+
 def test_filters_and_their_counts(images: Images) -> None:
     test = images.test
     assert images.gallery(Filters()) == sorted(test.index)

@@ -127,6 +127,17 @@ def test_a_link_holds_every_choice() -> None:
     assert "Training image 0" in texts(images_page(train="0"))
 
 
+def test_a_link_to_another_shipped_result() -> None:
+    app = images_page(result="shipped-lasso", image=str(OTHER))
+    assert not app.exception
+    assert warnings(app) == ""
+    assert app.selectbox(key="result").options[:2] == ["shipped", "shipped-lasso"]
+    assert "· lasso ·" in texts(app)
+    assert f"Test image {OTHER}" in texts(app)
+    assert field(app, "Estimator").value == "lasso"
+    assert not [button for button in app.button if button.label == "Rename"]
+
+
 @pytest.mark.parametrize(
     ("link", "message"),
     [
