@@ -138,6 +138,12 @@ Workers = Annotated[int, typer.Option(help="Processes of loky; 0 is one a proces
 Scheduler = Annotated[str | None, typer.Option(help="Address of the Dask scheduler, such as tcp://10.0.0.5:8786.")]
 HeldOut = Annotated[int, typer.Option(help="Models that are never fitted, and judge.")]
 EstimatorName = Annotated[str, typer.Option("--estimator", help="prior-informed, lasso, ridge or difference-in-means.")]
+EstimatorSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--estimator-setting", help="Of the estimator, NAME=VALUE, such as lambdas=100 of lasso; may be repeated."
+    ),
+]
 PriorModels = Annotated[int, typer.Option(help="Models whose gradients make the prior of prior-informed.")]
 Ceiling = Annotated[bool, typer.Option(help="Train the held-out subsets twice, which tells how noisy margins are.")]
 TopK = Annotated[int, typer.Option("--k", help="Training examples kept for each target, either way.")]
@@ -193,6 +199,7 @@ def fit(
     models: Annotated[int | None, typer.Option(help="Models to fit. Default: all but the held-out ones.")] = None,
     held_out: HeldOut = 512,
     estimator: EstimatorName = "prior-informed",
+    estimator_setting: EstimatorSettings = None,
     prior_models: PriorModels = 16,
     ceiling: Ceiling = False,
     k: TopK = 50,
@@ -209,7 +216,8 @@ def fit(
         config = outcomes.read_config(store)
         if models is None:
             models = outcomes.size(store) - held_out
-        whole = jobs.DatamodelsConfig(config, models, held_out, estimator, prior_models, ceiling, k, reverse_k)  # type: ignore[arg-type]
+        own = _estimator_settings(estimator_setting)
+        whole = jobs.DatamodelsConfig(config, models, held_out, estimator, prior_models, ceiling, k, reverse_k, own)  # type: ignore[arg-type]
         folder = out or _new_folder(config.dataset, "datamodels")
         report.done(jobs.datamodels(whole, folder, store, replace, report.progress, train=False))
 
@@ -239,6 +247,7 @@ def run(
     seed: Seed = 0,
     seeds: Seeds = "fresh",
     estimator: EstimatorName = "prior-informed",
+    estimator_setting: EstimatorSettings = None,
     prior_models: PriorModels = 16,
     ceiling: Ceiling = True,
     measure: Annotated[
@@ -264,7 +273,8 @@ def run(
 
     with _Events() if events else _Terminal() as report:
         trained = _outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size)
-        config = jobs.DatamodelsConfig(trained, models, held_out, estimator, prior_models, ceiling, k, reverse_k)  # type: ignore[arg-type]
+        own = _estimator_settings(estimator_setting)
+        config = jobs.DatamodelsConfig(trained, models, held_out, estimator, prior_models, ceiling, k, reverse_k, own)  # type: ignore[arg-type]
         where = outcomes.Backend(backend, workers, scheduler)  # type: ignore[arg-type]
         if measure:
             report.say(str(jobs.measure(config, store, report.progress)))
@@ -304,6 +314,19 @@ def _outcome_config(
         registry.from_dict(values),
         SubsetConfig(alpha, seed, seeds, repeat),  # type: ignore[arg-type]
     )
+
+
+def _estimator_settings(settings: list[str] | None) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for each in settings or []:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise InfluenceError(f"--estimator-setting {each!r} is not NAME=VALUE: lambdas=100, say.")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value  # a word, as in choose=target
+    return values
 
 
 def _span(text: str | None) -> tuple[int, int] | None:

@@ -122,7 +122,7 @@ class Result:
     Attributes
     ----------
     name : str
-        The folder's name, or "shipped".
+        The folder's name; of those that ship, "shipped", or "shipped-" and what sets it apart.
     manifest : dict
     influences, targets, train : pd.DataFrame
         The tables; ``targets`` and ``train`` are indexed by example.
@@ -187,7 +187,7 @@ class Entry:
 
     @property
     def is_shipped(self) -> bool:
-        return self.name == SHIPPED
+        return precomputed_home() in self.path.parents
 
 
 @contextmanager
@@ -466,37 +466,49 @@ def percentile_column(percentiles: np.ndarray) -> pa.Array:
 
 
 def catalogue(dataset: str, method: str) -> tuple[list[Entry], list[str]]:
-    """The results of a method on a data set, the shipped one first, then the newest; and what is wrong with others."""
-    entries, problems = [], []
-    candidates = [(SHIPPED, precomputed_home() / dataset / method)]
-    home = results_home()
-    if home.is_dir():
-        candidates += [(path.name, path) for path in home.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    for name, path in candidates:
-        if name == SHIPPED and not path.exists():
-            continue
+    """The results of a method on a data set, the shipped ones first, then the newest; and what is wrong with others.
+
+    ``precomputed/<dataset>/<method>`` is called "shipped", and ``<method>-lasso`` beside it "shipped-lasso".
+    """
+    entries: list[Entry] = []
+    problems = []
+    shipped = _shipped(dataset, method)
+    for name, path in [*shipped.items(), *_own().items()]:
         try:
             manifest = read_manifest(path)
-            if name == SHIPPED and path.parent == home:
+            if name in (SHIPPED, *shipped) and path != shipped.get(name):
                 raise InfluenceError(f"{path} has the shipped result's name: rename the folder.")
         except InfluenceError as error:
             problems.append(str(error))
             continue
         if (manifest["dataset"], manifest["method"]) == (dataset, method):
             entries.append(Entry(name, path, manifest["created"]))
-    entries.sort(key=lambda entry: entry.created, reverse=True)
-    entries.sort(key=lambda entry: not entry.is_shipped)
-    return entries, problems
+    first = [entry for entry in entries if entry.is_shipped]
+    own = [entry for entry in entries if not entry.is_shipped]
+    return first + sorted(own, key=lambda entry: entry.created, reverse=True), problems
+
+
+def _shipped(dataset: str, method: str) -> dict[str, Path]:
+    """The folders that ship, by the names that they have in lists and links: the plain one, then the others by name."""
+    found = sorted((precomputed_home() / dataset).glob(f"{method}*"))
+    names = {path: path.name.removeprefix(method) for path in found}
+    return {SHIPPED + rest: path for path, rest in names.items() if rest == "" or rest.startswith("-")}
+
+
+def _own() -> dict[str, Path]:
+    home = results_home()
+    folders = home.iterdir() if home.is_dir() else ()
+    return {path.name: path for path in folders if path.is_dir() and not path.name.startswith(".")}
 
 
 def rename(entry: Entry, name: str) -> Path:
     """Give a result of the user's another name (letters, digits, spaces, dots, - and _)."""
     _refuse_shipped(entry)
     name = name.strip()
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}", name) or name == SHIPPED:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}", name) or name.startswith(SHIPPED):
         raise InfluenceError(
             f"{name!r} can't be a result's name: use up to 80 letters, digits, spaces, dots, - and _, "
-            f"and not {SHIPPED!r}."
+            f"and not {SHIPPED!r} at its beginning."
         )
     new = entry.path.parent / name
     if new.exists():

@@ -13,9 +13,11 @@ from influence.explorer import image_charts, panel
 from influence.explorer.grid import Cell, image_grid
 from influence.explorer.images import (
     ALL,
+    ESTIMATOR_SETTINGS,
     ESTIMATORS,
     HARD,
     NEAR_COPIES,
+    PENALTY_CHOICES,
     QUALITIES,
     SEEDS,
     Filters,
@@ -151,9 +153,27 @@ def leave_everything() -> None:
 def recompute(config: dict[str, Any]) -> None:
     busy = panel.runner().current is not None
     waiting = "A run is going on" if busy else None
-    subsets = config["outcomes"]["subsets"]
-    with st.form("recompute", border=True):
+    with st.container(border=True):
         st.markdown("**Train and fit again**")
+        # Outside the form, whose widgets don't change before it is sent: each estimator has settings of its own.
+        estimator = st.selectbox("Estimator", ESTIMATORS, ESTIMATORS.index(config["estimator"]))
+        recipe(config, estimator, busy, waiting)
+    st.button(
+        f"Add {STEP:,} more to this result",
+        key="add_more",
+        icon=":material/add:",
+        disabled=busy,
+        help=waiting or f"{config['models'] + STEP:,} models of the same recipe, in the same store",
+        on_click=begin,
+        args=(run_arguments(config, models=config["models"] + STEP),),
+        width="stretch",
+    )
+
+
+def recipe(config: dict[str, Any], estimator: str, busy: bool, waiting: str | None) -> None:
+    """The form that starts a run."""
+    subsets = config["outcomes"]["subsets"]
+    with st.form("recompute", border=False):
         left, right = st.columns(2)
         models = left.number_input("Models", 2, 1_000_000, min(config["models"], STEP), help="Models that are fitted")
         held_out = right.number_input("Held out", 10, 100_000, config["held_out"], help="Models that only judge")
@@ -169,7 +189,7 @@ def recompute(config: dict[str, Any]) -> None:
             "recipe. common: only the subset differs, so there is less noise, and the result is about this one "
             "initialisation.",
         )
-        estimator = st.selectbox("Estimator", ESTIMATORS, ESTIMATORS.index(config["estimator"]))
+        own = estimator_settings(config, estimator)
         if st.form_submit_button("Start run", type="primary", disabled=busy, help=waiting, width="stretch"):
             begin(
                 run_arguments(
@@ -180,28 +200,64 @@ def recompute(config: dict[str, Any]) -> None:
                     seed=seed,
                     seeds=seeds,
                     estimator=estimator,
+                    **own,
                 )
             )
             st.rerun()
         st.caption(
-            "Models are kept: a run trains only those that are not there yet, and another estimator alone is fitted "
-            "without training."
+            "Models are kept: a run trains only those that are not there yet, and another estimator, or other settings "
+            "of it, are fitted without training."
             + (
                 " The first model is timed: then you are told how long the others take here, before they are trained."
                 if config["outcomes"]["dataset"] in MEASURED_FIRST
                 else ""
             )
         )
-    st.button(
-        f"Add {STEP:,} more to this result",
-        key="add_more",
-        icon=":material/add:",
-        disabled=busy,
-        help=waiting or f"{config['models'] + STEP:,} models of the same recipe, in the same store",
-        on_click=begin,
-        args=(run_arguments(config, models=config["models"] + STEP),),
-        width="stretch",
+
+
+def estimator_settings(config: dict[str, Any], estimator: str) -> dict[str, Any]:
+    """Widgets for the settings of an estimator; what they change in the config.
+
+    They start from the config's own values where it is of this estimator, and from the defaults where it is not.
+    """
+    own = dict(config.get("settings", {})) if estimator == config["estimator"] else {}
+    now = ESTIMATOR_SETTINGS[estimator] | own
+    left, right = st.columns(2)
+    if "lambdas" in now:
+        own["lambdas"] = left.number_input(
+            "Lambdas", 2, 1000, now["lambdas"], help="How many penalties are tried, from the one that leaves no weight"
+        )
+        own["ratio"] = right.number_input(
+            "Ratio", 0.0001, 0.9, now["ratio"], 0.001, "%.4f", help="The last penalty over the first"
+        )
+    if "choose" in now:
+        own["choose"] = left.selectbox(
+            "Penalty",
+            list(PENALTY_CHOICES),
+            list(PENALTY_CHOICES).index(now["choose"]),
+            format_func=PENALTY_CHOICES.__getitem__,
+            help="Whether the penalty of the least leave-one-out error is chosen for all test images together or for "
+            "each by itself",
+        )
+    if "penalties" in now:
+        given = now["penalties"] or []
+        fixed = given[0] if len(given) == 1 else 0.0
+        penalty = right.number_input(
+            "Fixed penalty",
+            0.0,
+            10_000.0,
+            fixed,
+            format="%.4f",
+            help="Relative to the mean diagonal of the Gram matrix; 0 has it chosen",
+        )
+        if penalty != fixed:
+            own["penalties"] = [penalty] if penalty else None
+    if estimator != "prior-informed":
+        return {"settings": own}
+    prior_models = right.number_input(
+        "Prior models", 1, 1000, config["prior_models"], help="Models whose gradients make the prior"
     )
+    return {"settings": own, "prior_models": prior_models}
 
 
 def begin(arguments: list[str]) -> None:

@@ -31,12 +31,14 @@ def test_collect_fit_verify(tmp_path: Path) -> None:
         0,
         f"{store}: 100 models: 100 done, 0 diverged, 0 missing, 0 damaged.\n",
     )
-    ended = influence("datamodels", "fit", store, "--held-out", 40, "--estimator", "lasso", "--out", out)
+    lasso = ("--estimator", "lasso", "--estimator-setting", "lambdas=20")
+    ended = influence("datamodels", "fit", store, "--held-out", 40, *lasso, "--out", out)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"Result: {out}\n"
     manifest = results.read(out).manifest
     assert (manifest["quality"]["fitted"], manifest["quality"]["ceiling"]) == (60, None)
     assert manifest["config"]["outcomes"]["learner"]["epochs"] == 1
+    assert manifest["config"]["settings"] == {"lambdas": 20}
     ended = influence("check", out)
     assert "datamodels on digits, 360 targets, 1,437 training examples" in ended.stdout
 
@@ -101,6 +103,12 @@ def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPa
         (["run", "digits", "--learner", "mpl"], "There is no learner 'mpl': did you mean mlp?"),
         (["run", "digits", "--setting", "epochs"], "--setting 'epochs' is not NAME=VALUE"),
         (["run", "digits", "--setting", "colour=3"], "can't be set up like this"),
+        (["run", "digits", "--estimator-setting", "choose"], "--estimator-setting 'choose' is not NAME=VALUE"),
+        (["run", "digits", "--estimator-setting", "lambdas=9"], "prior-informed has no setting 'lambdas': it has"),
+        (
+            ["run", "digits", "--estimator", "lasso", "--estimator-setting", "ratio=2"],
+            "ratio is 2, but must lie strictly between 0 and 1",
+        ),
         (["run", "digits", "--classes", "one"], "digits has no class 'one'"),
         (["run", "digits", "--backend", "cloud"], "backend is 'cloud'"),
         (["run", "digits", "--backend", "dask"], "A scheduler's address belongs to the dask backend"),

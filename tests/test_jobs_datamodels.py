@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,6 +204,41 @@ def test_every_estimator_is_fitted_without_training(
     assert read.manifest["quality"]["fitted"] == 60
 
 
+def test_other_settings_alone_are_fitted_without_training(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is to be trained")
+
+    monkeypatch.setattr(JOB, "collect", never)
+    read = {}
+    for penalty in (0.1, 10.0):
+        config = replace(SMALL, settings={"penalties": [penalty]})
+        read[penalty] = results.read(run(config, tmp_path / str(penalty), store))
+        manifest = read[penalty].manifest
+        assert DatamodelsConfig.from_dict(manifest["config"]) == config
+        assert manifest["estimator_settings"] == {"choose": "overall", "penalties": [penalty]}
+    fitted = outcomes.read(store, range(40, 100))
+    for penalty, result in read.items():
+        coef = Ridge(penalties=(penalty,)).fit(fitted.masks, fitted.margins).coef_
+        strongest = result.influences.loc[result.influences["rank"] == 1, "score"]
+        np.testing.assert_allclose(strongest, coef.max(axis=1), rtol=1e-5)
+
+
+def test_a_manifest_from_before_there_were_settings_is_replayed(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(result.path, old)
+    manifest = json.loads((old / "manifest.json").read_text())
+    del manifest["config"]["settings"], manifest["estimator_settings"]
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    seen: list[DatamodelsConfig] = []
+    monkeypatch.setattr(jobs, "datamodels", lambda config, out, **_: seen.append(config) or out)
+    jobs.replay(old, tmp_path / "again")
+    assert seen == [SMALL]
+
+
 def test_a_larger_run_continues_the_store_and_keeps_its_judges(store: str, tmp_path: Path) -> None:
     before = outcomes.read(store, range(100))
     seen: list[str] = []
@@ -282,6 +318,7 @@ def test_part_of_a_data_set(tmp_path: Path) -> None:
         ({"estimator": "lass"}, "estimator is 'lass', but must be one of prior-informed, lasso"),
         ({"prior_models": 0}, "prior_models is 0"),
         ({"reverse_k": 0}, "reverse_k is 0"),
+        ({"settings": {"lambdas": 5}}, "The estimator ridge has no setting 'lambdas': it has choose, penalties"),
     ],
 )
 def test_settings_that_will_not_do(changes: dict[str, object], message: str) -> None:
@@ -356,16 +393,33 @@ def test_all_models_diverging_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("[enforce fail] not enough memory: you tried ...")])
+@pytest.mark.parametrize(
+    "place",
+    [
+        (OutcomeConfig, "load"),
+        (JOB, "collect"),
+        (JOB, "read"),
+        (Ridge, "fit"),
+        (Ridge, "predict"),
+        (Ridge, "coef"),
+        (results, "write_tables"),
+    ],
+    ids=lambda place: place[1],
+)
 def test_out_of_memory_is_one_sentence(
-    store: str, tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+    store: str, tmp_path: Path, error: Exception, place: tuple[object, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Ridge, "fit", full)
-    with pytest.raises(InfluenceError, match="does not fit into memory: no result was written"):
-        run(SMALL, tmp_path / "one", store)
+    before = outcomes.size(store)
+    monkeypatch.setattr(*place, full)
+    config = replace(SMALL, models=before) if place[1] == "collect" else SMALL  # more than there are
+    with pytest.raises(InfluenceError, match="does not fit into memory: no result was written") as caught:
+        run(config, tmp_path / "one", store)
+    assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+    assert outcomes.size(store) == before
 
 
 def test_other_errors_stay_what_they_are(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -697,6 +697,25 @@ def test_the_catalogue_is_the_shipped_one_then_the_newest(results_home, tmp_path
     assert problems == [f"{results_home / 'broken'} is not a result folder: it has no manifest.json."]
 
 
+def test_several_results_of_one_method_ship(results_home, tmp_path, monkeypatch):
+    home = tmp_path / "precomputed"
+    monkeypatch.setattr(results, "precomputed_home", lambda: home)
+    for day, name in enumerate(("tracin", "tracin-zoo", "tracin-adam", "tracing"), 1):
+        write(home / "small" / name, MANIFEST | {"created": f"2026-01-0{day}T00:00:00+00:00"})
+    write(home / "small" / "tracin-like", MANIFEST | {"method": "guessing"})
+    write(home / "large" / "tracin-sgd", MANIFEST | {"dataset": "large"})
+    write(results_home / "shipped-adam")
+    write(results_home / "shipped-sgd", MANIFEST | {"created": "2026-02-01T00:00:00+00:00"})
+    write(results_home / "mine")
+    entries, problems = results.catalogue("small", "tracin")
+    assert [e.name for e in entries] == ["shipped", "shipped-adam", "shipped-zoo", "shipped-sgd", "mine"]
+    assert [e.is_shipped for e in entries] == [True, True, True, False, False]
+    assert entries[1].path == home / "small" / "tracin-adam"
+    assert problems == [f"{results_home / 'shipped-adam'} has the shipped result's name: rename the folder."]
+    with pytest.raises(InfluenceError, match="The shipped result is part of the project"):
+        results.delete(entries[2])
+
+
 def test_nothing_yet():
     assert results.catalogue("small", "tracin") == ([], [])
 
@@ -709,7 +728,24 @@ def test_rename(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", ".", "..", ".hidden", "../one", "a/b", "a\\b", "a\nb", "é", "-x", "x" * 81, "shipped", "a\0b"]
+    "name",
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        ".hidden",
+        "../one",
+        "a/b",
+        "a\\b",
+        "a\nb",
+        "é",
+        "-x",
+        "x" * 81,
+        "shipped",
+        "shipped-1",
+        "a\0b",
+    ],
 )
 def test_names_that_will_not_do(folder, name):
     with pytest.raises(InfluenceError, match="can't be a result's name"):

@@ -59,7 +59,7 @@ class Ridge(_Dual):
     choose : "overall" or "target"
         One penalty for all targets (the mean of the relative errors decides), or one for each.
     penalties : sequence of float
-        To choose from, relative to the mean diagonal of the m x m Gram matrix.
+        To choose from, relative to the mean diagonal of the m x m Gram matrix; a single one is fixed.
 
     Attributes
     ----------
@@ -70,6 +70,8 @@ class Ridge(_Dual):
     """
 
     def __init__(self, choose: Choice = "overall", penalties: tuple[float, ...] | None = None) -> None:
+        if penalties is not None and not (penalties and min(penalties) > 0):
+            raise InfluenceError(f"penalties is {penalties}, but must hold at least one number, all of them positive.")
         self.choose = _checked(choose)
         self.penalties = penalties or tuple(10.0 ** np.arange(-2, 2.01, 0.25))
 

@@ -2,8 +2,8 @@
 
 For each target, 1/(2m) ||y - b - A w||^2 + lambda ||w||_1, scikit-learn's objective, in the original units: masks are
 0 or 1, weights are in units of the margin. All targets share the masks, and so the Gram matrix A'A / m: an iteration
-of accelerated proximal gradient descent is one product of matrices for all of them, and each target walks down its own
-path of lambdas, starts each from the solution of the one before, and leaves when its held-out error has risen.
+of proximal gradient descent is one product of matrices for all of them. Each target walks down its own path of lambdas,
+starts each from where the line through the last two solutions points, and leaves when its held-out error has risen.
 """
 
 import warnings
@@ -20,7 +20,8 @@ from influence.datamodels.linear import LinearDatamodel, centred, check_outcomes
 from influence.errors import InfluenceError
 
 LEAST_MODELS = 10
-_CHECK_EVERY = 10  # iterations from one look at the optimality conditions to the next
+_LEAST_CURVATURE = 0.1  # of a step, relative to that along one weight
+_RELAXATION = 1.95  # of the step of the greatest descent; at 2, nothing is gained
 
 
 class Lasso(LinearDatamodel):
@@ -37,7 +38,7 @@ class Lasso(LinearDatamodel):
     patience : int
         A target leaves the path after so many lambdas without a smaller held-out error.
     tolerance : float
-        Of the final fit: how far the optimality conditions may be violated, relative to the target's first lambda.
+        Of the final fit: the duality gap over the margins' variance, which is scikit-learn's ``tol``.
     path_tolerance : float
         Likewise on the path, where only the held-out error counts.
     max_iterations : int
@@ -64,7 +65,7 @@ class Lasso(LinearDatamodel):
         held_out: float = 0.1,
         patience: int = 3,
         tolerance: float = 1e-4,
-        path_tolerance: float = 2e-3,
+        path_tolerance: float = 1e-3,
         max_iterations: int = 2000,
         block: int = 512,
         seed: int = 0,
@@ -73,32 +74,40 @@ class Lasso(LinearDatamodel):
         for name, value in (("ratio", ratio), ("held_out", held_out)):
             if not 0 < value < 1:
                 raise InfluenceError(f"{name} is {value}, but must lie strictly between 0 and 1.")
-        for name, count in (("lambdas", lambdas), ("patience", patience), ("block", block)):
+        for name, value in (("tolerance", tolerance), ("path_tolerance", path_tolerance)):
+            if not 0 < value < float("inf"):
+                raise InfluenceError(f"{name} is {value}, but must be a positive number.")
+        for name, count in (
+            ("lambdas", lambdas),
+            ("patience", patience),
+            ("max_iterations", max_iterations),
+            ("block", block),
+        ):
             if count < 1:
                 raise InfluenceError(f"{name} is {count}, but must be at least 1.")
+        if not 0 <= seed < 2**63:
+            raise InfluenceError(f"seed is {seed}, but must lie between 0 and 2^63 - 1.")
         self.lambdas, self.ratio, self.held_out, self.patience = lambdas, ratio, held_out, patience
         self.tolerance, self.path_tolerance, self.max_iterations = tolerance, path_tolerance, max_iterations
         self.block, self.seed, self.dtype = block, seed, dtype
 
     def fit(self, masks: np.ndarray, margins: np.ndarray) -> Self:
         check_outcomes(masks, margins, LEAST_MODELS)
-        order = np.random.default_rng(self.seed).permutation(len(masks))
-        n_held_out = max(2, round(self.held_out * len(masks)))
-        fitted, held_out = order[n_held_out:], order[:n_held_out]
+        fitted, held_out = self.split(len(masks))
         check_outcomes(masks[fitted], margins[fitted])
         part, whole = Problem.of(masks[fitted], self.dtype), Problem.of(masks, self.dtype)
         test = torch.as_tensor(masks[held_out], dtype=self.dtype) - part.mean
         blocks, lambdas, errors, intercepts, unfinished = [], [], [], [], 0
         for start in range(0, margins.shape[1], self.block):
-            y = torch.as_tensor(margins[:, start : start + self.block], dtype=self.dtype)
-            weights, chosen, error = self._path(part, y[fitted], test, y[held_out])
-            mean = y.mean(dim=0)
-            solution = whole.solve(whole.correlate(y - mean), chosen, weights, self.tolerance, self.max_iterations)
+            y = torch.as_tensor(margins[:, start : start + self.block].T, dtype=self.dtype).contiguous()
+            weights, chosen, error = self._path(part, y[:, fitted], test, y[:, held_out])
+            targets = whole.targets(y)
+            solution = whole.solve(targets, chosen, weights, self.tolerance, self.max_iterations)
             unfinished += int((~solution.converged).sum())
-            blocks.append(scipy.sparse.csr_array(solution.weights.T.numpy().astype(np.float32)))
+            blocks.append(scipy.sparse.csr_array(solution.weights.numpy().astype(np.float32)))
             lambdas.append(chosen.numpy())
             errors.append(error.numpy())
-            intercepts.append((mean - whole.mean @ solution.weights).numpy())
+            intercepts.append((targets.mean - solution.weights @ whole.mean).numpy())
         if unfinished:
             warnings.warn(
                 f"{unfinished} targets did not converge in {self.max_iterations} iterations: their weights are "
@@ -112,6 +121,12 @@ class Lasso(LinearDatamodel):
         )
         return self
 
+    def split(self, models: int) -> tuple[np.ndarray, np.ndarray]:
+        """The models that the path is fitted on, and those on which lambda is chosen, by their places."""
+        order = np.random.default_rng(self.seed).permutation(models)
+        n_held_out = max(2, round(self.held_out * models))
+        return order[n_held_out:], order[:n_held_out]
+
     def coef(self, targets: np.ndarray | slice) -> np.ndarray:
         dense: np.ndarray = self.weights_[targets].toarray()
         return dense
@@ -121,39 +136,44 @@ class Lasso(LinearDatamodel):
 
         Returns
         -------
-        weights : (n_train, k)
+        weights : (k, n_train)
             At the lambda of the smallest held-out error.
         lambdas, errors : (k,)
         """
-        mean = y.mean(dim=0)
-        right = problem.correlate(y - mean)
-        largest = right.abs().amax(dim=0)
-        variance = (y_test - y_test.mean(dim=0)).square().mean(dim=0)
+        targets = problem.targets(y)
+        y_test = y_test - targets.mean[:, None]
+        variance = y_test.var(dim=1, correction=0)
         variance = torch.where(variance > 0, variance, torch.ones_like(variance))
 
-        def error(columns: Tensor, weights: Tensor) -> Tensor:
-            return (y_test[:, columns] - mean[columns] - test @ weights).square().mean(dim=0) / variance[columns]
+        def error(rows: Tensor, weights: Tensor) -> Tensor:
+            return (y_test[rows] - weights @ test.T).square().mean(dim=1) / variance[rows]
 
-        best = torch.zeros_like(right)
-        active = torch.arange(right.shape[1])
+        best = torch.zeros_like(targets.right)
+        active = torch.arange(len(best))
         best_error = error(active, best)
-        best_lambda = largest.clone()
-        worse = torch.zeros(right.shape[1], dtype=torch.int64)
-        weights = best.clone()
+        best_lambda = targets.largest.clone()
+        worse = torch.zeros(len(best), dtype=torch.int64)
+        fall = self.ratio ** (1 / max(self.lambdas - 1, 1))
+        before = now = Solution(best.clone(), best.clone(), torch.ones_like(active, dtype=torch.bool))
         for step in range(1, self.lambdas):
-            lam = largest[active] * self.ratio ** (step / (self.lambdas - 1))
-            weights = problem.solve(right[:, active], lam, weights, self.path_tolerance, self.max_iterations).weights
-            errors = error(active, weights)
+            remaining = targets[active]
+            lam = remaining.largest * fall**step
+            # Solutions are piecewise linear in lambda, and lambda falls by `fall` times its last fall.
+            weights = now.weights + fall * (now.weights - before.weights)
+            product = now.product + fall * (now.product - before.product)
+            before = now
+            now = problem.solve(remaining, lam, weights, self.path_tolerance, self.max_iterations, product)
+            errors = error(active, now.weights)
             better = errors < best_error[active]
             improved = active[better]
-            best[:, improved], best_error[improved], best_lambda[improved] = (
-                weights[:, better],
+            best[improved], best_error[improved], best_lambda[improved] = (
+                now.weights[better],
                 errors[better],
                 lam[better],
             )
             worse[active] = torch.where(better, 0, worse[active] + 1)
             stay = worse[active] < self.patience
-            active, weights = active[stay], weights[:, stay]
+            active, before, now = active[stay], before[stay], now[stay]
             if not len(active):
                 break
         return best, best_lambda, best_error
@@ -161,10 +181,32 @@ class Lasso(LinearDatamodel):
 
 @dataclass(frozen=True)
 class Solution:
-    """Weights (n_train, k), and which of the k targets fulfil the optimality conditions."""
+    """Weights (k, n_train), their product with the Gram matrix, and which of the k targets have converged."""
 
     weights: Tensor
+    product: Tensor
     converged: Tensor
+
+    def __getitem__(self, rows: Tensor) -> "Solution":
+        return Solution(self.weights[rows], self.product[rows], self.converged[rows])
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the least squares problem knows of the margins: the mean (k,) and variance (k,) of each target's, and
+    ``right``, (k, n_train), the centred margins times the masks over m."""
+
+    mean: Tensor
+    variance: Tensor
+    right: Tensor
+
+    @property
+    def largest(self) -> Tensor:
+        """(k,): the smallest lambda whose solution is zero."""
+        return self.right.abs().amax(dim=1)
+
+    def __getitem__(self, rows: Tensor) -> "Targets":
+        return Targets(self.mean[rows], self.variance[rows], self.right[rows])
 
 
 @dataclass(frozen=True)
@@ -178,89 +220,105 @@ class Problem:
     gram : (n_train, n_train) or None
         masks' masks / m, or None where products with the masks themselves are cheaper.
     mean : (n_train,)
-    lipschitz : float
-        The largest eigenvalue of the Gram matrix.
+    curvature : float
+        Mean diagonal of the Gram matrix.
     """
 
     masks: Tensor
     gram: Tensor | None
     mean: Tensor
-    lipschitz: float
+    curvature: float
 
     @classmethod
     def of(cls, masks: np.ndarray, dtype: torch.dtype) -> "Problem":
         centred_masks, _, mean, _ = centred(masks, np.zeros((len(masks), 1)), dtype)
         m, n = centred_masks.shape
         gram = centred_masks.T @ centred_masks / m if n <= 2 * m else None
-        # The largest eigenvalue, by powers; centring makes the first one stand out little, so add a margin.
-        vector = torch.from_numpy(np.random.default_rng(0).standard_normal(n)).to(dtype)
-        size = 0.0
-        for _ in range(100):
-            vector = centred_masks.T @ (centred_masks @ (vector / vector.norm())) / m
-            size = float(vector.norm())
-        return cls(centred_masks, gram, mean, 1.05 * size)
+        return cls(centred_masks, gram, mean, float((mean * (1 - mean)).mean()))
 
-    def correlate(self, y: Tensor) -> Tensor:
-        """masks' y / m: (n_train, k)"""
-        return self.masks.T @ y / len(self.masks)
+    def targets(self, y: Tensor) -> Targets:
+        """Of (k, m) margins."""
+        variance, mean = torch.var_mean(y, dim=1, correction=0)
+        return Targets(mean, variance, (y - mean[:, None]) @ self.masks / len(self.masks))
 
     def times(self, weights: Tensor) -> Tensor:
-        """The Gram matrix times (n_train, k)."""
+        """(k, n_train) times the Gram matrix."""
         if self.gram is not None:
-            return self.gram @ weights
-        return self.masks.T @ (self.masks @ weights) / len(self.masks)
+            return weights @ self.gram
+        return (weights @ self.masks.T) @ self.masks / len(self.masks)
 
-    def solve(self, right: Tensor, lam: Tensor, start: Tensor, tolerance: float, max_iterations: int) -> Solution:
-        """Accelerated proximal gradient descent (Beck and Teboulle 2009), restarted target by target where the
-        momentum points uphill (O'Donoghue and Candes 2015). Targets that have converged drop out of the products.
+    def solve(
+        self,
+        targets: Targets,
+        lam: Tensor,
+        weights: Tensor,
+        tolerance: float,
+        max_iterations: int,
+        product: Tensor | None = None,
+    ) -> Solution:
+        """Proximal gradient descent with steps as long as the curvature last met allows (Wright et al. 2009).
+
+        With d a target's proximal step at curvature c, and r = d'Gd / d'd the curvature along it, the objective at
+        w + t d, for t of at most 1, is lower than at w by at least t (c - t r / 2) d'd. So t is just below 2 c / r, and
+        c = r the next time: no step goes uphill, each takes one product with the Gram matrix, and few are needed, since
+        r, unlike the Gram matrix's largest eigenvalue, is about the weights that move. (The t of the greatest descent,
+        c / r, needs three times as many: so short a step meets nearly the same curvature again.) Targets that have
+        converged drop out of the products.
 
         Parameters
         ----------
-        right : (n_train, k)
-            From `correlate`.
+        targets : Targets
+            k of them.
         lam : (k,)
-        start : (n_train, k)
+        weights : (k, n_train)
+            To start from.
         tolerance : float
-            Of the optimality conditions, relative to each target's largest entry of ``right``.
+            Of the duality gap, over the variance.
         max_iterations : int
+        product : (k, n_train) or None
+            Of the weights with the Gram matrix, where it is known.
         """
-        result = start.clone()
-        converged = torch.zeros(right.shape[1], dtype=torch.bool)
-        scale = right.abs().amax(dim=0)
-        columns = torch.arange(right.shape[1])
-        weights = point = start
-        momentum = torch.ones_like(lam)
+        product = self.times(weights) if product is None else product
+        final = Solution(weights.clone(), product.clone(), torch.zeros_like(lam, dtype=torch.bool))
+        rows = torch.arange(len(lam))
+        curvature = torch.full_like(lam, self.curvature)
         for iteration in range(max_iterations + 1):
-            if iteration % _CHECK_EVERY == 0:
-                violation = self._violation(weights, right, lam)
-                done = violation <= tolerance * scale
-                result[:, columns] = weights
-                converged[columns[done]] = True
-                if done.all() or iteration == max_iterations:
+            descent = targets.right - product
+            done = duality_gap(targets, lam, weights, descent) <= tolerance * targets.variance
+            if done.any() or iteration == max_iterations:
+                final.weights[rows], final.product[rows], final.converged[rows] = weights, product, done
+                rest = ~done
+                if iteration == max_iterations or not rest.any():
                     break
-                if done.any():
-                    rest = ~done
-                    columns, weights, point, right = (
-                        columns[rest],
-                        weights[:, rest],
-                        point[:, rest],
-                        right[:, rest],
-                    )
-                    lam, scale, momentum = lam[rest], scale[rest], momentum[rest]
-            moved = point - (self.times(point) - right) / self.lipschitz
-            threshold = lam / self.lipschitz
-            following = torch.nn.functional.relu(moved - threshold) - torch.nn.functional.relu(-moved - threshold)
-            step = following - weights
-            uphill = ((point - following) * step).sum(dim=0) > 0
-            momentum = torch.where(uphill, 1.0, momentum)
-            larger = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
-            point = torch.addcmul(following, step, (momentum - 1) / larger)
-            momentum, weights = larger, following
-        return Solution(result, converged)
+                rows, targets, lam, curvature = rows[rest], targets[rest], lam[rest], curvature[rest]
+                weights, product, descent = weights[rest], product[rest], descent[rest]
+            moved = torch.addcdiv(weights, descent, curvature[:, None])
+            threshold = (lam / curvature)[:, None]
+            step = moved - moved.clamp(-threshold, threshold) - weights
+            change = self.times(step)
+            along = (step * change).sum(dim=1) / step.square().sum(dim=1)
+            share = (_RELAXATION * curvature / along).clamp(max=1.0)[:, None]
+            weights, product = torch.addcmul(weights, step, share), torch.addcmul(product, change, share)
+            curvature = along.clamp(min=_LEAST_CURVATURE * self.curvature)
+        return final
 
-    def _violation(self, weights: Tensor, right: Tensor, lam: Tensor) -> Tensor:
-        """(k,): the largest distance of zero from the subdifferential."""
-        gradient = self.times(weights) - right
-        at_zero = (gradient.abs() - lam).clamp_(min=0)
-        elsewhere = (gradient + lam * weights.sign()).abs()
-        return torch.where(weights == 0, at_zero, elsewhere).amax(dim=0)
+
+def duality_gap(targets: Targets, lam: Tensor, weights: Tensor, descent: Tensor) -> Tensor:
+    """(k,): how far the objective is above its minimum at most.
+
+    The residual, shrunk until no entry of masks' residual / m exceeds lambda, is a point of the dual problem.
+
+    Parameters
+    ----------
+    targets : Targets
+    lam : (k,)
+    weights : (k, n_train)
+    descent : (k, n_train)
+        masks' residual / m.
+    """
+    left = targets.variance - (weights * targets.right).sum(dim=1)  # residual'y / m
+    residual = left - (weights * descent).sum(dim=1)  # residual'residual / m
+    shrink = (lam / descent.abs().amax(dim=1).clamp(min=torch.finfo(lam.dtype).tiny)).clamp(max=1.0)
+    primal = residual / 2 + lam * weights.abs().sum(dim=1)
+    dual = shrink * left - shrink.square() * residual / 2
+    return primal - dual

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -43,7 +44,14 @@ SORTS = {
     "class explains most first": ("between_classes", False),
 }
 SEEDS = ("fresh", "common")
-ESTIMATORS = ("prior-informed", "lasso", "ridge", "difference-in-means")
+ESTIMATOR_SETTINGS: dict[str, dict[str, Any]] = {  # those that the sidebar offers, and their defaults
+    "prior-informed": {"choose": "overall"},
+    "lasso": {"lambdas": 50, "ratio": 0.01},
+    "ridge": {"choose": "overall", "penalties": None},
+    "difference-in-means": {},
+}
+ESTIMATORS = tuple(ESTIMATOR_SETTINGS)
+PENALTY_CHOICES = {"overall": "one for all", "target": "one for each"}
 
 
 @dataclass(frozen=True)
@@ -492,13 +500,18 @@ def meaning(manifest: dict[str, Any]) -> str:
 def run_arguments(config: dict[str, Any], **changes: Any) -> list[str]:
     """The command that makes a result of a manifest's config, with some of its settings changed.
 
-    ``changes`` may name anything of the config, of its outcomes or of its subsets.
+    ``changes`` may name anything of the config, of its outcomes or of its subsets. Another estimator leaves the
+    settings of the config's own behind.
     """
     outcomes = config["outcomes"]
+    if changes.get("estimator", config["estimator"]) != config["estimator"]:
+        changes = {"settings": {}, **changes}
     settings = {**outcomes["subsets"], **outcomes, **config, **changes}
     arguments = ["datamodels", "run", str(settings["dataset"])]
     for name in ("models", "held_out", "alpha", "seed", "seeds", "estimator", "prior_models", "k", "reverse_k"):
         arguments += [f"--{name.replace('_', '-')}", str(settings[name])]
+    for name, value in settings.get("settings", {}).items():
+        arguments += ["--estimator-setting", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     learner = dict(outcomes["learner"])
     arguments += ["--learner", str(learner.pop("name"))]
     for name, value in learner.items():

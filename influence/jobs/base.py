@@ -5,6 +5,12 @@ import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import numpy as np
+import pyarrow as pa
+
+from influence import results
+from influence.tracin.scores import TopK
+
 Report = Callable[[float, str], None]
 """Called with the share of the whole job that is done, from 0 to 1, and what is being done."""
 
@@ -50,3 +56,38 @@ def circumstances(seconds: float) -> dict[str, object]:
         "seconds": round(seconds, 1),
         "versions": versions,
     }
+
+
+def ranked(columns: tuple[str, str], names: np.ndarray, others: np.ndarray, tops: list[TopK]) -> pa.Table:
+    """One row a (name, rank), sorted by both: rank 1, 2, ... most positive, -1, -2, ... most negative.
+
+    Parameters
+    ----------
+    columns : (str, str)
+        What names and others are called.
+    names : (n,) int
+    others : (n_others,) int
+        What the places in ``tops`` stand for.
+    tops : list of TopK
+        Of the n names, in blocks.
+    """
+    positive, positive_scores, negative, negative_scores = (
+        np.concatenate([np.asarray(top[part]) for top in tops]) for part in range(4)
+    )
+    k = positive.shape[1]
+    ranks = np.concatenate([np.arange(-k, 0), np.arange(1, k + 1)])
+    return pa.table(
+        {
+            columns[0]: np.repeat(names, 2 * k),
+            columns[1]: others[np.concatenate([negative[:, ::-1], positive], axis=1).ravel()],
+            "rank": np.tile(ranks, len(names)).astype(np.int16),
+            "score": np.concatenate([negative_scores[:, ::-1], positive_scores], axis=1).ravel().astype(np.float32),
+        }
+    )
+
+
+def percentiles_of(rising: np.ndarray) -> np.ndarray:
+    """Of sorted rows, (n, n_train) -> (n, 101) float32, by nearest rank: percentile 0 and 100 are the extremes."""
+    places = np.round(results.PERCENTILES / 100 * (rising.shape[1] - 1)).astype(int)
+    chosen: np.ndarray = rising[:, places].astype(np.float32)
+    return chosen

@@ -16,9 +16,8 @@ import pyarrow as pa
 import torch
 
 from influence import datasets, results
-from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
+from influence.datamodels import registry
 from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
-from influence.datamodels.lasso import Lasso
 from influence.datamodels.linear import LinearDatamodel
 from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, missing, read
 from influence.datamodels.priors import tangent_prior
@@ -26,7 +25,7 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evaluation.lds import LEAST_MODELS as LEAST_HELD_OUT
 from influence.evaluation.lds import Lds, Quality, noise_ceiling, quality, random_baseline
-from influence.jobs.base import Report, Stages, circumstances, silent
+from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, silent
 from influence.text import duration
 from influence.tracin.scores import TopK, check_k, strongest
 
@@ -69,6 +68,8 @@ class DatamodelsConfig:
         Whether the held-out subsets are trained a second time, which tells how much of a margin is chance.
     k, reverse_k : int
         Training examples kept for each target, and targets for each training example, either way.
+    settings : dict
+        Of the estimator, as JSON can hold them: those that its constructor takes. What is left out has its default.
     """
 
     outcomes: OutcomeConfig = field(default_factory=OutcomeConfig)
@@ -79,10 +80,10 @@ class DatamodelsConfig:
     ceiling: bool = True
     k: int = 50
     reverse_k: int = 20
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.estimator not in ESTIMATORS:
-            raise InfluenceError(f"estimator is {self.estimator!r}, but must be one of {', '.join(ESTIMATORS)}.")
+        registry.check(self.estimator, self.settings)
         least = LEAST_FOR_LASSO if self.estimator == "lasso" else 2
         for name, smallest, why in (
             ("models", least, f"which {self.estimator} needs to be fitted"),
@@ -113,6 +114,21 @@ def default_store(config: OutcomeConfig) -> str:
     return str(results.results_home() / ".outcomes" / f"{config.dataset}-{config.digest[:16]}")
 
 
+@contextmanager
+def _explain_memory() -> Iterator[None]:
+    """Turn "out of memory", in numpy's words or torch's, into an `InfluenceError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise InfluenceError(
+            "This does not fit into memory: no result was written, and the models that were trained are kept in the "
+            "store. Use fewer models, another estimator or a smaller part of the data set."
+        ) from error
+
+
+@_explain_memory()
 def datamodels(
     config: DatamodelsConfig,
     out: Path,
@@ -146,7 +162,7 @@ def datamodels(
     datasets.check_name(config.outcomes.dataset)
     dataset = config.outcomes.load()
     check_k(config.k, len(dataset.train))
-    with results.writing(out, replace) as folder, _explain_memory():
+    with results.writing(out, replace) as folder:
         work = _Work(config, store, dataset, report)
         work.collect(backend, train)
         held_out = read(store, range(config.held_out))
@@ -193,6 +209,7 @@ class Estimate:
         )
 
 
+@_explain_memory()
 def measure(config: DatamodelsConfig, store: str | None = None, report: Report = silent) -> Estimate:
     """Train the first of the models that a run lacks (as many as are trained together), keep them, and time them.
 
@@ -220,20 +237,6 @@ def measure(config: DatamodelsConfig, store: str | None = None, report: Report =
 
 class _Enough(Exception):
     """As many models are finished as were wanted; the argument is their number."""
-
-
-@contextmanager
-def _explain_memory() -> Iterator[None]:
-    """Turn "out of memory", in numpy's words or torch's, into an `InfluenceError`."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        raise InfluenceError(
-            "This does not fit into memory: no result was written, and the models that were trained are kept in the "
-            "store. Use fewer models, another estimator or a smaller part of the data set."
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -300,16 +303,11 @@ class _Work:
     def fit(self, outcomes: Outcomes) -> LinearDatamodel:
         config, progress = self.config, self.stages["fitting"]
         progress(0.0)
+        prior = None
         if config.estimator == "prior-informed":
             prior = tangent_prior(config.outcomes, config.prior_models, first=config.held_out)
             progress(0.3)
-            return PriorInformed(prior).fit(outcomes.masks, outcomes.margins)
-        plain: dict[str, type[LinearDatamodel]] = {
-            "lasso": Lasso,
-            "ridge": Ridge,
-            "difference-in-means": DifferenceInMeans,
-        }
-        return plain[config.estimator]().fit(outcomes.masks, outcomes.margins)
+        return registry.make(config.estimator, config.settings, prior).fit(outcomes.masks, outcomes.margins)
 
     def judge(self, model: LinearDatamodel, held_out: Outcomes) -> _Judged:
         progress = self.stages["judging"]
@@ -389,8 +387,7 @@ def _explain(
         between.append(between_classes(weights, dataset.train.labels))
         reverse.add(weights, start)
         rising = np.sort(weights, axis=1)
-        places = np.round(results.PERCENTILES / 100 * (n_train - 1)).astype(int)
-        percentiles.append(rising[:, places])
+        percentiles.append(percentiles_of(rising))
         totals.append(weights.sum(axis=1, dtype=np.float64))
         spreads.append(weights.std(axis=1, dtype=np.float64))
         everything = totals[-1] + model.intercept_[block]
@@ -571,23 +568,6 @@ def _tables(
     }
 
 
-def ranked(columns: tuple[str, str], names: np.ndarray, others: np.ndarray, tops: list[TopK]) -> pa.Table:
-    """One row a (name, rank), sorted by both: rank 1, 2, ... most positive, -1, -2, ... most negative."""
-    positive, positive_scores, negative, negative_scores = (
-        np.concatenate([np.asarray(top[part]) for top in tops]) for part in range(4)
-    )
-    k = positive.shape[1]
-    ranks = np.concatenate([np.arange(-k, 0), np.arange(1, k + 1)])
-    return pa.table(
-        {
-            columns[0]: np.repeat(names, 2 * k),
-            columns[1]: others[np.concatenate([negative[:, ::-1], positive], axis=1).ravel()],
-            "rank": np.tile(ranks, len(names)).astype(np.int16),
-            "score": np.concatenate([negative_scores[:, ::-1], positive_scores], axis=1).ravel().astype(np.float32),
-        }
-    )
-
-
 def _describe(
     config: DatamodelsConfig,
     dataset: Dataset,
@@ -612,6 +592,7 @@ def _describe(
         "title": f"datamodels by {TITLES[config.estimator]}",
         "learner": f"{learner.name} ({settings})",
         "config": config.as_dict(),
+        "estimator_settings": registry.settings(config.estimator) | config.settings,
         "classes": list(datasets.classes(dataset.name)),
         "k": config.k,
         "reverse_k": min(config.reverse_k, len(dataset.test)),

@@ -12,7 +12,7 @@ import pyarrow as pa
 from influence import datasets, results
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
-from influence.jobs.base import Report, Stages, circumstances, silent
+from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, silent
 from influence.learners import regression
 from influence.learners.checkpoints import save_folder
 from influence.learners.regression import RegressionConfig
@@ -103,17 +103,17 @@ def _score(
     train = Examples(data.train_inputs, data.train_labels)
     targets = Examples(data.test_inputs, data.test_labels)
     group = scorer.group(train, Examples(*(part[eleven] for part in targets)))[None]
-    tops, percentiles = [strongest(group, config.k)], [_percentiles(group.numpy())]
+    tops, percentiles = [strongest(group, config.k)], [percentiles_of(np.sort(group.numpy(), axis=1))]
     for _, block in scorer.blocks(train, targets, stages["scoring every pair"]):
         tops.append(strongest(block, config.k))
-        percentiles.append(_percentiles(block.numpy()))
+        percentiles.append(percentiles_of(np.sort(block.numpy(), axis=1)))
     self_influence = scorer.self_influence(train, stages["self-influence"]).numpy()
     return _Scored(tops, np.concatenate(percentiles), self_influence)
 
 
 def _tables(dataset: Dataset, trained: regression.Trained, scored: _Scored, eleven: np.ndarray) -> dict[str, pa.Table]:
     target_ids = np.concatenate([[PALO_ALTO], dataset.test.index]).astype(np.int32)
-    influences = _influence_table(target_ids, dataset.train.index, scored.tops)
+    influences = ranked(("target", "train"), target_ids, dataset.train.index, scored.tops)
     named_train = _named_train(influences, dataset, eleven, scored.self_influence)
     named_test = np.isin(np.arange(len(dataset.test)), eleven)
     return {
@@ -171,29 +171,6 @@ def _cost(config: TracInConfig, dataset: Dataset) -> dict[str, float]:
         "scoring every pair": checkpoints * n * (4 * weights + 2 * widths * len(dataset.test)),
         "self-influence": checkpoints * n * 4 * weights,
     }
-
-
-def _percentiles(scores: np.ndarray) -> np.ndarray:
-    """(n_targets, n_train) -> (n_targets, 101) float32, by nearest rank: percentile 0 and 100 are the extremes."""
-    ranks = np.round(results.PERCENTILES / 100 * (scores.shape[1] - 1)).astype(int)
-    return np.sort(scores, axis=1)[:, ranks].astype(np.float32)
-
-
-def _influence_table(target_ids: np.ndarray, train_ids: np.ndarray, tops: list[TopK]) -> pa.Table:
-    """One row a (target, rank), sorted by both."""
-    proponents, proponent_scores, opponents, opponent_scores = (
-        np.concatenate([np.asarray(top[part]) for top in tops]) for part in range(4)
-    )
-    k = proponents.shape[1]
-    ranks = np.concatenate([np.arange(-1, -k - 1, -1)[::-1], np.arange(1, k + 1)])
-    return pa.table(
-        {
-            "target": np.repeat(target_ids, 2 * k),
-            "train": train_ids[np.concatenate([opponents[:, ::-1], proponents], axis=1).ravel()],
-            "rank": np.tile(ranks, len(target_ids)).astype(np.int16),
-            "score": np.concatenate([opponent_scores[:, ::-1], proponent_scores], axis=1).ravel().astype(np.float32),
-        }
-    )
 
 
 def _named_train(influences: pa.Table, dataset: Dataset, eleven: np.ndarray, self_influence: np.ndarray) -> np.ndarray:

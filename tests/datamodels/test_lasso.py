@@ -1,16 +1,18 @@
 """The batched LASSO against scikit-learn's, and its path against the same path walked with scikit-learn."""
 
+import warnings
+
 import numpy as np
 import pytest
 import sklearn.linear_model
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from influence.datamodels.lasso import Lasso, Problem
+from influence.datamodels.lasso import Lasso, Problem, duality_gap
 from influence.errors import InfluenceError
 from tests.datamodels.test_estimators import problem
 
-EXACT = {"tolerance": 1e-9, "path_tolerance": 1e-9, "max_iterations": 20_000, "dtype": torch.float64}
+EXACT = {"tolerance": 1e-12, "path_tolerance": 1e-12, "max_iterations": 20_000, "dtype": torch.float64}
 
 
 def objective(masks, y, weights, intercept, lam):
@@ -29,15 +31,14 @@ def test_solutions_are_scikit_learns(m, n, share):
     masks, margins = sparse_problem(0, m, n)
     shared = Problem.of(masks, torch.float64)
     assert (shared.gram is None) == (n > 2 * m)
-    y = torch.from_numpy(margins - margins.mean(axis=0))
-    right = shared.correlate(y)
-    lam = share * right.abs().amax(dim=0)
-    solution = shared.solve(right, lam, torch.zeros_like(right), 1e-9, 50_000)
+    targets = shared.targets(torch.from_numpy(margins.T))
+    lam = share * targets.largest
+    solution = shared.solve(targets, lam, torch.zeros_like(targets.right), 1e-12, 50_000)
     assert solution.converged.all()
     for t in range(6):
         reference = sklearn.linear_model.Lasso(alpha=float(lam[t]), tol=1e-12, max_iter=100_000)
         reference.fit(masks, margins[:, t])
-        weights = solution.weights[:, t].numpy()
+        weights = solution.weights[t].numpy()
         intercept = margins[:, t].mean() - masks.mean(axis=0) @ weights
         ours = objective(masks, margins[:, t], weights, intercept, float(lam[t]))
         theirs = objective(masks, margins[:, t], reference.coef_, reference.intercept_, float(lam[t]))
@@ -45,12 +46,28 @@ def test_solutions_are_scikit_learns(m, n, share):
         np.testing.assert_allclose(weights, reference.coef_, atol=1e-4)
 
 
+@pytest.mark.parametrize("sweeps", [1, 3, 1000])
+def test_the_duality_gap_is_scikit_learns(sweeps):
+    masks, margins = sparse_problem(0, 80, 30)
+    shared = Problem.of(masks, torch.float64)
+    targets = shared.targets(torch.from_numpy(margins.T))
+    lam = 0.05 * targets.largest
+    references = [sklearn.linear_model.Lasso(alpha=float(each), tol=1e-4, max_iter=sweeps) for each in lam]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for t, reference in enumerate(references):
+            reference.fit(masks, margins[:, t])
+    weights = torch.from_numpy(np.stack([reference.coef_ for reference in references]))
+    gap = duality_gap(targets, lam, weights, targets.right - shared.times(weights))
+    np.testing.assert_allclose(gap, [reference.dual_gap_ for reference in references], rtol=1e-6)
+
+
 def test_the_path_is_the_one_walked_with_scikit_learn():
     masks, margins = sparse_problem(1, 80, 30)
     settings = {"lambdas": 12, "ratio": 0.01, "held_out": 0.25, "patience": 12, "seed": 5}
     model = Lasso(**settings, **EXACT).fit(masks, margins)
-    order = np.random.default_rng(5).permutation(80)
-    held_out, fitted = order[:20], order[20:]
+    fitted, held_out = model.split(80)
+    assert (len(fitted), len(held_out), len({*fitted, *held_out})) == (60, 20, 80)
     a = masks[fitted] - masks[fitted].mean(axis=0)
     for t in range(6):
         y = margins[fitted, t]

@@ -15,6 +15,7 @@ from influence.errors import InfluenceError
 from influence.explorer import image_charts
 from influence.explorer.images import (
     ALL,
+    ESTIMATOR_SETTINGS,
     ESTIMATORS,
     QUALITIES,
     SEEDS,
@@ -49,6 +50,22 @@ def test_what_ships(shipped: Result) -> None:
     assert len(shipped.train) == 1437
     assert shipped.manifest["k"] == 50
     assert sum(path.stat().st_size for path in shipped.path.rglob("*")) < 5e6
+
+
+def test_the_papers_estimator_ships_too(shipped: Result) -> None:
+    """Fitted to the same outcomes, and judged on the same models."""
+    folder = results.precomputed_home() / "digits" / "datamodels-lasso"
+    lasso = results.read(folder, "shipped-lasso")
+    assert [e.name for e in results.catalogue("digits", "datamodels")[0]] == ["shipped", "shipped-lasso"]
+    config = lasso.manifest["config"]
+    assert config["estimator"] == "lasso"
+    assert config["outcomes"] == shipped.manifest["config"]["outcomes"]
+    np.testing.assert_allclose(lasso.targets["margin"], shipped.targets["margin"], atol=0.01)
+    quality = lasso.manifest["quality"]
+    assert (quality["fitted"], quality["held_out"]) == (5000, 512)
+    assert quality["lds"]["low"] > 0.5
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+    assert Images(lasso, datasets.load("digits")).pick(21, 50).positive["score"].min() >= 0
 
 
 def test_filters_and_their_counts(images: Images) -> None:
@@ -211,9 +228,12 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
 ) -> None:
     """The arguments go through the command line, and come out as the config."""
     from influence import jobs
+    from influence.datamodels import registry
 
     job = importlib.import_module("influence.jobs.datamodels")
     assert ESTIMATORS == job.ESTIMATORS
+    for name, offered in ESTIMATOR_SETTINGS.items():
+        assert offered.items() <= registry.settings(name).items()
     assert set(SEEDS) == set(job.PROTOCOLS)
     seen = []
     monkeypatch.setattr(jobs, "datamodels", lambda config, out, *_: seen.append(config) or out)
@@ -224,12 +244,18 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
         run_arguments(config, models=6000),
         run_arguments(config, alpha=0.3, seed=5, seeds="common", estimator="lasso", held_out=100),
         run_arguments(part, ceiling=False),
+        run_arguments(config, estimator="ridge", settings={"choose": "target", "penalties": [0.5]}),
+        run_arguments({**config, "estimator": "lasso", "settings": {"lambdas": 9}}, models=6000),
+        run_arguments({**config, "estimator": "lasso", "settings": {"lambdas": 9}}, estimator="ridge"),
     ):
         monkeypatch.setattr(sys, "argv", ["influence", *arguments, "--out", "x"])
         with pytest.raises(SystemExit):
             cli.main()
-    same, more, other, little = seen
-    assert same.as_dict() == config
+    same, more, other, little, chosen, grown, left_behind = seen
+    assert same == job.DatamodelsConfig.from_dict(config)
+    assert chosen == replace(same, estimator="ridge", settings={"choose": "target", "penalties": [0.5]})
+    assert grown == replace(more, estimator="lasso", settings={"lambdas": 9})
+    assert left_behind == replace(same, estimator="ridge")
     assert more == replace(same, models=6000)
     assert more.outcomes.digest == same.outcomes.digest  # so it continues the same store
     subsets = other.outcomes.subsets

@@ -127,6 +127,17 @@ def test_a_link_holds_every_choice() -> None:
     assert "Training image 0" in texts(images_page(train="0"))
 
 
+def test_a_link_to_another_shipped_result() -> None:
+    app = images_page(result="shipped-lasso", image=str(OTHER))
+    assert not app.exception
+    assert warnings(app) == ""
+    assert app.selectbox(key="result").options[:2] == ["shipped", "shipped-lasso"]
+    assert "· lasso ·" in texts(app)
+    assert f"Test image {OTHER}" in texts(app)
+    assert field(app, "Estimator").value == "lasso"
+    assert not [button for button in app.button if button.label == "Rename"]
+
+
 @pytest.mark.parametrize(
     ("link", "message"),
     [
@@ -208,4 +219,60 @@ def test_a_run_asks_for_what_the_form_says(monkeypatch: pytest.MonkeyPatch) -> N
     first, second = started
     assert first[:5] == ["datamodels", "run", "digits", "--models", "1000"]
     assert second[:5] == ["datamodels", "run", "digits", "--models", "6000"]
+    first.remove("--estimator-setting")
+    first.remove("choose=overall")  # the form says what the result leaves to the default
     assert first[5:] == second[5:]
+
+
+def field(app: AppTest, label: str):  # type: ignore[no-untyped-def]
+    (found,) = (each for each in (*app.number_input, *app.selectbox) if each.label == label)
+    return found
+
+
+def test_each_estimator_has_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    from influence.explorer import panel
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(panel, "start", lambda arguments, name: started.append(arguments))
+    own = {"Lambdas", "Ratio", "Penalty", "Fixed penalty", "Prior models"}
+    app = images_page()
+
+    def start(estimator: str, **values: object) -> tuple[set[str], set[str]]:
+        """The widgets that are there, and what the run is told of the estimator."""
+        field(app, "Estimator").set_value(estimator).run()
+        shown = own & {each.label for each in (*app.number_input, *app.selectbox)}
+        for label, value in values.items():
+            field(app, label.replace("_", " ")).set_value(value)
+        next(button for button in app.button if button.label == "Start run").click().run()
+        assert not app.exception
+        last = started[-1]
+        assert last[last.index("--estimator") + 1] == estimator
+        return shown, {last[place + 1] for place, each in enumerate(last) if each == "--estimator-setting"}
+
+    assert start("lasso", Lambdas=30) == ({"Lambdas", "Ratio"}, {"lambdas=30", "ratio=0.01"})
+    assert start("ridge") == ({"Penalty", "Fixed penalty"}, {"choose=overall"})
+    assert start("ridge", Penalty="target", Fixed_penalty=0.5)[1] == {"choose=target", "penalties=[0.5]"}
+    assert start("difference-in-means") == (set(), set())
+    assert start("prior-informed", Prior_models=3) == ({"Penalty", "Prior models"}, {"choose=overall"})
+    assert started[-1][started[-1].index("--prior-models") + 1] == "3"
+
+
+def test_the_settings_of_a_result_are_where_its_form_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from influence.explorer import panel
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(panel, "start", lambda arguments, name: started.append(arguments))
+    path = own_result("mine") / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["config"] |= {"estimator": "ridge", "settings": {"penalties": [0.25]}}
+    path.write_text(json.dumps(manifest))
+    app = images_page(result="mine")
+    assert field(app, "Estimator").value == "ridge"
+    assert field(app, "Fixed penalty").value == 0.25
+    for label in ("Start run", "Add 1,000 more to this result"):
+        next(button for button in app.button if button.label == label).click().run()
+    assert "penalties=[0.25]" in started[0]
+    assert "penalties=[0.25]" in started[1]
+    field(app, "Fixed penalty").set_value(0.0)
+    next(button for button in app.button if button.label == "Start run").click().run()
+    assert "penalties=null" in started[2]
