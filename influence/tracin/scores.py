@@ -64,7 +64,7 @@ class TracInCP:
         An approximation: random projection of every layer's factors.
     memory : int
         Bytes that a block of targets may take, for its scores and its factors at one checkpoint; passes over a few
-        hundred examples, of some 256 MB, come on top. It sets how many blocks there are, never the result.
+        hundred examples, of some 400 MB, come on top. It sets how many blocks there are, never the result.
 
     Raises
     ------
@@ -127,7 +127,7 @@ class TracInCP:
         n_blocks = max(-(-n_targets // size), 1)
         size = max(-(-n_targets // n_blocks), 1)  # blocks of about one size
 
-        train_rows = _rows(_TRAIN_ROWS, probe.factor_bytes)
+        train_rows = _rows(_TRAIN_ROWS, _TRAIN_BYTES, probe.factor_bytes)
         done, total = 0, n_blocks * len(self.checkpoints) * max(-(-n_train // train_rows), 1)
         for start in range(0, max(n_targets, 1), size):
             rows = slice(start, min(start + size, n_targets))
@@ -190,7 +190,9 @@ class TracInCP:
         like = factors[0][0]
         factor_bytes = sum(math.prod(factor.shape[1:]) for layer in factors for factor in layer) * like.element_size()
         return _Probe(
-            like, factor_bytes, _rows(_PASS_ROWS, factor_bytes + self._extract.pass_bytes // max(len(inputs), 1))
+            like,
+            factor_bytes,
+            _rows(_PASS_ROWS, _PASS_BYTES, factor_bytes + self._extract.pass_bytes // max(len(inputs), 1)),
         )
 
     def _factors(self, examples: Examples, rows: slice, pass_rows: int) -> Factors:
@@ -220,7 +222,8 @@ class TracInCP:
 _TRAIN_ROWS = 512  # training examples whose factors are held at a time
 _TARGET_ROWS = 512  # rows of one tile of the score matrix: 512 x 512 floats stay in the processor's cache
 _PASS_ROWS = 2048  # examples a pass elsewhere
-_PASS_BYTES = 2**28  # and no more of either than this holds
+_TRAIN_BYTES = 2**28  # and no more of the former than this holds,
+_PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
 _PROBE_ROWS = 32
 _LARGEST_K = 2**15 - 1
 
@@ -299,9 +302,9 @@ def strongest(scores: Tensor, k: int) -> TopK:
     return TopK(*parts)
 
 
-def _rows(most: int, each: int) -> int:
+def _rows(most: int, memory: int, each: int) -> int:
     """How many examples of so many bytes each go together."""
-    return max(min(most, _PASS_BYTES // max(each, 1)), 1)
+    return max(min(most, memory // max(each, 1)), 1)
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:
