@@ -69,7 +69,7 @@ def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Repor
     if config.dataset != california_housing.NAME:
         datasets.check_name(config.dataset)
         raise InfluenceError(
-            f"TracIn runs on {california_housing.NAME}; for {config.dataset} there is no learner with checkpoints."
+            f"This is the TracIn of {california_housing.NAME}; for {config.dataset} use `jobs.tracin_images`."
         )
     started = time.monotonic()
     dataset = datasets.load(config.dataset)
@@ -103,10 +103,10 @@ def _score(
     train = Examples(data.train_inputs, data.train_labels)
     targets = Examples(data.test_inputs, data.test_labels)
     group = scorer.group(train, Examples(*(part[eleven] for part in targets)))[None]
-    tops, percentiles = [strongest(group, config.k)], [_percentiles(group.numpy())]
+    tops, percentiles = [strongest(group, config.k)], [nearest_percentiles(group.numpy())]
     for _, block in scorer.blocks(train, targets, stages["scoring every pair"]):
         tops.append(strongest(block, config.k))
-        percentiles.append(_percentiles(block.numpy()))
+        percentiles.append(nearest_percentiles(block.numpy()))
     self_influence = scorer.self_influence(train, stages["self-influence"]).numpy()
     return _Scored(tops, np.concatenate(percentiles), self_influence)
 
@@ -173,7 +173,7 @@ def _cost(config: TracInConfig, dataset: Dataset) -> dict[str, float]:
     }
 
 
-def _percentiles(scores: np.ndarray) -> np.ndarray:
+def nearest_percentiles(scores: np.ndarray) -> np.ndarray:
     """(n_targets, n_train) -> (n_targets, 101) float32, by nearest rank: percentile 0 and 100 are the extremes."""
     ranks = np.round(results.PERCENTILES / 100 * (scores.shape[1] - 1)).astype(int)
     return np.sort(scores, axis=1)[:, ranks].astype(np.float32)
