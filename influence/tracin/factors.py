@@ -167,6 +167,7 @@ class FactorExtractor:
         if of_activations is None and of_deltas is None:
             return part
         outer = part.outer()
+        self.pass_bytes += outer.activation.nbytes
         return Outer(_multiply(of_activations, outer.activation), _multiply(of_deltas, outer.delta))
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list["_Call"]]:

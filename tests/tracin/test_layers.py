@@ -269,7 +269,8 @@ def test_passes_and_blocks_of_any_size_give_the_same_scores(network, monkeypatch
         torch.testing.assert_close(cut.group(train, targets), group, rtol=1e-9, atol=1e-12)
 
 
-def test_a_pass_takes_as_many_examples_as_its_bytes_allow(monkeypatch):
+@pytest.mark.parametrize("projection", [None, Projection(3)])
+def test_a_pass_takes_as_many_examples_as_its_bytes_allow(projection, monkeypatch):
     model = NETWORKS["residual"]().double()
     passes: list[tuple[int, int]] = []
     original = FactorExtractor._gradients
@@ -281,7 +282,7 @@ def test_a_pass_takes_as_many_examples_as_its_bytes_allow(monkeypatch):
     monkeypatch.setattr(FactorExtractor, "_gradients", counted)
     monkeypatch.setattr(scores_module, "_PASS_BYTES", 500_000)
     monkeypatch.setattr(scores_module, "_PROBE_ROWS", 2)
-    scorer = TracInCP(model, checkpoints_of(model, [0.1]), cross_entropy)
+    scorer = TracInCP(model, checkpoints_of(model, [0.1]), cross_entropy, projection=projection)
     for score in (lambda: scorer.scores(images(50), images(30)), lambda: scorer.self_influence(images(50))):
         passes.clear()
         score()
