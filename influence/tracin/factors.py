@@ -58,8 +58,9 @@ class FactorExtractor:
     ----------
     model : nn.Module
         Its trainable parameters must sit in `nn.Linear`, `nn.Conv2d`, `nn.BatchNorm1d` or `nn.BatchNorm2d` layers, each
-        used once in a forward pass, on (n, n_in) inputs if linear. It is put in evaluation mode, so batch normalisation
-        works with its running statistics; hooks are added while a batch passes, and removed.
+        used once in a forward pass, on (n, n_in) or (n, positions, n_in) inputs if linear. It is put in evaluation
+        mode, so batch normalisation works with its running statistics; hooks are added while a batch passes, and
+        removed.
     loss : callable
         (outputs, labels) -> (n,): one number an example, which depends on that example alone.
     layers : "all" or "last"

@@ -3,7 +3,7 @@
 =============  =====================================  ===========  ==================
 layer          activation at a position               positions    groups
 =============  =====================================  ===========  ==================
-Linear         its input                              one          one
+Linear         its input                              one, or many one
 Conv2d         the patch that the kernel covers       every pixel  the convolution's
 BatchNorm      the input, normalised, of one channel  every pixel  every channel
 =============  =====================================  ===========  ==================
@@ -94,22 +94,24 @@ class Outer(Gradients):
 
 
 class _Linear(Gradients):
-    groups = positions = 1
+    groups = 1
 
     def __init__(self, layer: nn.Linear, inputs: Tensor, delta: Tensor) -> None:
-        self.inputs, self.delta = inputs, delta
+        self.positions = math.prod(inputs.shape[1:-1])
+        self.inputs = inputs.reshape(len(inputs), self.positions, layer.in_features)
+        self.delta = delta.reshape(len(inputs), self.positions, layer.out_features)
         self.has_bias = _trains(layer, "bias")
         self.n_in, self.n_out = layer.in_features + self.has_bias, layer.out_features
 
     def formed(self) -> list[Tensor]:
-        weights = (self.delta[:, :, None] * self.inputs[:, None, :]).flatten(1)
-        return [weights, self.delta] if self.has_bias else [weights]
+        weights = (self.delta.mT @ self.inputs).flatten(1)
+        return [weights, self.delta.sum(1)] if self.has_bias else [weights]
 
     def outer(self) -> Outer:
         activation = self.inputs
         if self.has_bias:
-            activation = torch.cat([activation, activation.new_ones(len(activation), 1)], dim=1)
-        return Outer(activation[:, None, :, None], self.delta[:, None, :, None])
+            activation = torch.cat([activation, torch.ones_like(activation[:, :, :1])], dim=2)
+        return Outer(activation.mT[:, None], self.delta.mT[:, None])
 
 
 class _BiasAlone(Gradients):
@@ -209,7 +211,7 @@ def _over_positions(values: Tensor) -> Tensor:
 def gradients(layer: nn.Module, inputs: Tensor, delta: Tensor) -> Gradients:
     """The gradients of a layer that got these inputs, and whose outputs have these deltas."""
     if not _trains(layer, "weight"):
-        return _BiasAlone(delta)
+        return _BiasAlone(delta.movedim(-1, 1) if isinstance(layer, nn.Linear) else delta)
     made: Gradients = _KINDS[type(layer)].gradients(layer, inputs, delta)
     return made
 
@@ -277,7 +279,7 @@ class _Kind(NamedTuple):
 
 # A subclass may compute something else, so types are compared as they are.
 _KINDS: dict[type[nn.Module], _Kind] = {
-    nn.Linear: _Kind(_Linear, (2,), "(examples, features)"),
+    nn.Linear: _Kind(_Linear, (2, 3), "(examples, features) or (examples, positions, features)"),
     nn.Conv2d: _Kind(_Convolution, (4,), "(examples, channels, height, width)"),
     nn.BatchNorm1d: _Kind(_BatchNorm, (2, 3), "(examples, channels) or (examples, channels, length)"),
     nn.BatchNorm2d: _Kind(_BatchNorm, (4,), "(examples, channels, height, width)"),

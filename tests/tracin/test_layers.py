@@ -126,6 +126,15 @@ NETWORKS = {
     "frozen scales": lambda: frozen(small(), "0.1.weight", "2.1.weight"),
     "frozen normalisation": lambda: frozen(small(), "0.1.weight", "0.1.bias", "2.1.weight", "2.1.bias"),
     "biases alone": lambda: frozen(small(), "0.0.weight", "0.1.weight", "2.0.weight", "2.1.weight", "6.weight"),
+    "linear on every field": lambda: nn.Sequential(
+        nn.Flatten(2), nn.Linear(64, 5), nn.GELU(), nn.Flatten(), nn.Linear(15, 4)
+    ),
+    "wide, on every field": lambda: nn.Sequential(
+        nn.Flatten(2), nn.Linear(64, 60), nn.GELU(), nn.Flatten(), nn.Linear(180, 4)
+    ),
+    "biases alone on every field": lambda: frozen(
+        nn.Sequential(nn.Flatten(2), nn.Linear(64, 5), nn.GELU(), nn.Flatten(), nn.Linear(15, 4)), "1.weight"
+    ),
     "channels last": lambda: small().to(memory_format=torch.channels_last),
 }
 
@@ -365,7 +374,8 @@ class Sum(nn.Module):
         ),
         (
             nn.Sequential(Quarters(), nn.Flatten(), nn.Linear(48, 4), Sum()),
-            "Layer 2 gets inputs of shape (20, 48) for 5 examples: only (examples, features) works.",
+            "Layer 2 gets inputs of shape (20, 48) for 5 examples: only (examples, features) or (examples, positions, "
+            "features) works.",
         ),
     ],
     ids=["convolution", "linear"],
