@@ -26,6 +26,7 @@ lint: .venv/dev
 
 precomputed: .venv/app
 	$(BIN)/python -m influence tracin california-housing --out precomputed/california-housing/tracin --replace
+	$(BIN)/python -m influence tracin digits --out precomputed/digits/tracin --replace
 	$(BIN)/python -m influence datamodels run digits --models 5000 --out precomputed/digits/datamodels --replace
 	$(BIN)/python -m influence datamodels run digits --models 5000 --estimator lasso --out precomputed/digits/datamodels-lasso --replace
 

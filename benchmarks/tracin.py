@@ -1,7 +1,8 @@
-"""TracIn side by side with captum and with the least that the arithmetic costs, on the shipped model and its data.
+"""TracIn side by side with captum and with the least that the arithmetic costs: houses, and a small convnet.
 
     python -m benchmarks.tracin            all of it: about ten minutes on two cores, nearly all of them captum's
-    python -m benchmarks.tracin --quick    an eighth of the training houses and two checkpoints: a minute or two
+    python -m benchmarks.tracin --quick    an eighth of the training examples and two checkpoints: a minute or two
+    python -m benchmarks.tracin --only images
 
 Every line is measured in a process of its own, so that its peak of memory is its own: the highest resident size while
 it ran (Linux's VmHWM, reset before) less the resident size when data, model and checkpoints were loaded and everything
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,64 @@ class Size:
     train: float = 1.0
     targets: int = 11
     checkpoints: int = 10
+    problem: str = "houses"
 
 
 class Problem:
+    """A model, its checkpoints, training examples and targets."""
+
+    train: Examples
+    targets: Examples
+    model: nn.Module
+    checkpoints: list[Checkpoint]
+    last: str  # the name of the model's last linear layer
+
+    @staticmethod
+    def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+        """(n,) losses."""
+        raise NotImplementedError
+
+    def scorer(self, **options: Any) -> TracInCP:
+        return TracInCP(self.model, self.checkpoints, self.loss, **options)
+
+    def captum(self, **options: Any) -> Any:
+        """captum's exact path: one vectorised backward pass a batch, with its per-example gradients."""
+        from captum.influence import TracInCP as CaptumTracInCP
+
+        return CaptumTracInCP(sample_wise_grads_per_batch=True, **self._captum_arguments(), **options)
+
+    def captum_fast(self) -> Any:
+        from captum.influence import TracInCPFast
+
+        return TracInCPFast(final_fc_layer=self.last, **self._captum_arguments())
+
+    def _captum_arguments(self) -> dict[str, Any]:
+        by_name = {str(checkpoint.epoch): checkpoint for checkpoint in self.checkpoints}
+
+        def load(model: nn.Module, name: str) -> float:
+            model.load_state_dict(by_name[name].state)
+            model.eval()
+            return by_name[name].learning_rate
+
+        def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+            return self.loss(outputs, labels).sum()
+
+        loss.reduction = "sum"  # type: ignore[attr-defined]
+        return {
+            "model": copy.deepcopy(self.model),
+            "train_dataset": TensorDataset(*self.train),
+            "checkpoints": list(by_name),
+            "checkpoints_load_func": load,
+            "loss_fn": loss,
+            "batch_size": CAPTUM_BATCH,
+        }
+
+
+class Houses(Problem):
     """The shipped checkpoints, the houses, and the eleven of Palo Alto (or as many other targets)."""
+
+    last = "6"
+    loss = staticmethod(regression.squared_error)
 
     def __init__(self, size: Size) -> None:
         houses = datasets.load(california_housing.NAME)
@@ -62,40 +117,47 @@ class Problem:
         folder = results.precomputed_home() / california_housing.NAME / "tracin" / "checkpoints"
         self.checkpoints: list[Checkpoint] = load_folder(folder)[: size.checkpoints]
 
-    def scorer(self, **options: Any) -> TracInCP:
-        return TracInCP(self.model, self.checkpoints, regression.squared_error, **options)
 
-    def captum(self, **options: Any) -> Any:
-        """captum's exact path: one vectorised backward pass a batch, with its per-example gradients."""
-        from captum.influence import TracInCP as CaptumTracInCP
+class Images(Problem):
+    """A convnet of 60,986 trained parameters on 32 x 32 images: noise, and random weights, for time's sake.
 
-        return CaptumTracInCP(sample_wise_grads_per_batch=True, **self._captum_arguments(), **options)
+    captum's per-example gradients are those of nn.Conv2d and nn.Linear alone, so the normalisation has no parameters.
+    """
 
-    def captum_fast(self) -> Any:
-        from captum.influence import TracInCPFast
+    last = "10"
+    most = 2_048
 
-        return TracInCPFast(final_fc_layer="6", **self._captum_arguments())
+    @staticmethod
+    def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(outputs, labels, reduction="none")
 
-    def _captum_arguments(self) -> dict[str, Any]:
-        by_name = {str(checkpoint.epoch): checkpoint for checkpoint in self.checkpoints}
+    def __init__(self, size: Size) -> None:
+        generator = torch.Generator().manual_seed(0)
 
-        def load(model: nn.Module, name: str) -> float:
-            model.load_state_dict(by_name[name].state)
-            model.eval()
-            return by_name[name].learning_rate
+        def examples(n: int) -> Examples:
+            inputs = torch.randn(n, 3, 32, 32, generator=generator)
+            return Examples(inputs, torch.randint(10, (n,), generator=generator))
 
-        def loss(outputs: Tensor, labels: Tensor) -> Tensor:
-            return regression.squared_error(outputs, labels).sum()
+        self.train, self.targets = examples(int(self.most * size.train)), examples(size.targets)
+        self.checkpoints = []
+        for epoch in range(1, size.checkpoints + 1):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(epoch)
+                self.model = self._build()
+            self.checkpoints.append(Checkpoint(self.model.state_dict(), 0.1 / epoch, epoch))
 
-        loss.reduction = "sum"  # type: ignore[attr-defined]
-        return {
-            "model": copy.deepcopy(self.model),
-            "train_dataset": TensorDataset(*self.train),
-            "checkpoints": list(by_name),
-            "checkpoints_load_func": load,
-            "loss_fn": loss,
-            "batch_size": CAPTUM_BATCH,
-        }
+    @staticmethod
+    def _build() -> nn.Sequential:
+        def block(width_in: int, width: int) -> nn.Sequential:
+            convolution = nn.Conv2d(width_in, width, 3, padding=1, bias=False)
+            return nn.Sequential(convolution, nn.BatchNorm2d(width, affine=False), nn.GELU())
+
+        widths = ((3, 16), (16, 32), (32, 64), (64, 64))
+        body = [part for pair in widths for part in (block(*pair), nn.AvgPool2d(2))]
+        return nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+PROBLEMS: dict[str, type[Problem]] = {"houses": Houses, "images": Images}
 
 
 # What is measured. Each takes the problem and returns what is timed; preparation is not.
@@ -123,13 +185,15 @@ def captum_self(problem: Problem) -> Callable[[], object]:
 
 def passes(problem: Problem) -> Callable[[], object]:
     """The floor of self-influence: one plain forward and backward pass over the training part a checkpoint."""
+    rows = 2048 if problem.train.inputs.ndim == 2 else 128
+    problem.model.eval()
 
     def run() -> None:
         for checkpoint in problem.checkpoints:
             problem.model.load_state_dict(checkpoint.state)
-            for inputs, labels in zip(problem.train.inputs.split(2048), problem.train.labels.split(2048), strict=True):
+            for inputs, labels in zip(*(part.split(rows) for part in problem.train), strict=True):
                 problem.model.zero_grad()
-                regression.squared_error(problem.model(inputs), labels).sum().backward()
+                problem.loss(problem.model(inputs), labels).sum().backward()
 
     return run
 
@@ -147,7 +211,7 @@ def ours_full(problem: Problem) -> Callable[[], object]:
 
 def widths(problem: Problem) -> list[int]:
     """The width of every matrix whose Gram matrix is needed."""
-    extract = FactorExtractor(problem.model, regression.squared_error)
+    extract = FactorExtractor(problem.model, problem.loss)
     return [factor.shape[1] for layer in extract(*(part[:1] for part in problem.train)) for factor in layer]
 
 
@@ -213,10 +277,11 @@ class Measured:
 
 
 def in_this_process(name: str, size: Size, runs: int) -> Measured:
-    problem = Problem(size)
+    problem = PROBLEMS[size.problem](size)
     call = MEASURES[name](problem)
+    small = replace(size, train=1 / 256, targets=11, checkpoints=1)
     MEASURES[name](
-        Problem(Size(1 / 256, 11, 1))
+        PROBLEMS[size.problem](small)
     )()  # the first call of anything sets things up: captum's, for 2 seconds
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
@@ -239,6 +304,7 @@ def measure(name: str, size: Size, runs: int) -> Measured:
     """Measure in a child process."""
     command = [sys.executable, "-m", "benchmarks.tracin", "--measure", name, "--runs", str(runs)]
     command += ["--train", str(size.train), "--targets", str(size.targets), "--checkpoints", str(size.checkpoints)]
+    command += ["--problem", size.problem]
     quiet = os.environ | {"PYTHONWARNINGS": "ignore"}  # captum warns of what it sets by itself
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=quiet)
     return Measured(**json.loads(ended.stdout))
@@ -252,23 +318,29 @@ def main() -> None:
     parser.add_argument("--train", type=float, default=1.0, help=argparse.SUPPRESS)
     parser.add_argument("--targets", type=int, default=11, help=argparse.SUPPRESS)
     parser.add_argument("--checkpoints", type=int, default=10, help=argparse.SUPPRESS)
+    parser.add_argument("--problem", choices=PROBLEMS, default="houses", help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=PROBLEMS, help="one of the two parts")
     options = parser.parse_args()
     if options.measure:
-        size = Size(options.train, options.targets, options.checkpoints)
+        size = Size(options.train, options.targets, options.checkpoints, options.problem)
         print(json.dumps(vars(in_this_process(options.measure, size, options.runs))))
-    else:
-        compare(options.quick)
-
-
-def compare(quick: bool) -> None:
+        return
     console = Console(width=110)
+    console.print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}, "
+        f"load {os.getloadavg()[0]:.1f} at the start."
+    )
+    if options.only != "images":
+        compare_on_houses(console, options.quick)
+    if options.only != "houses":
+        compare_on_images(console, options.quick)
+
+
+def compare_on_houses(console: Console, quick: bool) -> None:
     share, checkpoints, every = (1 / 8, 2, 512) if quick else (1.0, 10, 4_128)
     size = Size(share, 11, checkpoints)
     n_train = int(16_512 * share)
-    console.print(
-        f"{n_train:,} training houses, {checkpoints} checkpoints, 168,961 parameters; torch {torch.__version__}, "
-        f"{torch.get_num_threads()} threads, {platform.machine()}, load {os.getloadavg()[0]:.1f} at the start."
-    )
+    console.print(f"\n{n_train:,} training houses, {checkpoints} checkpoints, 168,961 parameters.")
 
     table = Table("what", "who", "seconds", "least to most", "runs", "peak MB", "ratio", title="Against captum")
     for what, ours, theirs in (
@@ -293,14 +365,54 @@ def compare(quick: bool) -> None:
     table.add_row(f"{every:,} x {n_train:,}", "this project", *cells(mine), f"{mine.seconds / floor.seconds:.2f}")
     table.add_row("", "its matrix products alone", *cells(floor), "1")
     console.print(table)
-    work = 2 * every * n_train * checkpoints * sum(widths(Problem(size))) / 1e9
+    report_rates(console, every_pair, mine, floor, large)
+
+    doubling(console, share, checkpoints)
+
+
+def compare_on_images(console: Console, quick: bool) -> None:
+    """A small convnet: its gradients are formed, and every pair is one large product."""
+    share, checkpoints, targets = (1 / 8, 1, 16) if quick else (1.0, 2, 64)
+    size = Size(share, targets, checkpoints, "images")
+    n_train = int(Images.most * share)
+    console.print(f"\n{n_train:,} training images, {checkpoints} checkpoint(s), a convnet of 60,986 parameters.")
+
+    table = Table("what", "who", "seconds", "least to most", "runs", "peak MB", "ratio", title="Images, against captum")
+    for what, ours, theirs in (
+        (f"{targets} targets x {n_train:,}", "ours_pairs", "captum_pairs"),
+        (f"self-influence of {n_train:,}", "ours_self", "captum_self"),
+    ):
+        mine, captums = measure(ours, size, 3), measure(theirs, size, 1)
+        table.add_row(what, "this project", *cells(mine), "")
+        table.add_row("", "captum TracInCP", *cells(captums), f"{captums.seconds / mine.seconds:.1f}x")
+    console.print(table)
+
+    table = Table(
+        "what", "who", "seconds", "least to most", "runs", "peak MB", "ratio", title="Images, against the floor"
+    )
+    mine, floor = measure("ours_self", size, 3), measure("passes", size, 3)
+    table.add_row("self-influence", "this project", *cells(mine), f"{mine.seconds / floor.seconds:.2f}")
+    table.add_row("", "forward and backward passes alone", *cells(floor), "1")
+    every_pair = replace(size, targets=n_train)
+    mine, floor, large = (
+        measure("ours_full", every_pair, 2),
+        measure("products", every_pair, 2),
+        measure("matmul", size, 7),
+    )
+    table.add_row(f"{n_train:,} x {n_train:,}", "this project", *cells(mine), f"{mine.seconds / floor.seconds:.2f}")
+    table.add_row("", "its matrix products alone", *cells(floor), "1")
+    console.print(table)
+    report_rates(console, every_pair, mine, floor, large)
+
+
+def report_rates(console: Console, size: Size, mine: Measured, floor: Measured, large: Measured) -> None:
+    problem = PROBLEMS[size.problem](replace(size, targets=2))
+    work = 2 * size.targets * len(problem.train.inputs) * size.checkpoints * sum(widths(problem)) / 1e9
     rate = 2 * 3072**3 / 1e9 / large.seconds
     console.print(
         f"{work:,.0f} GFLOP of products: this project {work / mine.seconds:.0f} GFLOP/s, the products alone "
         f"{work / floor.seconds:.0f}; one product of 3072 x 3072 x 3072 reaches {rate:.0f}."
     )
-
-    doubling(console, share, checkpoints)
 
 
 def doubling(console: Console, share: float, checkpoints: int) -> None:

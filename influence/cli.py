@@ -16,6 +16,7 @@ from influence.errors import InfluenceError
 
 if TYPE_CHECKING:
     from influence.datamodels.outcomes import OutcomeConfig
+    from influence.learners.base import Learner
 
 app = typer.Typer(
     name="python -m influence",
@@ -84,29 +85,6 @@ def data(
         sys.exit(1)
 
 
-@app.command(epilog="Example: python -m influence tracin california-housing --seed 1 --k 100")
-def tracin(
-    dataset: Annotated[str, typer.Argument(help="The data set: california-housing.")],
-    seed: Annotated[int, typer.Option(help="Of initial weights and order of examples.")] = 0,
-    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 200,
-    checkpoint_every: Annotated[int, typer.Option(help="Epochs from one checkpoint to the next.")] = 20,
-    learning_rate: Annotated[float, typer.Option(help="Adam's, constant.")] = 1e-3,
-    batch_size: Annotated[int, typer.Option(help="Examples a step.")] = 512,
-    k: Annotated[int, typer.Option(help="Proponents and opponents kept for each target.")] = 50,
-    out: Out = None,
-    replace: Replace = False,
-    events: Events = False,
-) -> None:
-    """Train with checkpoints, score every training example for every test example, and write a result folder."""
-    from influence import jobs
-    from influence.learners.regression import RegressionConfig
-
-    with _Events() if events else _Terminal() as report:
-        learner = RegressionConfig(seed, epochs, checkpoint_every, learning_rate, batch_size)
-        config = jobs.TracInConfig(dataset, k, learner)
-        report.done(jobs.tracin(config, out or _new_folder(dataset, "tracin"), replace, report.progress))
-
-
 group = typer.Typer(
     help="Datamodels: train many models on subsets, and learn which training examples their margins hang on.",
     no_args_is_help=True,
@@ -148,6 +126,62 @@ PriorModels = Annotated[int, typer.Option(help="Models whose gradients make the 
 Ceiling = Annotated[bool, typer.Option(help="Train the held-out subsets twice, which tells how noisy margins are.")]
 TopK = Annotated[int, typer.Option("--k", help="Training examples kept for each target, either way.")]
 ReverseK = Annotated[int, typer.Option(help="Targets kept for each training example, either way.")]
+
+
+@app.command(epilog="Example: python -m influence tracin california-housing --seed 1 --k 100")
+def tracin(
+    dataset: Annotated[str, typer.Argument(help="The data set: california-housing, digits or cifar10.")],
+    seed: Annotated[int, typer.Option(help="Of initial weights and order of examples.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training part. Default: 200 for houses, else the learner's.")
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(help="Epochs from one checkpoint to the next. Default: 20 for houses, else a sixth of them."),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="For houses Adam's, constant. Default: 0.001, else the learner's.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Examples a step. Default: 512 for houses, else the learner's.")
+    ] = None,
+    learner: LearnerName = None,
+    setting: Settings = None,
+    classes: Classes = None,
+    train_size: TrainSize = None,
+    k: Annotated[int, typer.Option(help="Proponents and opponents kept for each target.")] = 50,
+    reverse_k: ReverseK = 20,
+    out: Out = None,
+    replace: Replace = False,
+    events: Events = False,
+) -> None:
+    """Train with checkpoints, score every training example for every test example, and write a result folder.
+
+    The learner, its settings, classes, a training size and targets kept for training examples are for images alone.
+    """
+    from dataclasses import replace as change
+
+    from influence import datasets, jobs
+    from influence.learners.regression import RegressionConfig
+
+    datasets.check_name(dataset)
+    given = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    settings = {name: value for name, value in given.items() if value is not None}
+    with _Events() if events else _Terminal() as report:
+        folder = out or _new_folder(dataset, "tracin")
+        if datasets.classes(dataset):
+            chosen = change(_learner(dataset, learner, setting), **settings)  # type: ignore[type-var]
+            every = checkpoint_every if checkpoint_every is not None else max(1, getattr(chosen, "epochs", 1) // 6)
+            names = tuple(classes.split(",")) if classes else ()
+            images = jobs.TracInImagesConfig(dataset, names, train_size, chosen, seed, every, k, reverse_k)
+            report.done(jobs.tracin_images(images, folder, replace, report.progress))
+        else:
+            if learner or setting or classes or train_size:
+                raise InfluenceError(f"{dataset} has one learner and no classes: leave out what is for images alone.")
+            if checkpoint_every is not None:
+                settings["checkpoint_every"] = checkpoint_every
+            houses = jobs.TracInConfig(dataset, k, RegressionConfig(seed, **settings))  # type: ignore[arg-type]
+            report.done(jobs.tracin(houses, folder, replace, report.progress))
 
 
 @group.command(epilog="Example: python -m influence datamodels collect digits --models 2000 --store outcomes/digits")
@@ -296,6 +330,17 @@ def _outcome_config(
 ) -> "OutcomeConfig":
     from influence.datamodels.outcomes import OutcomeConfig
     from influence.datamodels.subsets import SubsetConfig
+
+    return OutcomeConfig(
+        dataset,
+        tuple(classes.split(",")) if classes else (),
+        train_size,
+        _learner(dataset, learner, settings),
+        SubsetConfig(alpha, seed, seeds, repeat),  # type: ignore[arg-type]
+    )
+
+
+def _learner(dataset: str, learner: str | None, settings: list[str] | None) -> "Learner":
     from influence.learners import registry
 
     values: dict[str, object] = {"name": learner or ("convnet" if dataset == "cifar10" else "mlp")}
@@ -307,13 +352,7 @@ def _outcome_config(
             values[name] = json.loads(value)
         except ValueError as error:
             raise InfluenceError(f"--setting {each!r} is not NAME=VALUE with a number: epochs=10, say.") from error
-    return OutcomeConfig(
-        dataset,
-        tuple(classes.split(",")) if classes else (),
-        train_size,
-        registry.from_dict(values),
-        SubsetConfig(alpha, seed, seeds, repeat),  # type: ignore[arg-type]
-    )
+    return registry.from_dict(values)
 
 
 def _estimator_settings(settings: list[str] | None) -> dict[str, object]:

@@ -6,7 +6,7 @@ A result is a folder::
     influences.parquet    target int32, train int32, rank int16, score float32; sorted by target, then rank
     targets.parquet       one row a target:           target int32, score_percentiles list<float32>[101], ...
     train.parquet         one row a training example: train int32, ...
-    reverse.parquet       train, target, rank, score: the strongest targets of every training example (datamodels)
+    reverse.parquet       train, target, rank, score: the strongest targets of every training example (images)
     checkpoints/          the weights that the scores come from (TracIn)
 
 Rank 1, 2, ... are the most positive training examples, -1, -2, ... the most negative; positive helps. A negative target
@@ -78,6 +78,8 @@ class _Method:
 
 
 _HOUSE = dict.fromkeys(("residual", "price", "prediction", "latitude", "longitude"), "float32")
+_IMAGE = {**dict.fromkeys(("label", "prediction"), "int16"), **dict.fromkeys(("loss", "margin"), "float32")}
+_REVERSE = {"train": "int32", "target": "int32", "rank": "int16", "score": "float32"}
 _METHODS = {
     "tracin": _Method(
         manifest={"checkpoint_epochs": list, "named_top_k": int, "groups": list, "loss_curve": dict},
@@ -96,11 +98,15 @@ _METHODS = {
                 **dict.fromkeys(("lds", "correlation", "error"), "float32"),
             },
             "train": {"label": "int16", "own_class": "float32", "other_classes": "float32"},
-            "reverse": {"train": "int32", "target": "int32", "rank": "int16", "score": "float32"},
+            "reverse": _REVERSE,
         },
         optional={
             "targets": {"nearest": "int32", "nearest_similarity": "float32", "between_classes": "float32"},
         },
+    ),
+    "tracin on images": _Method(
+        manifest={"checkpoint_epochs": list, "classes": list, "reverse_k": int, "loss_curve": dict},
+        columns={"targets": _IMAGE, "train": {"self_influence": "float32", **_IMAGE}, "reverse": _REVERSE},
     ),
 }
 
@@ -364,8 +370,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "again with the settings in its manifest, or use the version of the program that made it."
         )
     _check_values(path, manifest, _MANIFEST)
-    if manifest["method"] in _METHODS:
-        _check_values(path, manifest, _METHODS[manifest["method"]].manifest)
+    if _kind(manifest) in _METHODS:
+        _check_values(path, manifest, _METHODS[_kind(manifest)].manifest)
     return manifest
 
 
@@ -394,7 +400,8 @@ def read(folder: Path, name: str | None = None) -> Result:
 
 def _read(folder: Path, name: str | None) -> Result:
     manifest = _read_manifest(folder)
-    columns, optional = _columns(manifest["method"]), _optional_columns(manifest["method"])
+    kind = _kind(manifest)
+    columns, optional = _columns(kind), _optional_columns(kind)
     tables = {table: _read_table(folder, table, manifest, columns[table], optional.get(table, {})) for table in columns}
     influences, targets, train = tables["influences"], tables["targets"], tables["train"]
     for table, first in (("influences", "target"), ("reverse", "train")):
@@ -420,6 +427,11 @@ def _read(folder: Path, name: str | None) -> Result:
         train.set_index("train"),
         tables.get("reverse"),
     )
+
+
+def _kind(manifest: dict[str, Any]) -> str:
+    """The method, or "tracin on images" where TracIn's targets have classes: its tables differ from those on houses."""
+    return "tracin on images" if manifest["method"] == "tracin" and "classes" in manifest else manifest["method"]
 
 
 def _columns(method: str) -> dict[str, dict[str, str]]:

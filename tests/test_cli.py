@@ -63,6 +63,17 @@ def test_a_run_leaves_a_whole_result(short):
     assert (out / "checkpoints" / "epoch-0001.safetensors").is_file()
 
 
+def test_a_run_on_images(here, results_home):
+    """Settings of the learner, part of the data set, and checkpoints at a sixth of the epochs."""
+    arguments = ["--classes", "3,8", "--train-size", "200", "--setting", "width=8", "--epochs", "12", "--k", "5"]
+    status, output, errors = here("tracin", "digits", *arguments, "--out", results_home / "one")
+    assert (status, output, errors) == (0, f"Result: {results_home / 'one'}\n", "")
+    read = results.read(results_home / "one")
+    assert len(read.train) == 200
+    assert read.manifest["checkpoint_epochs"] == [2, 4, 6, 8, 10, 12]
+    assert read.manifest["config"]["learner"]["width"] == 8
+
+
 def test_check(short, tmp_path):
     out, _ = short
     ended = influence("check", out)
@@ -153,7 +164,11 @@ def test_a_mistyped_command(here, arguments, message):
     [
         (["tracin", "california"], "id you mean california-housing?"),
         (["data", "cifra10"], "id you mean cifar10?"),
-        (["tracin", "cifar10"], "for cifar10 there is no learner with checkpoints"),
+        (["tracin", "cifar10", "--learner", "convent"], "id you mean convnet?"),
+        (["tracin", "california-housing", "--classes", "4"], "leave out what is for images alone."),
+        (["tracin", "digits", "--setting", "width"], "--setting 'width' is not NAME=VALUE"),
+        (["tracin", "digits", "--epochs", "0"], "epochs is 0, but must be at least 1."),
+        (["tracin", "digits", "--checkpoint-every", "0"], "checkpoint_every is 0, but must be at least 1."),
         (["tracin", "california-housing", "--epochs", "5"], "checkpoint_every is 20 and epochs is 5, which leaves no"),
         (["tracin", "california-housing", "--epochs", "0"], "epochs is 0, but must be at least 1."),
         (["tracin", "california-housing", "--learning-rate", "nan"], "learning_rate is nan, but must be a positive"),

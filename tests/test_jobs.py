@@ -201,7 +201,7 @@ def test_a_listener_that_is_gone_is_no_full_disk_and_leaves_nothing(results_home
 def test_other_data_sets(results_home):
     with pytest.raises(InfluenceError, match=r"(?i)did you mean california-housing"):
         jobs.tracin(TracInConfig("california-hosing"), results_home / "one")
-    with pytest.raises(InfluenceError, match="for cifar10 there is no learner with checkpoints"):
+    with pytest.raises(InfluenceError, match=r"for cifar10 use `jobs[.]tracin_images`"):
         jobs.tracin(TracInConfig("cifar10"), results_home / "one")
     assert not results_home.exists()
 

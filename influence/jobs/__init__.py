@@ -11,17 +11,20 @@ from influence.errors import InfluenceError
 from influence.jobs.base import Report, silent
 from influence.jobs.datamodels import DatamodelsConfig, Estimate, datamodels, default_store, measure
 from influence.jobs.tracin import TracInConfig, tracin
+from influence.jobs.tracin_images import TracInImagesConfig, tracin_images
 
 __all__ = [
     "DatamodelsConfig",
     "Estimate",
     "Report",
     "TracInConfig",
+    "TracInImagesConfig",
     "datamodels",
     "default_store",
     "measure",
     "replay",
     "tracin",
+    "tracin_images",
 ]
 
 
@@ -34,6 +37,8 @@ def replay(result: Path, out: Path, replace: bool = False, report: Report = sile
         If the manifest is not one of this program's, or as the job itself does.
     """
     manifest = results.read_manifest(result)
+    if manifest["method"] == "tracin" and "classes" in manifest:
+        return tracin_images(TracInImagesConfig.from_dict(manifest["config"]), out, replace, report)
     if manifest["method"] == "tracin":
         return tracin(TracInConfig.from_dict(manifest["config"]), out, replace, report)
     if manifest["method"] == "datamodels":

@@ -376,7 +376,7 @@ def _explain(
     n_train, n_targets = len(dataset.train), len(dataset.test)
     counts = removal_counts(n_train)
     tops, percentiles, removals, supports, totals, spreads = [], [], [], [], [], []
-    reverse = _Reverse(n_train, config.reverse_k)
+    reverse = Reverse(n_train, config.reverse_k)
     same_sum, same_count, all_sum = np.zeros(n_train), np.zeros(n_train), np.zeros(n_train)
     nearest, between = [], []
     for start in range(0, n_targets, _BLOCK):
@@ -493,7 +493,7 @@ def removal_counts(n_train: int) -> np.ndarray:
     return np.unique(np.minimum(np.concatenate([np.arange(_DENSE_COUNTS + 1), coarse]), half)).astype(np.int64)
 
 
-class _Reverse:
+class Reverse:
     """The strongest targets of every training example, kept while blocks of targets pass by."""
 
     def __init__(self, n_train: int, k: int) -> None:

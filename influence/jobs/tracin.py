@@ -69,7 +69,7 @@ def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Repor
     if config.dataset != california_housing.NAME:
         datasets.check_name(config.dataset)
         raise InfluenceError(
-            f"TracIn runs on {california_housing.NAME}; for {config.dataset} there is no learner with checkpoints."
+            f"This is the TracIn of {california_housing.NAME}; for {config.dataset} use `jobs.tracin_images`."
         )
     started = time.monotonic()
     dataset = datasets.load(config.dataset)

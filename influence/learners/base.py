@@ -2,7 +2,8 @@
 
 To add one, write a file beside this one with a frozen dataclass of settings that has ``name``, ``batch`` and ``fit``;
 `influence.learners.mlp` is the shortest example, and a line in `influence.learners.registry` makes it known by name.
-Whoever trains subset models calls nothing but what stands here.
+Whoever trains subset models calls nothing but what stands here. TracIn asks for one thing more, ``trace``: see
+`influence.learners.traceable`.
 """
 
 from dataclasses import dataclass

@@ -6,10 +6,12 @@ appended for the bias). The inner product of two such gradients needs neither of
 
     <delta a^T, delta' a'^T> = (a . a') (delta . delta')
 
-so a layer with n_in inputs and n_out outputs costs n_in + n_out multiplications a pair instead of n_in * n_out.
+so a layer with n_in inputs and n_out outputs costs n_in + n_out multiplications a pair instead of n_in * n_out. Where a
+layer's weights are applied at many positions, as a convolution's are, forming the gradient is often the cheaper way:
+`influence.tracin.layers` has the kinds of layers, and counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,12 +19,18 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
+from influence.tracin.layers import (
+    Gradients,
+    LayerFactors,
+    Outer,
+    check_inputs,
+    gradients,
+    supported_layers,
+    trained_parameters,
+)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-# One layer's share of the inner products between two sets of examples is the elementwise product of the Gram matrices
-# of its factors: two, (n, n_in + 1) and (n, n_out), or one where the gradient itself, flattened, is cheaper.
-LayerFactors = tuple[Tensor, ...]
 Factors = list[LayerFactors]
 
 
@@ -44,17 +52,19 @@ class Projection:
 
 
 class FactorExtractor:
-    """Takes a model's factors for a batch, without forming any example's gradient.
+    """Takes a model's factors for a batch.
 
     Parameters
     ----------
     model : nn.Module
-        Its trainable parameters must sit in `nn.Linear` layers, each used once in a forward pass on (n, n_in) inputs.
-        It is put in evaluation mode; hooks are added while a batch passes, and removed.
+        Its trainable parameters must sit in `nn.Linear`, `nn.Conv2d`, `nn.BatchNorm1d` or `nn.BatchNorm2d` layers, each
+        used once in a forward pass, on (n, n_in) or (n, positions, n_in) inputs if linear. It is put in evaluation
+        mode, so batch normalisation works with its running statistics; hooks are added while a batch passes, and
+        removed.
     loss : callable
         (outputs, labels) -> (n,): one number an example, which depends on that example alone.
     layers : "all" or "last"
-        "last" takes the linear layer that runs last only: an approximation (TracIn-Last in the paper).
+        "last" takes the layer that runs last only: an approximation (TracIn-Last in the paper).
     projection : Projection, optional
         Another approximation.
 
@@ -72,34 +82,43 @@ class FactorExtractor:
         self.model = model.eval()
         self.projection = projection
         self.loss = loss
-        self.layers = _supported_layers(model)
+        self.layers = supported_layers(model)
         self._last_only = layers == "last"
-        self._projections = {
-            name: _draw(layer, number, projection) for number, (name, layer) in enumerate(self.layers.items())
-        }
         # An in-place operation on a layer's output would overwrite it and take its place in the graph. Until one has
         # been seen, outputs are not copied.
         self._copies_outputs = False
         self._is_verified = False
+        self._projections: dict[str, _Matrices] = {}
+        self.pass_bytes = 0  # what the last pass held for its layers
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Factors:
-        """(n, ...) inputs and (n, ...) labels -> one tuple of (n, width) factors a layer."""
+        """(n, ...) inputs and (n, ...) labels -> what inner products are made of, in the fewest multiplications.
+
+        All gradients that are better formed are side by side in one factor, the last.
+        """
         factors: Factors = []
-        for name, (activation, delta) in self._named_pairs(inputs, labels).items():
-            if projection := self._projections[name]:
-                activation, delta = (_project(f, g) for f, g in zip((activation, delta), projection, strict=True))
-            n_in, n_out = activation.shape[1], delta.shape[1]
-            if n_in * n_out <= n_in + n_out:  # the gradient itself is the smaller thing: a layer of one output, say
-                factors.append(((delta[:, :, None] * activation[:, None, :]).flatten(1),))
+        formed: list[Tensor] = []
+        for part in self._gradients(inputs, labels):
+            if part.is_best_formed(shared=True):
+                formed += part.formed()
             else:
-                factors.append((activation, delta))
-        return factors
+                factors += part.pairs()
+        return [*factors, (torch.cat(formed, dim=1),)] if formed else factors
 
-    def pairs(self, inputs: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Each layer's activations, (n, n_in) or (n, n_in + 1) with a bias, and deltas, (n, n_out)."""
-        return list(self._named_pairs(inputs, labels).values())
+    def squared_norms(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """(n, ...) inputs and (n, ...) labels -> (n,): each example's gradient by itself."""
+        norms: list[Tensor] = []
+        for part in self._gradients(inputs, labels):
+            if part.is_best_formed(shared=False):
+                norms += [torch.einsum("nw,nw->n", piece, piece) for piece in part.formed()]
+            elif part.positions == 1:
+                norms += [torch.einsum("nw,nw->n", a, a) * torch.einsum("nw,nw->n", d, d) for a, d in part.pairs()]
+            else:
+                norms += [((a @ a.mT) * (d @ d.mT)).sum((1, 2)).clamp_(min=0) for a, d in part.pairs()]
+        return torch.stack(norms).sum(0)
 
-    def _named_pairs(self, inputs: Tensor, labels: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    def _gradients(self, inputs: Tensor, labels: Tensor) -> Iterator[Gradients]:
+        """One layer at a time: what they take together may be large."""
         losses, calls = self._forward(inputs, labels)
         if not self._copies_outputs and any(call.output._version != call.version for call in calls):
             self._copies_outputs = True
@@ -109,39 +128,48 @@ class FactorExtractor:
                 f"The loss gave a tensor of shape {tuple(losses.shape)} for {len(inputs)} examples: it must give one "
                 "number an example, without averaging (reduction='none')."
             )
-        calls = self._checked(calls)
+        calls = self._checked(calls, len(inputs))
+        self.pass_bytes = sum((2 * c.output.numel() + c.activation.numel()) * c.output.element_size() for c in calls)
 
         # Asking for the outputs' gradients alone spares the weights' (a third of a backward pass).
         outputs = [call.output for call in calls]
         deltas = torch.autograd.grad(
             losses.sum(), outputs, allow_unused=True, materialize_grads=True, retain_graph=not self._is_verified
         )
-        pairs = {}
         for call, delta in zip(calls, deltas, strict=True):
-            activation = call.activation
-            if _trains_bias(self.layers[call.layer]):
-                activation = torch.cat([activation, activation.new_ones(len(activation), 1)], dim=1)
-            pairs[call.layer] = (activation, delta)
-        if not self._is_verified:
-            self._verify(losses, pairs)
-        return pairs
-
-    def _verify(self, losses: Tensor, pairs: dict[str, tuple[Tensor, Tensor]]) -> None:
-        """Compare a first batch's gradients with autograd's: a weight that is also used elsewhere has another."""
-        for name, (activation, delta) in pairs.items():
-            layer = self.layers[name]
-            parameters = [layer.weight, layer.bias] if _trains_bias(layer) else [layer.weight]
-            gradients = torch.autograd.grad(
-                losses.sum(), parameters, allow_unused=True, materialize_grads=True, retain_graph=True
-            )
-            expected = torch.cat([gradient.reshape(layer.out_features, -1) for gradient in gradients], dim=1)
-            found = delta.T @ activation
-            if (found - expected).norm() > 1e-3 * (delta.norm(dim=1) * activation.norm(dim=1)).sum():
-                raise InfluenceError(
-                    f"The gradient of layer {name} is not made by its inputs and outputs alone: its weights are used "
-                    "elsewhere too, or something changes what it gives. TracIn would be wrong here."
-                )
+            part = gradients(self.layers[call.layer], call.activation, delta)
+            if not self._is_verified:
+                self._verify(call.layer, losses, part)
+            yield part if self.projection is None else self._project(call.layer, part, self.projection)
         self._is_verified = len(losses) > 0
+
+    def _verify(self, name: str, losses: Tensor, part: Gradients) -> None:
+        """Compare a first batch's gradients with autograd's: a weight that is also used elsewhere has another."""
+        expected = torch.autograd.grad(
+            losses.sum(),
+            trained_parameters(self.layers[name]),
+            allow_unused=True,
+            materialize_grads=True,
+            retain_graph=True,
+        )
+        difference = [found.sum(0) - one.flatten() for found, one in zip(part.formed(), expected, strict=True)]
+        outer = part.outer()
+        scale = (outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum()
+        if torch.cat(difference).norm() > 1e-3 * scale:
+            raise InfluenceError(
+                f"The gradient of layer {name} is not made by its inputs and outputs alone: its weights are used "
+                "elsewhere too, or something changes what it gives. TracIn would be wrong here."
+            )
+
+    def _project(self, name: str, part: Gradients, projection: Projection) -> Gradients:
+        if name not in self._projections:
+            self._projections[name] = _draw(part, list(self.layers).index(name), projection)
+        of_activations, of_deltas = self._projections[name]
+        if of_activations is None and of_deltas is None:
+            return part
+        outer = part.outer()
+        self.pass_bytes += outer.activation.nbytes
+        return Outer(_multiply(of_activations, outer.activation), _multiply(of_deltas, outer.delta))
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list["_Call"]]:
         """Losses, and what went through the layers, in the order in which they ran."""
@@ -166,7 +194,7 @@ class FactorExtractor:
             for handle in handles:
                 handle.remove()
 
-    def _checked(self, calls: list["_Call"]) -> list["_Call"]:
+    def _checked(self, calls: list["_Call"], n: int) -> list["_Call"]:
         """One call for each layer that is asked for, in the model's order; an error for any other number."""
         used = [call.layer for call in calls]
         wanted = (used[-1:] if self._last_only else []) or list(self.layers)
@@ -179,11 +207,7 @@ class FactorExtractor:
                 raise InfluenceError(f"Layer {name} is used more than once in a forward pass: TracIn needs one use.")
         chosen = [calls[used.index(name)] for name in wanted]
         for call in chosen:
-            if call.activation.ndim != 2:
-                shape = tuple(call.activation.shape)
-                raise InfluenceError(
-                    f"Layer {call.layer} gets inputs of shape {shape}: only (examples, features) works."
-                )
+            check_inputs(call.layer, self.layers[call.layer], call.activation, n)
         return chosen
 
 
@@ -196,51 +220,19 @@ class _Call(NamedTuple):
     version: int
 
 
-def _trains_bias(layer: nn.Linear) -> bool:
-    return layer.bias is not None and layer.bias.requires_grad
+_Matrices = tuple[Tensor | None, Tensor | None]
 
 
-def _project(factor: Tensor, matrix: Tensor | None) -> Tensor:
-    return factor if matrix is None else factor @ matrix.to(factor).T
-
-
-def _supported_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """The linear layers with trainable weights, by name; anything else that is trainable is an error."""
-    layers = {}
-    owners: dict[int, str] = {}
-    for name, module in model.named_modules():
-        trainable = [p for p, parameter in module.named_parameters(recurse=False) if parameter.requires_grad]
-        if not trainable:
-            continue
-        label = f"{name or 'the model itself'} ({type(module).__name__})"
-        if type(module) is not nn.Linear:
-            raise InfluenceError(
-                f"Layer {label} has trainable parameters ({', '.join(trainable)}), but TracIn is exact for nn.Linear "
-                "only: freeze them (requires_grad=False) to leave them out."
-            )
-        if "weight" not in trainable:
-            raise InfluenceError(f"Layer {label} trains its bias alone: freeze it, or train its weight too.")
-        for parameter_name in trainable:
-            first = owners.setdefault(id(module.get_parameter(parameter_name)), name)
-            if first != name:
-                raise InfluenceError(
-                    f"Layer {name} shares its {parameter_name} with layer {first}: TracIn needs parameters of its own "
-                    "in every layer."
-                )
-        layers[name] = module
-    if not layers:
-        raise InfluenceError("The model has no nn.Linear layer with trainable weights, so there is nothing to trace.")
-    return layers
-
-
-def _draw(layer: nn.Linear, number: int, projection: Projection | None) -> tuple[Tensor | None, Tensor | None] | None:
+def _draw(part: Gradients, number: int, projection: Projection) -> _Matrices:
     """The random matrices for a layer's activations and deltas; None for a factor that is narrow enough."""
-    if projection is None:
-        return None
     generator = torch.Generator().manual_seed(projection.seed * 10_007 + number)
     return tuple(  # type: ignore[return-value]
         torch.randn(projection.dimension, width, generator=generator, dtype=torch.float64) / projection.dimension**0.5
         if width > projection.dimension
         else None
-        for width in (layer.in_features + _trains_bias(layer), layer.out_features)
+        for width in (part.n_in, part.n_out)
     )
+
+
+def _multiply(matrix: Tensor | None, factor: Tensor) -> Tensor:
+    return factor if matrix is None else matrix.to(factor) @ factor

@@ -8,6 +8,7 @@ usual approximation, since the optimizer's step is not eta times the gradient.
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from influence.errors import InfluenceError
 from influence.learners.checkpoints import Checkpoint
 from influence.tracin.factors import FactorExtractor, Factors, Loss, Projection
+from influence.tracin.layers import LayerFactors
 
 
 class Examples(NamedTuple):
@@ -57,12 +59,12 @@ class TracInCP:
     loss : callable
         (outputs, labels) -> (n,) losses.
     layers : "all" or "last"
-        "last" is an approximation: the gradients of the linear layer that runs last alone.
+        "last" is an approximation: the gradients of the layer that runs last alone.
     projection : Projection, optional
         An approximation: random projection of every layer's factors.
     memory : int
         Bytes that a block of targets may take, for its scores and its factors at one checkpoint; passes over a few
-        hundred examples come on top. It sets how many blocks there are, never the result.
+        hundred examples, of some 400 MB, come on top. It sets how many blocks there are, never the result.
 
     Raises
     ------
@@ -121,22 +123,21 @@ class TracInCP:
         targets.check()
         n_targets, n_train = len(targets.inputs), len(train.inputs)
         probe = self._probe(targets)
-        width = sum(factor.shape[1] for layer in probe for factor in layer)
-        number = probe[0][0].element_size()
-        size = max(self.memory // (number * (n_train + width)), 1)
+        size = max(self.memory // (n_train * probe.like.element_size() + probe.factor_bytes), 1)
         n_blocks = max(-(-n_targets // size), 1)
         size = max(-(-n_targets // n_blocks), 1)  # blocks of about one size
 
-        done, total = 0, n_blocks * len(self.checkpoints) * max(-(-n_train // _TRAIN_ROWS), 1)
+        train_rows = _rows(_TRAIN_ROWS, _TRAIN_BYTES, probe.factor_bytes)
+        done, total = 0, n_blocks * len(self.checkpoints) * max(-(-n_train // train_rows), 1)
         for start in range(0, max(n_targets, 1), size):
             rows = slice(start, min(start + size, n_targets))
-            block = probe[0][0].new_zeros(rows.stop - start, n_train)
+            block = probe.like.new_zeros(rows.stop - start, n_train)
             for checkpoint in self.checkpoints:
                 self._load(checkpoint)
-                left = self._factors(targets, rows, checkpoint.learning_rate)
-                for part in _slices(n_train, _TRAIN_ROWS):
-                    right = self._extract(train.inputs[part], train.labels[part])
-                    add_inner_products(block[:, part], left, right)
+                left = self._factors(targets, rows, probe.rows)
+                for part in _slices(n_train, train_rows):
+                    right = self._factors(train, part, probe.rows)
+                    add_inner_products(block[:, part], left, right, checkpoint.learning_rate)
                     done += 1
                     on_progress(done / total)
             _check_finite(block)
@@ -145,14 +146,16 @@ class TracInCP:
     def self_influence(self, examples: Examples, on_progress: Callable[[float], None] = lambda share: None) -> Tensor:
         """TracInCP(z, z): (n,) sums of eta_i |grad l(w_i, z)|^2, all >= 0."""
         examples.check()
-        result = self._probe(examples)[0][0].new_zeros(len(examples.inputs))
-        for number, checkpoint in enumerate(self.checkpoints):
+        probe = self._probe(examples)
+        result = probe.like.new_zeros(len(examples.inputs))
+        done, total = 0, len(self.checkpoints) * max(-(-len(result) // probe.rows), 1)
+        for checkpoint in self.checkpoints:
             self._load(checkpoint)
-            for part in _slices(len(result), _PASS_ROWS):
-                for factors in self._extract(examples.inputs[part], examples.labels[part]):
-                    norms = [torch.einsum("nw,nw->n", factor, factor) for factor in factors]
-                    result[part] += checkpoint.learning_rate * (norms[0] if len(norms) == 1 else norms[0] * norms[1])
-            on_progress((number + 1) / len(self.checkpoints))
+            for part in _slices(len(result), probe.rows):
+                norms = self._extract.squared_norms(examples.inputs[part], examples.labels[part])
+                result[part].add_(norms, alpha=checkpoint.learning_rate)
+                done += 1
+                on_progress(done / total)
         _check_finite(result)
         return result
 
@@ -165,35 +168,46 @@ class TracInCP:
             raise InfluenceError("A group's influence is one query: compute it without a projection.")
         train.check()
         targets.check()
-        result = self._probe(train)[0][0].new_zeros(len(train.inputs))
+        probe = self._probe(train)
+        result = probe.like.new_zeros(len(train.inputs))
         for checkpoint in self.checkpoints:
             self._load(checkpoint)
-            gradients: list[Tensor] = []
-            for part in _slices(len(targets.inputs), _PASS_ROWS):
-                pairs = self._extract.pairs(targets.inputs[part], targets.labels[part])
-                new = [delta.T @ activation for activation, delta in pairs]
-                gradients = [old + more for old, more in zip(gradients, new, strict=True)] if gradients else new
-            for part in _slices(len(result), _PASS_ROWS):
-                pairs = self._extract.pairs(train.inputs[part], train.labels[part])
-                for gradient, (activation, delta) in zip(gradients, pairs, strict=bool(gradients)):
-                    result[part] += checkpoint.learning_rate * ((activation @ gradient.T) * delta).sum(1)
+            sums: list[Tensor] = []
+            for part in _slices(len(targets.inputs), probe.rows):
+                new = [_summed(layer) for layer in self._extract(targets.inputs[part], targets.labels[part])]
+                sums = [old + more for old, more in zip(sums, new, strict=True)] if sums else new
+            for part in _slices(len(result), probe.rows):
+                factors = self._extract(train.inputs[part], train.labels[part])
+                for layer, gradient in zip(factors, sums, strict=bool(sums)):
+                    result[part].add_(_times(layer, gradient), alpha=checkpoint.learning_rate)
         _check_finite(result)
         return result
 
-    def _probe(self, examples: Examples) -> Factors:
-        """Factors of a few examples, which also verifies the model on more than one."""
-        return self._extract(examples.inputs[:_PROBE_ROWS], examples.labels[:_PROBE_ROWS])
-
-    def _factors(self, examples: Examples, rows: slice, weight: float) -> Factors:
-        """Factors of some of the examples, ``weight`` multiplied into one factor of each layer."""
-        passes = [
-            self._extract(examples.inputs[rows][part], examples.labels[rows][part])
-            for part in _slices(rows.stop - rows.start, _PASS_ROWS)
-        ] or [self._extract(examples.inputs[rows], examples.labels[rows])]
-        layers = (
-            tuple(torch.cat(factor) for factor in zip(*layer, strict=True)) for layer in zip(*passes, strict=True)
+    def _probe(self, examples: Examples) -> "_Probe":
+        """Take a few examples' factors, which also verifies the model on more than one."""
+        inputs, labels = (part[:_PROBE_ROWS] for part in examples)
+        factors = self._extract(inputs, labels)
+        like = factors[0][0]
+        factor_bytes = sum(math.prod(factor.shape[1:]) for layer in factors for factor in layer) * like.element_size()
+        return _Probe(
+            like,
+            factor_bytes,
+            _rows(_PASS_ROWS, _PASS_BYTES, factor_bytes + self._extract.pass_bytes // max(len(inputs), 1)),
         )
-        return [(*layer[:-1], weight * layer[-1]) for layer in layers]
+
+    def _factors(self, examples: Examples, rows: slice, pass_rows: int) -> Factors:
+        """Factors of some of the examples, in passes of so many."""
+        inputs, labels = (part[rows] for part in examples)
+        if len(inputs) <= pass_rows:
+            return self._extract(inputs, labels)
+        whole: Factors = []
+        for part in _slices(len(inputs), pass_rows):
+            factors = self._extract(inputs[part], labels[part])
+            whole = whole or [tuple(f.new_empty(len(inputs), *f.shape[1:]) for f in layer) for layer in factors]
+            for target, source in zip(whole, factors, strict=True):
+                for place, factor in zip(target, source, strict=True):
+                    place[part] = factor
+        return whole
 
     def _load(self, checkpoint: Checkpoint) -> None:
         try:
@@ -208,12 +222,20 @@ class TracInCP:
 _TRAIN_ROWS = 512  # training examples whose factors are held at a time
 _TARGET_ROWS = 512  # rows of one tile of the score matrix: 512 x 512 floats stay in the processor's cache
 _PASS_ROWS = 2048  # examples a pass elsewhere
+_TRAIN_BYTES = 2**28  # and no more of the former than this holds,
+_PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
 _PROBE_ROWS = 32
 _LARGEST_K = 2**15 - 1
 
 
-def add_inner_products(out: Tensor, left: Factors, right: Factors) -> None:
-    """Add to ``out``, (n_left, n_right), the inner products of all pairs of gradients, layer by layer, in place."""
+class _Probe(NamedTuple):
+    like: Tensor  # of the scores' type
+    factor_bytes: int  # of one example's factors
+    rows: int  # examples a pass
+
+
+def add_inner_products(out: Tensor, left: Factors, right: Factors, weight: float = 1.0) -> None:
+    """Add to ``out``, (n_left, n_right), the weighted inner products of all pairs of gradients, in place."""
     n_right = out.shape[1]
     buffers = out.new_empty(3, min(_TARGET_ROWS, len(out)), n_right)
     for rows in _slices(len(out), _TARGET_ROWS):
@@ -222,11 +244,38 @@ def add_inner_products(out: Tensor, left: Factors, right: Factors) -> None:
         for layer_left, layer_right in zip(left, right, strict=True):
             if len(layer_left) == 1:
                 total.addmm_(layer_left[0][rows], layer_right[0].T)
+            elif layer_left[0].ndim == 3:
+                _add_over_positions(total, [factor[rows] for factor in layer_left], layer_right)
             else:
                 torch.mm(layer_left[0][rows], layer_right[0].T, out=first)
                 torch.mm(layer_left[1][rows], layer_right[1].T, out=second)
                 total.addcmul_(first, second)
-        out[rows] += total
+        out[rows].add_(total, alpha=weight)
+
+
+def _add_over_positions(out: Tensor, left: Sequence[Tensor], right: Sequence[Tensor]) -> None:
+    """The same for one layer with (n, positions, width) factors, in tiles of one size however many positions."""
+    positions, n_right = left[0].shape[1], out.shape[1]
+    columns = [factor.flatten(0, 1).T for factor in right]
+    for rows in _slices(len(out), max(_TARGET_ROWS // positions**2, 1)):
+        first, second = (factor[rows].flatten(0, 1) @ column for factor, column in zip(left, columns, strict=True))
+        out[rows] += first.mul_(second).view(-1, positions, n_right, positions).sum((1, 3))
+
+
+def _summed(layer: LayerFactors) -> Tensor:
+    """The sum of all gradients: (width,) where they are formed, else (n_out, n_in)."""
+    if len(layer) == 1:
+        return layer[0].sum(0)
+    activation, delta = (factor.flatten(0, -2) for factor in layer)
+    return delta.T @ activation
+
+
+def _times(layer: LayerFactors, gradient: Tensor) -> Tensor:
+    """(n,): the inner product of each gradient with what `_summed` gave."""
+    if len(layer) == 1:
+        return layer[0] @ gradient
+    activation, delta = layer
+    return ((activation @ gradient.T) * delta).flatten(1).sum(1)
 
 
 def check_k(k: int, n_train: int) -> None:
@@ -251,6 +300,11 @@ def strongest(scores: Tensor, k: int) -> TopK:
         values, by_score = values[:, :k].gather(1, by_position).sort(dim=1, descending=largest, stable=True)
         parts += [positions.gather(1, by_score), values]
     return TopK(*parts)
+
+
+def _rows(most: int, memory: int, each: int) -> int:
+    """How many examples of so many bytes each go together."""
+    return max(min(most, memory // max(each, 1)), 1)
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:

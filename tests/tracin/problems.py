@@ -53,12 +53,25 @@ def checkpoints_of(model: nn.Module, rates: Sequence[float] = RATES) -> list[Che
     result = []
     for epoch, rate in enumerate(rates, start=1):
         generator = torch.Generator().manual_seed(epoch)
-        state = {
-            name: torch.randn(value.shape, generator=generator, dtype=value.dtype) / max(value.shape[-1], 1) ** 0.5
-            for name, value in model.state_dict().items()
-        }
+        state = {}
+        for name, value in model.state_dict().items():
+            state[name] = value
+            if value.is_floating_point():
+                fan_in = max(value[0].numel() if value.ndim > 1 else len(value), 1)
+                state[name] = torch.randn(value.shape, generator=generator, dtype=value.dtype) / fan_in**0.5
+            if name.endswith("running_var"):
+                state[name] = state[name].abs() + 0.3
         result.append(Checkpoint(state, rate, epoch))
     return result
+
+
+def images(
+    n: int, channels: int = 3, size: int = 8, classes: int = 4, dtype: torch.dtype = torch.float64, seed: int = 0
+) -> Examples:
+    """(n, channels, size, size) inputs from a standard normal, and (n,) classes."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(n, channels, size, size, generator=generator, dtype=dtype)
+    return Examples(inputs, torch.randint(classes, (n,), generator=generator))
 
 
 def gradients(model: nn.Module, loss: Loss, examples: Examples) -> Tensor:

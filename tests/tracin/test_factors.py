@@ -5,20 +5,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from influence import InfluenceError
+from influence import Examples, InfluenceError
 from influence.tracin import FactorExtractor
 from tests.tracin.problems import gradients, mlp, regression, squared_error
 
 
-def test_pairs_are_the_gradients():
-    model = mlp(5, 7, 6, 1)
-    examples = regression(9)
-    expected = gradients(model, squared_error, examples)
-    formed = []
-    for activation, delta in FactorExtractor(model, squared_error).pairs(*examples):
-        gradient = delta[:, :, None] * activation[:, None, :]  # (n, n_out, n_in + 1): weights, then the bias
-        formed += [gradient[:, :, :-1].flatten(1), gradient[:, :, -1]]
-    torch.testing.assert_close(torch.cat(formed, dim=1), expected, rtol=1e-12, atol=1e-14)
+def formed(extract: FactorExtractor, examples: Examples) -> Tensor:
+    """(n, p): the gradients that an MLP's factors stand for, in the order of its parameters."""
+    parts = []
+    for layer in extract(*examples):
+        if len(layer) == 1:
+            parts.append(layer[0])
+        else:
+            activation, delta = layer
+            gradient = delta[:, :, None] * activation[:, None, :]  # (n, n_out, n_in + 1): weights, then the bias
+            parts += [gradient[:, :, :-1].flatten(1), gradient[:, :, -1]]
+    return torch.cat(parts, dim=1)
+
+
+def test_factors_are_the_gradients():
+    model, examples = mlp(5, 7, 6, 1), regression(9)
+    found = formed(FactorExtractor(model, squared_error), examples)
+    torch.testing.assert_close(found, gradients(model, squared_error, examples), rtol=1e-12, atol=1e-14)
 
 
 def test_a_layer_of_one_output_is_one_factor():
@@ -57,20 +65,20 @@ class BareParameter(Custom):
 @pytest.mark.parametrize(
     ("model", "name", "kind", "parameters"),
     [
-        (Custom(conv=nn.Conv2d(3, 4, 3), head=nn.Linear(4, 1)), "conv", "Conv2d", "weight, bias"),
-        (Custom(body=nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4))), "body.1", "BatchNorm1d", "weight, bias"),
+        (Custom(conv=nn.Conv1d(3, 4, 3), head=nn.Linear(4, 1)), "conv", "Conv1d", "weight, bias"),
+        (Custom(body=nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4))), "body.1", "LayerNorm", "weight, bias"),
         (Custom(words=nn.Embedding(5, 4), head=nn.Linear(4, 1)), "words", "Embedding", "weight"),
         (BareParameter(), "the model itself", "BareParameter", "scale"),
         (Custom(x=nn.Bilinear(2, 2, 1)), "x", "Bilinear", "weight, bias"),
     ],
-    ids=["convolution", "batch norm", "embedding", "bare parameter", "bilinear"],
+    ids=["convolution", "layer norm", "embedding", "bare parameter", "bilinear"],
 )
 def test_an_unsupported_layer_is_named(model, name, kind, parameters):
     with pytest.raises(InfluenceError) as caught:
         FactorExtractor(model, squared_error)
     assert str(caught.value) == (
-        f"Layer {name} ({kind}) has trainable parameters ({parameters}), but TracIn is exact for nn.Linear only: "
-        "freeze them (requires_grad=False) to leave them out."
+        f"Layer {name} ({kind}) has trainable parameters ({parameters}), but TracIn is exact for nn.Linear, "
+        "nn.Conv2d, nn.BatchNorm1d and nn.BatchNorm2d only: freeze them (requires_grad=False) to leave them out."
     )
 
 
@@ -81,13 +89,6 @@ def test_a_subclass_of_linear_may_do_anything_so_it_is_refused():
 
     with pytest.raises(InfluenceError, match=r"Layer 1 \(Odd\)"):
         FactorExtractor(nn.Sequential(nn.Linear(5, 5), Odd(5, 1)), squared_error)
-
-
-def test_a_bias_alone_is_refused():
-    model = mlp(5, 7, 1)
-    model[0].weight.requires_grad_(False)
-    with pytest.raises(InfluenceError, match=r"Layer 0 \(Linear\) trains its bias alone"):
-        FactorExtractor(model, squared_error)
 
 
 def test_nothing_to_trace():
@@ -199,12 +200,8 @@ class ByKeyword(nn.Module):
 
 def test_a_layer_that_is_called_by_keyword():
     model, examples = ByKeyword(), regression(9)
-    expected = gradients(model, squared_error, examples)
-    formed = []
-    for activation, delta in FactorExtractor(model, squared_error).pairs(*examples):
-        gradient = delta[:, :, None] * activation[:, None, :]
-        formed += [gradient[:, :, :-1].flatten(1), gradient[:, :, -1]]
-    torch.testing.assert_close(torch.cat(formed, dim=1), expected, rtol=1e-12, atol=1e-14)
+    found = formed(FactorExtractor(model, squared_error), examples)
+    torch.testing.assert_close(found, gradients(model, squared_error, examples), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("layers", ["lasst", "", None, 1])
@@ -214,11 +211,14 @@ def test_layers_is_all_or_last(layers):
     assert str(caught.value) == f"layers is {layers!r}, but must be 'all' or 'last'."
 
 
-def test_inputs_of_three_dimensions():
-    model = nn.Sequential(mlp(5, 3), nn.Flatten(), mlp(6, 1))
+def test_inputs_of_four_dimensions():
+    model = nn.Sequential(mlp(5, 3), nn.Flatten(), mlp(12, 1))
     with pytest.raises(InfluenceError) as caught:
-        FactorExtractor(model, squared_error)(torch.randn(4, 2, 5, dtype=torch.float64), torch.zeros(4))
-    assert str(caught.value) == "Layer 0.0 gets inputs of shape (4, 2, 5): only (examples, features) works."
+        FactorExtractor(model, squared_error)(torch.randn(4, 2, 2, 5, dtype=torch.float64), torch.zeros(4))
+    assert str(caught.value) == (
+        "Layer 0.0 gets inputs of shape (4, 2, 2, 5) for 4 examples: only (examples, features) or (examples, "
+        "positions, features) works."
+    )
 
 
 @pytest.mark.parametrize(

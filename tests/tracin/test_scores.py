@@ -216,7 +216,9 @@ def test_models_are_neither_changed_nor_read():
 # Against captum
 
 
-def captums(model: nn.Module, checkpoints: list[Checkpoint], train: Examples, **options: Any) -> CaptumTracInCP:
+def captums(
+    model: nn.Module, checkpoints: list[Checkpoint], train: Examples, loss: Any = None, **options: Any
+) -> CaptumTracInCP:
     by_name = {str(number): checkpoint for number, checkpoint in enumerate(checkpoints)}
 
     def load(model: nn.Module, name: str) -> float:
@@ -224,16 +226,16 @@ def captums(model: nn.Module, checkpoints: list[Checkpoint], train: Examples, **
         model.eval()
         return by_name[name].learning_rate
 
-    def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+    def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
         return (outputs[:, 0] - labels).square().sum()
 
-    loss.reduction = "sum"  # type: ignore[attr-defined]
+    squared_error.reduction = "sum"  # type: ignore[attr-defined]
     return CaptumTracInCP(
         copy.deepcopy(model),
         TensorDataset(*train),
         list(by_name),
         load,
-        loss_fn=loss,
+        loss_fn=loss or squared_error,
         batch_size=16,
         sample_wise_grads_per_batch=True,
         **options,
@@ -333,10 +335,10 @@ def test_a_block_and_its_factors_fit_the_memory(dtype, memory, monkeypatch):
     scorer = TracInCP(model, checkpoints_of(model), problems.squared_error, memory=memory)
     held: list[int] = []
 
-    def measured(out: Tensor, left: Any, right: Any) -> None:
+    def measured(out: Tensor, left: Any, right: Any, weight: float) -> None:
         factors = [factor for layer in left for factor in layer]
         held.append(out.untyped_storage().nbytes() + sum(f.numel() * f.element_size() for f in factors))
-        add_inner_products(out, left, right)
+        add_inner_products(out, left, right, weight)
 
     monkeypatch.setattr(scores_module, "add_inner_products", measured)
     scorer.scores(train, targets)

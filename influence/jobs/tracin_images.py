@@ -1,0 +1,254 @@
+"""The job behind `python -m influence tracin` for images: one model with checkpoints, every pair, a result folder."""
+
+import time
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+from influence import datasets, results
+from influence.datasets import Dataset, Split
+from influence.errors import InfluenceError
+from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, silent
+from influence.jobs.datamodels import Reverse
+from influence.learners import registry
+from influence.learners.base import Learner, margins
+from influence.learners.checkpoints import Checkpoint, save_folder
+from influence.learners.mlp import Mlp
+from influence.learners.traceable import Traceable, Traced
+from influence.tracin.scores import Examples, TopK, TracInCP, check_k, strongest
+
+_MEMORY = 2**31  # bytes for a block of targets
+_REVERSE_ROWS = 512  # targets whose scores are sorted by training example at once
+_FORWARD_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class TracInImagesConfig:
+    """Everything that a TracIn result on images follows from.
+
+    Parameters
+    ----------
+    dataset, classes, train_size
+        Part of a data set, as in `influence.datasets.load`.
+    learner : Learner
+        One that keeps checkpoints: see `influence.learners.traceable`.
+    seed : int
+        Of the initial weights and the order of the examples.
+    checkpoint_every : int
+        Epochs from one checkpoint to the next; the first is after so many, the last at the end.
+    k, reverse_k : int
+        Training examples kept for each target, and targets for each training example, either way.
+    """
+
+    dataset: str = "digits"
+    classes: tuple[str, ...] = ()
+    train_size: int | None = None
+    learner: Learner = field(default_factory=Mlp)
+    seed: int = 0
+    checkpoint_every: int = 5
+    k: int = 50
+    reverse_k: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_every", "reverse_k"):
+            if getattr(self, name) < 1:
+                raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+        if not 0 <= self.seed < 2**63:
+            raise InfluenceError(f"seed is {self.seed}, but must lie between 0 and 2^63 - 1.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return values | {"classes": list(self.classes), "learner": registry.as_dict(self.learner)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TracInImagesConfig":
+        """The inverse of `as_dict`; unknown or missing names are an `InfluenceError`."""
+        try:
+            learner = registry.from_dict(values["learner"])
+            return cls(**{**values, "classes": tuple(values["classes"]), "learner": learner})
+        except (KeyError, TypeError) as error:
+            raise InfluenceError(
+                f"This is not the config of a TracIn run on images ({error}): use a result's own manifest."
+            ) from error
+
+
+def tracin_images(config: TracInImagesConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
+    """Train, score and write a TracIn result folder.
+
+    Raises
+    ------
+    InfluenceError
+        Before any work if the config, the data set or ``out`` won't do; later if training diverges or the disk fills.
+        Nothing is left behind.
+    """
+    learner = config.learner
+    if not isinstance(learner, Traceable):
+        raise InfluenceError(
+            f"The learner {learner.name} keeps no checkpoints, and TracIn sums over checkpoints: use --learner mlp."
+        )
+    started = time.monotonic()
+    if not datasets.classes(config.dataset):
+        raise InfluenceError(f"{config.dataset} has values instead of classes: use `jobs.tracin`.")
+    dataset = datasets.load(config.dataset, config.classes, config.train_size)
+    check_k(config.k, len(dataset.train))
+    _check_labels(dataset)
+    with results.writing(out, replace) as folder:
+        stages = Stages(_SHARES, report)
+        training = stages["training"]
+        traced = learner.trace(
+            dataset.train, config.seed, config.checkpoint_every, lambda epoch: training(epoch / learner.epochs)
+        )
+        seen = _see(dataset, traced)
+        save_folder(seen.checkpoints, folder / "checkpoints")
+        scored = _score(config, dataset, Traced(traced.model, seen.checkpoints), stages)
+        results.write_tables(
+            folder,
+            _describe(config, learner, dataset, seen) | circumstances(time.monotonic() - started),
+            _tables(dataset, seen, scored),
+        )
+        report(1.0, "done")
+    return out
+
+
+_SHARES = {"training": 1.0, "scoring every pair": 10.0, "self-influence": 1.0}  # of the time, roughly
+
+
+def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
+    """(n, n_classes) outputs and (n,) labels -> (n,) losses."""
+    return nn.functional.cross_entropy(outputs, labels, reduction="none")
+
+
+def _check_labels(dataset: Dataset) -> None:
+    """The model has an output for every class up to the training part's highest."""
+    unknown = dataset.test.labels[dataset.test.labels > dataset.train.labels.max()]
+    if len(unknown):
+        name = datasets.classes(dataset.name)[int(unknown[0])]
+        raise InfluenceError(f"No training example is of class {name}, which the test part has: raise train_size.")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The checkpoints, with their mean losses, and what the last one says of every example."""
+
+    checkpoints: list[Checkpoint]
+    train_logits: np.ndarray  # (n_train, n_classes) float32
+    test_logits: np.ndarray
+
+
+def _see(dataset: Dataset, traced: Traced) -> _Seen:
+    checkpoints = []
+    model = traced.model.eval()
+    for checkpoint in traced.checkpoints:
+        model.load_state_dict(checkpoint.state)
+        train_logits, test_logits = (_logits(model, part) for part in (dataset.train, dataset.test))
+        train_loss = float(_losses(train_logits, dataset.train).mean())
+        test_loss = float(_losses(test_logits, dataset.test).mean())
+        if not np.isfinite(train_loss + test_loss):
+            raise InfluenceError(
+                f"Training diverged by epoch {checkpoint.epoch} (the loss is {train_loss}): lower the learner's "
+                "learning rate."
+            )
+        checkpoints.append(replace(checkpoint, train_loss=train_loss, test_loss=test_loss))
+    return _Seen(checkpoints, train_logits, test_logits)
+
+
+def _logits(model: nn.Module, split: Split) -> np.ndarray:
+    with torch.no_grad():
+        return torch.cat([model(rows) for rows in torch.tensor(split.inputs).split(_FORWARD_ROWS)]).numpy()
+
+
+def _losses(logits: np.ndarray, split: Split) -> np.ndarray:
+    losses: np.ndarray = cross_entropy(torch.from_numpy(logits), torch.tensor(split.labels)).numpy()
+    return losses
+
+
+@dataclass(frozen=True)
+class _Scored:
+    tops: list[TopK]
+    reverse: TopK
+    percentiles: np.ndarray  # (n_targets, 101)
+    self_influence: np.ndarray  # (n_train,)
+
+
+def _score(config: TracInImagesConfig, dataset: Dataset, traced: Traced, stages: Stages) -> _Scored:
+    scorer = TracInCP(traced.model, traced.checkpoints, cross_entropy, memory=_MEMORY)
+    train, targets = (
+        Examples(torch.tensor(part.inputs), torch.tensor(part.labels)) for part in (dataset.train, dataset.test)
+    )
+    tops, percentiles = [], []
+    reverse = Reverse(len(dataset.train), config.reverse_k)
+    for rows, block in scorer.blocks(train, targets, stages["scoring every pair"]):
+        tops.append(strongest(block, config.k))
+        percentiles.append(percentiles_of(np.sort(block.numpy(), axis=1)))
+        for start in range(0, len(block), _REVERSE_ROWS):
+            reverse.add(block[start : start + _REVERSE_ROWS].numpy(), rows.start + start)
+    self_influence = scorer.self_influence(train, stages["self-influence"]).numpy()
+    return _Scored(tops, reverse.top(), np.concatenate(percentiles), self_influence)
+
+
+def _tables(dataset: Dataset, seen: _Seen, scored: _Scored) -> dict[str, pa.Table]:
+    train, test = dataset.train, dataset.test
+    return {
+        "influences": ranked(("target", "train"), test.index, train.index, scored.tops),
+        "reverse": ranked(("train", "target"), train.index, test.index, [scored.reverse]),
+        "targets": pa.table(
+            {"target": test.index, "score_percentiles": results.percentile_column(scored.percentiles)}
+            | _columns(test, seen.test_logits)
+        ),
+        "train": pa.table(
+            {"train": train.index, "self_influence": scored.self_influence.astype(np.float32)}
+            | _columns(train, seen.train_logits)
+        ),
+    }
+
+
+def _columns(split: Split, logits: np.ndarray) -> dict[str, np.ndarray]:
+    """What the last checkpoint makes of each example."""
+    return {
+        "label": split.labels.astype(np.int16),
+        "prediction": logits.argmax(axis=1).astype(np.int16),
+        "loss": _losses(logits, split).astype(np.float32),
+        "margin": margins(logits[None], split.labels)[0],
+    }
+
+
+def _describe(config: TracInImagesConfig, learner: Traceable, dataset: Dataset, seen: _Seen) -> dict[str, Any]:
+    """The manifest, but for the circumstances of the run."""
+    curve: dict[str, list[float | None]] = {
+        name: [getattr(checkpoint, name) for checkpoint in seen.checkpoints]
+        for name in ("epoch", "learning_rate", "train_loss", "test_loss")
+    }
+    return {
+        "dataset": dataset.name,
+        "dataset_hash": dataset.content_hash,
+        "method": "tracin",
+        "title": "TracInCP, exact: all layers, all trained parameters, biases included",
+        "learner": learner.recipe,
+        "config": config.as_dict(),
+        "classes": list(datasets.classes(dataset.name)),
+        "checkpoint_epochs": [checkpoint.epoch for checkpoint in seen.checkpoints],
+        "k": config.k,
+        "reverse_k": min(config.reverse_k, len(dataset.test)),
+        "sign": "positive helps: the training example lowered the target's loss (proponent)",
+        "units": "reduction of the cross-entropy, in nats, to first order; losses in nats; margin: correct-class logit "
+        "minus the log-sum-exp of the others; losses, margins and predictions of the last checkpoint",
+        "caveat": "TracInCP's formula follows plain SGD, one example a step; this model was trained with batches, "
+        "momentum and weight decay, so that the sizes of its steps differ.",
+        "quality": {
+            "accuracy": {
+                name: float((logits.argmax(axis=1) == part.labels).mean())
+                for name, logits, part in (
+                    ("train", seen.train_logits, dataset.train),
+                    ("test", seen.test_logits, dataset.test),
+                )
+            },
+            "lds": None,
+        },
+        "loss_curve": curve,
+    }

@@ -1,0 +1,75 @@
+"""What TracIn asks of a learner: one model on the whole training part, with its checkpoints."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from influence.datasets import Split
+from influence.learners.base import Learner
+from influence.learners.checkpoints import Checkpoint
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A model as it was at several moments of its training.
+
+    Parameters
+    ----------
+    model : nn.Module
+        (n, ...) inputs as the data set has them -> (n, n_classes) logits: scaling is a part of it, and dropout and
+        augmentation are not. Its trainable parameters are those that were trained. Its weights do not matter.
+    checkpoints : list of Checkpoint
+        By epoch, with the learning rate of the step that led to each.
+    """
+
+    model: nn.Module
+    checkpoints: list[Checkpoint]
+
+
+@runtime_checkable
+class Traceable(Learner, Protocol):
+    """A learner of classes whose training can be followed: the cross-entropy is what it minimises.
+
+    Attributes
+    ----------
+    epochs : int
+    recipe : str
+        Architecture, optimizer, loss, in one line.
+    """
+
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def recipe(self) -> str: ...
+
+    def trace(
+        self,
+        train: Split,
+        seed: int,
+        every: int,
+        on_epoch: Callable[[int], None] = lambda epoch: None,
+    ) -> Traced:
+        """Train the model that ``fit`` gives for the whole training part and this seed, and keep checkpoints.
+
+        Checkpoints are after every so many epochs, and at the end; ``on_epoch`` is called now and then with the number
+        of finished epochs. A model that diverges is not noticed here.
+        """
+        ...
+
+
+class Scaled(nn.Module):
+    """Shift and divide inputs of any type by two numbers; they are buffers, so that a checkpoint has them."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: float, scale: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", Tensor([mean]))
+        self.register_buffer("scale", Tensor([scale]))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return (inputs.to(self.mean.dtype) - self.mean) / self.scale

@@ -1,0 +1,360 @@
+"""The TracIn job on images: what it writes is what TracInCP gives for the checkpoints it keeps."""
+
+import errno
+import json
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch import nn
+
+from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, jobs, results
+from influence.jobs import TracInImagesConfig
+from influence.jobs.tracin_images import cross_entropy
+from influence.learners import registry
+from influence.learners.base import Subsets, margins
+from influence.learners.checkpoints import Checkpoint, load_folder
+from influence.learners.mlp import Mlp
+from influence.learners.traceable import Scaled, Traceable, Traced
+from influence.results import Result
+
+CONFIG = TracInImagesConfig(
+    classes=("1", "4", "7"),
+    train_size=300,
+    learner=Mlp(width=8, epochs=5),
+    seed=3,
+    checkpoint_every=2,
+    k=20,
+    reverse_k=7,
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return datasets.load("digits", CONFIG.classes, CONFIG.train_size)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return jobs.tracin_images(CONFIG, tmp_path_factory.mktemp("job") / "one")
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> Result:
+    return results.read(folder)
+
+
+@pytest.fixture(scope="module")
+def scores(folder: Path, digits: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """All scores, (n_targets, n_train), and the self-influences, from the checkpoints in the folder."""
+    scorer = TracInCP(
+        CONFIG.learner.trace(digits.train, 3, 2).model, load_folder(folder / "checkpoints"), cross_entropy
+    )
+    train, targets = (
+        Examples(torch.tensor(part.inputs), torch.tensor(part.labels)) for part in (digits.train, digits.test)
+    )
+    return scorer.scores(train, targets).numpy(), scorer.self_influence(train).numpy()
+
+
+def test_the_manifest_says_everything(result, digits):
+    manifest = result.manifest
+    assert (manifest["dataset"], manifest["method"]) == ("digits", "tracin")
+    assert manifest["dataset_hash"] == digits.content_hash
+    assert manifest["config"] == CONFIG.as_dict()
+    assert (manifest["k"], manifest["reverse_k"]) == (20, 7)
+    assert manifest["classes"] == list("0123456789")
+    curve = manifest["loss_curve"]
+    assert manifest["checkpoint_epochs"] == curve["epoch"] == [2, 4, 5]
+    assert curve["learning_rate"] == sorted(curve["learning_rate"], reverse=True)
+    assert curve["train_loss"][-1] < curve["train_loss"][0]
+    assert manifest["quality"]["accuracy"]["test"] > 0.9
+    assert manifest["quality"]["lds"] is None
+    assert manifest["sign"].startswith("positive helps")
+    assert "SGD" in manifest["caveat"]
+    assert "8 ReLU" in manifest["learner"]
+
+
+def test_the_checkpoints_are_the_trainings(folder, result, digits):
+    trained = CONFIG.learner.trace(digits.train, 3, 2)
+    kept = load_folder(folder / "checkpoints")
+    for place, (one, made) in enumerate(zip(kept, trained.checkpoints, strict=True)):
+        assert (one.epoch, one.learning_rate) == (made.epoch, made.learning_rate)
+        assert one.test_loss == result.manifest["loss_curve"]["test_loss"][place]
+        assert one.state.keys() == made.state.keys()
+        assert all(torch.equal(one.state[name], value) for name, value in made.state.items())
+
+
+def test_the_tables_are_tracincps(result, scores, digits):
+    every, own = scores
+    assert list(result.targets.index) == list(digits.test.index)
+    assert list(result.train.index) == list(digits.train.index)
+    for place, target in enumerate(digits.test.index):
+        rows = result.of(int(target))
+        assert rows["rank"].tolist() == [*range(-20, 0), *range(1, 21)]
+        columns = np.searchsorted(digits.train.index, rows["train"])
+        tolerance = 1e-5 * np.abs(every[place]).max()
+        np.testing.assert_allclose(rows["score"], every[place, columns], rtol=0, atol=tolerance)
+        order = np.sort(every[place])
+        np.testing.assert_allclose(rows["score"][rows["rank"] > 0], order[::-1][:20], rtol=0, atol=tolerance)
+        np.testing.assert_allclose(rows["score"][rows["rank"] < 0][::-1], order[:20], rtol=0, atol=tolerance)
+        percentiles = result.targets.loc[target, "score_percentiles"]
+        np.testing.assert_allclose(percentiles[[0, 100]], order[[0, -1]], rtol=0, atol=tolerance)
+    for place, one in enumerate(digits.train.index):
+        rows = result.by(int(one))
+        assert rows["rank"].tolist() == [*range(-7, 0), *range(1, 8)]
+        order = np.sort(every[:, place])
+        np.testing.assert_allclose(
+            rows["score"][rows["rank"] > 0], order[::-1][:7], rtol=0, atol=1e-5 * np.abs(order).max()
+        )
+    np.testing.assert_allclose(result.train["self_influence"], own, rtol=1e-5)
+
+
+def test_what_the_last_checkpoint_says_of_each_example(folder, result, digits):
+    model = CONFIG.learner.trace(digits.train, 3, 2).model
+    model.load_state_dict(load_folder(folder / "checkpoints")[-1].state)
+    for table, split in ((result.targets, digits.test), (result.train, digits.train)):
+        with torch.no_grad():
+            logits = model(torch.tensor(split.inputs))
+        assert table["label"].tolist() == split.labels.tolist()
+        assert table["prediction"].tolist() == logits.argmax(1).tolist()
+        losses = nn.functional.cross_entropy(logits, torch.tensor(split.labels), reduction="none")
+        np.testing.assert_allclose(table["loss"], losses, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            table["margin"], margins(logits.numpy()[None], split.labels)[0], rtol=1e-4, atol=1e-4
+        )
+
+
+def test_a_replay_gives_the_same_tables(folder, result, results_home):
+    again = results.read(jobs.replay(folder, results_home / "again"))
+    assert again.manifest["config"] == result.manifest["config"]
+    assert again.manifest["tables"] == result.manifest["tables"]
+
+
+def test_progress_rises_to_one(results_home):
+    seen: list[tuple[float, str]] = []
+    jobs.tracin_images(CONFIG, results_home / "one", report=lambda share, what: seen.append((share, what)))
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert list(dict.fromkeys(what for _, what in seen)) == ["training", "scoring every pair", "self-influence", "done"]
+
+
+# A learner with convolutions
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A convolution, normalised, and SGD: the least that has what the image learner has."""
+
+    epochs: int = 3
+    learning_rate: float = 0.05
+
+    name: ClassVar[str] = "tiny"
+    recipe: ClassVar[str] = "tiny: one convolution"
+    batch: ClassVar[int] = 1
+
+    def fit(self, train, subsets):
+        raise NotImplementedError
+
+    def trace(self, train, seed, every, on_epoch=lambda epoch: None) -> Traced:
+        torch.manual_seed(seed)
+        model = nn.Sequential(
+            Scaled(float(train.inputs.mean()), float(train.inputs.std())),
+            nn.Unflatten(1, (1, 8)),
+            nn.Conv2d(1, 6, 3, padding=1, bias=False),
+            nn.BatchNorm2d(6),
+            nn.GELU(),
+            nn.AvgPool2d(4),
+            nn.Flatten(),
+            nn.Linear(24, 10),
+        )
+        inputs, labels = torch.tensor(train.inputs), torch.tensor(train.labels)
+        sgd = torch.optim.SGD(model.parameters(), self.learning_rate, momentum=0.9)
+        checkpoints = []
+        for epoch in range(1, self.epochs + 1):
+            model.train()
+            for rows in torch.randperm(len(train)).split(50):
+                sgd.zero_grad()
+                nn.functional.cross_entropy(model(inputs[rows]), labels[rows]).backward()
+                sgd.step()
+            if epoch % every == 0:
+                state = {name: value.clone() for name, value in model.state_dict().items()}
+                checkpoints.append(Checkpoint(state, self.learning_rate, epoch))
+            on_epoch(epoch)
+        return Traced(model, checkpoints)
+
+
+@pytest.fixture
+def _tiny_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._LEARNERS, "tiny", Tiny)
+
+
+@pytest.mark.usefixtures("_tiny_is_known")
+def test_a_learner_with_convolutions(results_home, digits):
+    assert isinstance(Tiny(), Traceable)
+    config = replace(CONFIG, learner=Tiny(), checkpoint_every=1)
+    folder = jobs.tracin_images(config, results_home / "one")
+    read = results.read(folder)
+    assert read.manifest["checkpoint_epochs"] == [1, 2, 3]
+    assert read.manifest["quality"]["accuracy"]["test"] > 0.8
+    scorer = TracInCP(Tiny().trace(digits.train, 3, 1).model, load_folder(folder / "checkpoints"), cross_entropy)
+    train = Examples(torch.tensor(digits.train.inputs), torch.tensor(digits.train.labels))
+    np.testing.assert_allclose(read.train["self_influence"], scorer.self_influence(train), rtol=1e-4)
+    assert jobs.TracInImagesConfig.from_dict(config.as_dict()) == config
+
+
+# The MLP's checkpoints
+
+
+def test_an_mlp_is_traced_as_it_is_fitted():
+    digits = datasets.load("digits")
+    learner = Mlp(width=8, epochs=5)
+    traced = learner.trace(digits.train, seed=9, every=2)
+    everyone = Subsets(np.ones((1, len(digits.train)), bool), np.array([9], np.uint64))
+    fitted = learner.fit(digits.train, everyone)
+    assert [checkpoint.epoch for checkpoint in traced.checkpoints] == [2, 4, 5]
+    assert all(
+        torch.equal(value, traced.checkpoints[-1].state[name]) for name, value in traced.model.state_dict().items()
+    )
+    with torch.no_grad():
+        logits = traced.model(torch.tensor(digits.test.inputs)).numpy()
+    np.testing.assert_allclose(logits, fitted.logits(digits.test.inputs)[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("every", "epochs"), [(1, [1, 2, 3]), (3, [3]), (4, [3])])
+def test_there_is_always_a_checkpoint_at_the_end(every, epochs):
+    digits = datasets.load("digits", train_size=100)
+    traced = Mlp(width=4, epochs=3).trace(digits.train, 0, every)
+    assert [checkpoint.epoch for checkpoint in traced.checkpoints] == epochs
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k": 0}, "k is 0, but must lie between 1 and the 300 training examples."),
+        ({"k": 301}, "k is 301, but must lie between 1 and the 300 training examples."),
+        ({"classes": ("eleven",)}, "digits has no class 'eleven'"),
+        ({"dataset": "digit"}, "Did you mean digits?"),
+        ({"dataset": "california-housing", "classes": ()}, "california-housing has values instead of classes"),
+        ({"learner": Mlp(learning_rate=1e20)}, "Training diverged by epoch 2"),
+        ({"classes": (), "train_size": 5, "k": 2}, "No training example is of class"),
+    ],
+)
+def test_what_cannot_be_scored(results_home, changes, message):
+    with pytest.raises(InfluenceError) as caught:
+        jobs.tracin_images(replace(CONFIG, **changes), results_home / "one")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not results_home.exists() or os.listdir(results_home) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"checkpoint_every": 0}, "checkpoint_every is 0, but must be at least 1."),
+        ({"reverse_k": 0}, "reverse_k is 0, but must be at least 1."),
+        ({"seed": -1}, "seed is -1, but must lie between"),
+    ],
+)
+def test_a_bad_config(changes, message):
+    with pytest.raises(InfluenceError) as caught:
+        replace(CONFIG, **changes)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"learner": {"name": "mlp"}},
+        {"learner": {"name": "mlp"}, "classes": [], "alpha": 1},
+        {"learner": 3, "classes": []},
+        {"learner": {"name": "mlp"}, "classes": [], "seed": "1"},
+        {"learner": {"name": "mlp"}, "classes": [], "checkpoint_every": None},
+    ],
+)
+def test_a_config_of_something_else(values):
+    with pytest.raises(InfluenceError) as caught:
+        TracInImagesConfig.from_dict(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_learner_without_checkpoints(results_home):
+    class Plain:
+        name = "plain"
+
+    with pytest.raises(InfluenceError) as caught:
+        jobs.tracin_images(replace(CONFIG, learner=Plain()), results_home / "one")
+    assert str(caught.value).startswith("The learner plain keeps no checkpoints, and TracIn sums over checkpoints")
+    assert not results_home.exists()
+
+
+@pytest.mark.parametrize("owner", [pq, Path], ids=["tables", "manifest"])
+def test_a_disk_that_fills_leaves_nothing(results_home, monkeypatch, owner):
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(owner, "write_table" if owner is pq else "write_text", fail)
+    with pytest.raises(InfluenceError, match="is full: nothing was kept of this run"):
+        jobs.tracin_images(CONFIG, results_home / "one")
+    assert os.listdir(results_home) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "message"), [("reverse_k", "manifest.json lacks reverse_k"), ("classes", "manifest.json lacks named_top_k")]
+)
+def test_a_manifest_that_lacks_something(folder, tmp_path, key, message):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest[key]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InfluenceError, match=message):
+        results.read(copy)
+
+
+def test_a_result_without_its_reverse_table(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "reverse.parquet").unlink()
+    with pytest.raises(InfluenceError, match=r"reverse\.parquet is missing"):
+        results.read(copy)
+
+
+# What ships
+
+
+def test_the_shipped_result_is_whole_and_small():
+    folder = results.precomputed_home() / "digits" / "tracin"
+    read = results.read(folder)
+    assert (len(read.targets), len(read.train), read.manifest["k"]) == (360, 1_437, 50)
+    assert read.manifest["dataset_hash"] == datasets.load("digits").content_hash
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 1_000_000
+    entries, problems = results.catalogue("digits", "tracin")
+    assert [entry.name for entry in entries] == ["shipped"]
+    assert problems == []
+
+
+def test_the_shipped_scores_come_from_the_shipped_checkpoints():
+    digits = datasets.load("digits")
+    read = results.read(results.precomputed_home() / "digits" / "tracin")
+    config = TracInImagesConfig.from_dict(read.manifest["config"])
+    scorer = TracInCP(
+        config.learner.trace(digits.train, config.seed, config.learner.epochs).model,
+        load_folder(read.path / "checkpoints"),
+        cross_entropy,
+    )
+    train = Examples(torch.tensor(digits.train.inputs), torch.tensor(digits.train.labels))
+    np.testing.assert_allclose(read.train["self_influence"], scorer.self_influence(train), rtol=1e-3)
+    targets = Examples(torch.tensor(digits.test.inputs[:20]), torch.tensor(digits.test.labels[:20]))
+    best = scorer.top_k(train, targets, 1)
+    for place, target in enumerate(digits.test.index[:20]):
+        row = read.of(int(target)).set_index("rank").loc[1]
+        assert row["score"] == pytest.approx(float(best.proponent_scores[place, 0]), rel=1e-3)
