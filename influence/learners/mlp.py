@@ -72,6 +72,10 @@ class Mlp:
 
     def fit(self, train: Split, subsets: Subsets) -> "Mlps":
         """Train one network a subset; subsets of one size are trained together, shared out among torch's threads."""
+        return self.checkpoints(train, subsets, self.epochs)[-1][1]
+
+    def checkpoints(self, train: Split, subsets: Subsets, every: int) -> list[tuple[float, "Mlps"]]:
+        """The same networks after every so many epochs and at the end, each with the learning rate in force there."""
         examples = _Examples.of(train)
         sizes = subsets.masks.sum(axis=1)
         threads = torch.get_num_threads()
@@ -82,26 +86,35 @@ class Mlp:
             if len(part)
         ]
 
-        def work(part: np.ndarray) -> tuple[Tensor, Tensor]:
-            return self._fit(examples, subsets.masks[part], subsets.seeds[part], subsets.common)
+        def work(part: np.ndarray) -> list[tuple[float, Tensor, Tensor]]:
+            return self._fit(examples, subsets.masks[part], subsets.seeds[part], subsets.common, every)
 
         # Threads that each train models of their own meet once, at the end. Torch's own would meet in every product,
         # and where another program holds a processor, all would wait for it thousands of times.
         with one_thread_an_operation(), ThreadPoolExecutor(threads) as pool:
-            weights = list(pool.map(work, parts) if len(parts) > 1 else map(work, parts))
+            kept = list(pool.map(work, parts) if len(parts) > 1 else map(work, parts))
         order = torch.from_numpy(np.argsort(np.concatenate(parts)))
-        w1, w2 = (torch.cat([each[layer] for each in weights])[order] for layer in range(2))
-        return Mlps(w1, w2, examples.mean, examples.scale)
+        result = []
+        for moment in zip(*kept, strict=True):  # the rates differ by rounding, if subsets differ in size
+            w1, w2 = (torch.cat([each[layer] for each in moment])[order] for layer in (1, 2))
+            result.append((moment[0][0], Mlps(w1, w2, examples.mean, examples.scale)))
+        return result
 
-    def _fit(self, examples: "_Examples", masks: np.ndarray, seeds: np.ndarray, common: bool) -> tuple[Tensor, Tensor]:
-        """Weights of both layers, (k, n_in + 1, width) and (k, width + 1, n_classes); the last row is the bias."""
+    def _fit(
+        self, examples: "_Examples", masks: np.ndarray, seeds: np.ndarray, common: bool, every: int
+    ) -> list[tuple[float, Tensor, Tensor]]:
+        """Learning rate and weights of both layers, (k, n_in + 1, width) and (k, width + 1, n_classes), at every
+        checkpoint; the last row is the bias.
+        """
         streams = [np.random.Generator(np.random.Philox(int(seed))) for seed in seeds]
         w1, w2 = _initial_weights(streams, examples.inputs.shape[1] - 1, self.width, examples.onehot.shape[1])
         v1, v2 = torch.zeros_like(w1), torch.zeros_like(w2)
         steps = common_steps if common else own_steps
         size = int(masks[0].sum())
-        total = self.epochs * max(1, round(size / self.batch_size))
+        an_epoch = max(1, round(size / self.batch_size))
+        total = self.epochs * an_epoch
         h1 = torch.empty(0)
+        kept = []
         for step, (rows, weight, count) in enumerate(steps(streams, masks, self.epochs, self.batch_size)):
             rate = self.learning_rate * (1 - step / total)
             x = examples.inputs[rows]  # (k, b, n_in + 1), or (b, n_in + 1) where the order is common
@@ -122,7 +135,9 @@ class Mlp:
                     v.add_(w, alpha=self.weight_decay)
             w1.sub_(v1, alpha=rate)
             w2.sub_(v2, alpha=rate)
-        return w1, w2
+            if (step + 1) % (every * an_epoch) == 0 or step + 1 == total:
+                kept.append((rate, w1.clone(), w2.clone()))
+        return kept
 
 
 @contextmanager

@@ -162,3 +162,22 @@ def test_bad_settings_are_refused(settings, sentence):
     with pytest.raises(InfluenceError) as caught:
         Mlp(**settings)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_checkpoints_are_moments_of_the_same_training(digits, common):
+    """The last is what fit gives; an earlier one is what training to that step gives; the rates fall linearly."""
+    learner = Mlp(width=8, epochs=5)
+    subsets = Subsets(halves(3, len(digits.train)), np.full(3, 7, np.uint64), common)
+    moments = learner.checkpoints(digits.train, subsets, every=2)
+    assert len(moments) == 3  # after epochs 2, 4 and 5
+    fitted = learner.fit(digits.train, subsets)
+    assert torch.equal(moments[-1][1].w1, fitted.w1)
+    assert torch.equal(moments[-1][1].w2, fitted.w2)
+    steps = round(len(digits.train) // 2 / learner.batch_size)
+    expected = [learner.learning_rate * (1 - (epoch * steps - 1) / (5 * steps)) for epoch in (2, 4, 5)]
+    assert [rate for rate, _ in moments] == pytest.approx(expected)
+    every_epoch = learner.checkpoints(digits.train, subsets, every=1)
+    assert len(every_epoch) == 5
+    assert torch.equal(every_epoch[1][1].w1, moments[0][1].w1)
+    assert not torch.equal(every_epoch[0][1].w1, moments[0][1].w1)

@@ -1,0 +1,67 @@
+"""What the evaluations share."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from influence import datasets, evidence
+from influence.datamodels import outcomes
+from influence.datamodels.outcomes import OutcomeConfig
+from influence.datasets import Dataset
+from influence.errors import InfluenceError
+from influence.evaluation.baselines import Neighbours, flat
+from influence.jobs.base import Stages, circumstances
+from influence.learners import regression
+
+
+def store_evidence(
+    out: Path, kind: str, about: str, config: dict[str, Any], figures: dict[str, Any], notes: list[str], started: float,
+    tables: dict[str, pa.Table],
+) -> Path:  # fmt: skip
+    described = {"about": about, "config": config, "figures": figures, "notes": notes}
+    return evidence.write(out, kind, described | circumstances(time.monotonic() - started), tables)
+
+
+def counting(stages: Stages, stage: str, what: str) -> Callable[[int, int], None]:
+    """Progress in models, with how many there are a second."""
+    started = time.monotonic()
+
+    def progress(finished: int, total: int) -> None:
+        rate = finished / max(time.monotonic() - started, 1e-6)
+        speed = f"{rate:,.0f} a second" if rate >= 2 else f"{1 / rate:,.1f} s each"
+        stages.say(stage, finished / total, f"{what}: {finished:,} of {total:,} models, {speed}")
+
+    return progress
+
+
+def neighbours_of(dataset: Dataset, trained: OutcomeConfig | None, models: int, first: int) -> tuple[Neighbours, str]:
+    """Neighbours in feature space, and what the features are, as a clause."""
+    has_classes = bool(datasets.classes(dataset.name))
+    labels = (dataset.test.labels, dataset.train.labels) if has_classes else (None, None)
+    sign = "; an example of another class counts against" if has_classes else ""
+    if trained is None or models == 0:
+        inputs = dataset.test.inputs, dataset.train.inputs
+        if not has_classes:
+            data = regression.Standardised.of(dataset)
+            inputs = data.test_inputs.numpy(), data.train_inputs.numpy()
+        what = "pixels" if has_classes else "the standardised inputs"
+        return Neighbours(flat(inputs[0]), flat(inputs[1]), *labels), f"the cosine of {what}{sign}"
+    again, _ = outcomes.retrain(trained, np.arange(first, first + models))
+    features = again.features(dataset.test.inputs), again.features(dataset.train.inputs)
+    what = f"the cosine of the features of {models} models of the same learner, trained on subsets that judge nothing"
+    return Neighbours(*features, *labels), what + sign
+
+
+def seeds_of(seed: int, stream: int, number: int) -> list[int]:
+    return [int(np.random.SeedSequence([seed, stream, i]).generate_state(1, np.uint64)[0]) for i in range(number)]
+
+
+def check_at_least(config: Any, **least: int) -> None:
+    for name, smallest in least.items():
+        value = getattr(config, name)
+        if value is not None and value < smallest:
+            raise InfluenceError(f"{name} is {value}, but must be at least {smallest}.")
