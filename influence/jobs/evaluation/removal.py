@@ -406,7 +406,7 @@ def _agreement(effects: pa.Table) -> dict[str, Any]:
 
 
 def _support_figures(targets: pa.Table) -> dict[str, Any]:
-    """How the predicted supports did: ``flipped`` by the majority of each target's trainings, ``negative`` by their mean
+    """How the predicted supports did: ``flipped`` by most of each target's trainings, ``negative`` by their mean
     margin. A class can have less than half of the probability and still be named.
     """
     frame = targets.to_pandas()
