@@ -368,14 +368,6 @@ def read_parts(
     return _through_replacements(folder, reading)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    manifest, path = _load_manifest(folder), folder / "manifest.json"
-    _check_values(path, manifest, _MANIFEST)
-    if manifest["method"] in _METHODS:
-        _check_values(path, manifest, _METHODS[manifest["method"]].manifest)
-    return manifest
-
-
 def _load_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
@@ -390,6 +382,14 @@ def _load_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} has schema version {version}, and this program reads version {SCHEMA_VERSION}: compute it "
             "again with the settings in its manifest, or use the version of the program that made it."
         )
+    return manifest
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    manifest, path = _load_manifest(folder), folder / "manifest.json"
+    _check_values(path, manifest, _MANIFEST)
+    if manifest["method"] in _METHODS:
+        _check_values(path, manifest, _METHODS[manifest["method"]].manifest)
     return manifest
 
 
