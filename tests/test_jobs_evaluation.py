@@ -21,6 +21,7 @@ from influence.evaluation.removal import predicted_support
 from influence.jobs import DatamodelsConfig, evaluation
 from influence.jobs import datamodels as run
 from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig
+from influence.jobs.evaluation.common import neighbours_of
 from influence.jobs.evaluation.mislabels import own_gradients
 from influence.jobs.evaluation.removal import TEST_MARGINS, trial_seeds
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of
@@ -277,6 +278,30 @@ def test_other_data(result: Path, store: str, tmp_path: Path, houses: datasets.D
     changed = by_hand(tmp_path / "changed", np.zeros((4, 1437)), dataset_hash="0" * 64)
     with pytest.raises(InfluenceError, match="another version of digits"):
         evaluation.lds(changed, store, JUDGE)
+
+
+def test_features_are_trained_once_and_damaged_ones_again(results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits, trained = datasets.load("digits"), []
+    real = Mlp.fit
+
+    def count(self: Mlp, *arguments: Any) -> Any:
+        trained.append(1)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Mlp, "fit", count)
+    first, _ = neighbours_of(digits, QUICK, 2)
+    again, what = neighbours_of(digits, QUICK, 2)
+    assert len(trained) == 1
+    assert "features of 2 models of the same learner" in what
+    np.testing.assert_array_equal(first.rows(np.arange(3)), again.rows(np.arange(3)))
+    (path,) = (results_home / ".trainings").iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    mended, _ = neighbours_of(digits, QUICK, 2)
+    assert len(trained) == 2
+    np.testing.assert_allclose(first.rows(np.arange(3)), mended.rows(np.arange(3)), atol=1e-5)
+    pixels, what = neighbours_of(digits, QUICK, 0)
+    assert "cosine of pixels" in what
+    assert not np.allclose(pixels.rows(np.arange(3)), first.rows(np.arange(3)))
 
 
 # --- removal --------------------------------------------------------------------------------------------------------

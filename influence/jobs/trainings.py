@@ -198,6 +198,11 @@ class Regressions:
         return said
 
 
+def trainings_home() -> Path:
+    """Where trainings are kept unless something else is asked for."""
+    return results.results_home() / ".trainings"
+
+
 class Trainings:
     """The store of one trainer.
 
@@ -212,7 +217,7 @@ class Trainings:
         self.trainer = trainer
         identity = json.dumps({"schema_version": SCHEMA_VERSION, **trainer.identity}, sort_keys=True)
         name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        self.path = (folder or results.results_home() / ".trainings") / f"{name}.sqlite"
+        self.path = (folder or trainings_home()) / f"{name}.sqlite"
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._open() as connection:

@@ -103,8 +103,7 @@ def lds(
     stages = Stages({"computing all scores": 20, "finding neighbours": 2, "judging": 10}, report)
     scores = scores_of(read, dataset, store, stages["computing all scores"])
     stages["finding neighbours"](0.0)
-    beyond = outcomes.size(store)  # no store has these models, so none of them judges
-    neighbours, features = neighbours_of(dataset, trained, config.feature_models, beyond)
+    neighbours, features = neighbours_of(dataset, trained, config.feature_models)
     progress = stages["judging"]
     places = np.flatnonzero(np.isin(dataset.test.index, read.targets.index))
     observed = held_out.margins[:, places]

@@ -115,7 +115,7 @@ def removal(
     config = _completed(config, dataset, has_classes)
     stages = Stages({"computing all scores": 1, "training": 20}, report)
     scores = scores_of(read, dataset, store, stages["computing all scores"])
-    neighbours, features = neighbours_of(dataset, trained, config.feature_models, 2**40)
+    neighbours, features = neighbours_of(dataset, trained, config.feature_models)
     predicted = scores.rows if has_classes else price_scores(read, dataset)
     places = _chosen_targets(config, dataset, read)
     seeds = trial_seeds(config, trained)
