@@ -11,7 +11,7 @@ Each kind is a folder of its own, which is written aside and renamed like a resu
 its manifest; the result's own files, manifest and hashes stay as they are. A manifest holds
 
     kind        "lds", "removal" or "mislabels"
-    about       SHA-256 of the influences table that was judged; evidence about other scores is not shown
+    about       what tells the scores that were judged from others, see `about`: evidence about others is not shown
     config      everything that the figures follow from, seeds included
     figures     the numbers to show; estimates are {"mean", "low", "high", "level"}
     notes       sentences for people: what was compared, what the figures do not say
@@ -43,11 +43,13 @@ mislabels/examples
     by every ranking, the higher the more suspect. Rows with flips "none" are the data set as it is.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -75,8 +77,16 @@ RANKINGS = {
     "held-out-loss": "loss of models that were not trained on it",
 }
 
+_TOLERANCE = 1e-3  # between the same scores, made again
 _FLOAT, _INT, _NAME = "float32", "int32", "category"
-_MANIFEST: dict[str, type] = {"kind": str, "about": str, "config": dict, "figures": dict, "notes": list, "created": str}
+_MANIFEST: dict[str, type] = {
+    "kind": str,
+    "about": dict,
+    "config": dict,
+    "figures": dict,
+    "notes": list,
+    "created": str,
+}
 _TABLES: dict[str, dict[str, dict[str, str]]] = {
     "lds": {"targets": {"target": _INT, **dict.fromkeys((*METHODS, "ceiling"), _FLOAT)}},
     "removal": {
@@ -256,7 +266,7 @@ def read(result: Result) -> Evaluated:
         except InfluenceError as error:
             problems.append(str(error))
             return None
-        if manifest["about"] != fingerprint(result.manifest):
+        if not is_about(manifest["about"], result):
             problems.append(
                 f"The {kind} evidence in {result.path} is about other scores than the result holds now: run `python -m "
                 f"influence evaluate {kind}` again."
@@ -317,6 +327,28 @@ def place(folder: Path, kind: str) -> Path:
     return folder / "evidence" / kind
 
 
-def fingerprint(manifest: dict[str, Any]) -> str:
-    """What ``about`` holds: the hash of the scores that a result keeps."""
-    return str(manifest["tables"]["influences"]["sha256"])
+def about(result: Result) -> dict[str, Any]:
+    """What tells a result's scores from others: the data set's hash, the method, and the size of the kept scores.
+
+    A hash of the scores would be too strict: the same result made again differs by rounding.
+    """
+    scores = result.influences["score"].to_numpy(np.float64)
+    return {
+        "dataset_hash": result.manifest["dataset_hash"],
+        "method": result.manifest["method"],
+        "kept": len(scores),
+        "positive": float(scores[scores > 0].sum()),
+        "negative": float(scores[scores < 0].sum()),
+        "squares": float(np.square(scores).sum()),
+    }
+
+
+def is_about(values: dict[str, Any], result: Result) -> bool:
+    """Whether these are a result's, but for rounding."""
+    ours = about(result)
+    return values.keys() == ours.keys() and all(
+        math.isclose(values[name], ours[name], rel_tol=_TOLERANCE)
+        if isinstance(ours[name], float) and isinstance(values[name], float)
+        else values[name] == ours[name]
+        for name in ours
+    )

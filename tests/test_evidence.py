@@ -1,6 +1,7 @@
 """Evidence is kept beside a result's tables, whole or not at all, and never about other scores."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ HALF = {"mean": 0.5, "low": 0.4, "high": 0.6, "level": 0.95}
 def manifest(result: Result, **changed: Any) -> dict[str, Any]:
     figures = {"methods": dict.fromkeys(evidence.METHODS, HALF), "ceiling": HALF | {"mean": 0.64}, "held_out": 20}
     return {
-        "about": evidence.fingerprint(result.manifest),
+        "about": evidence.about(result),
         "config": {"seed": 3},
         "figures": figures,
         "notes": ["A note."],
@@ -65,13 +66,30 @@ def test_evidence_is_replaced_by_the_next(result: Result) -> None:
     assert [path.name for path in (result.path / "evidence").iterdir()] == ["lds"]
 
 
-def test_evidence_about_other_scores_is_not_shown(result: Result) -> None:
-    evidence.write(result.path, "lds", manifest(result, about="other"), targets())
+@pytest.mark.parametrize("change", ["method", "data", "scores", "number", "nothing"])
+def test_evidence_about_other_scores_is_not_shown(result: Result, change: str) -> None:
+    changed = {
+        "method": {"method": "other"},
+        "data": {"dataset_hash": "1" * 64},
+        "scores": {"squares": 1.01 * evidence.about(result)["squares"]},
+        "number": {"kept": 1},
+        "nothing": {"positive": None},
+    }[change]
+    evidence.write(result.path, "lds", manifest(result, about=evidence.about(result) | changed), targets())
     found = evidence.read(result)
     assert found.lds is None
     (problem,) = found.problems
     assert "about other scores than the result holds now" in problem
     assert "evaluate lds` again" in problem
+
+
+def test_the_same_result_made_again_keeps_its_evidence(result: Result) -> None:
+    """Its scores differ by rounding."""
+    rounded = result.influences.assign(score=result.influences["score"] * np.float32(1 + 1e-6))
+    again = replace(result, influences=rounded)
+    assert evidence.about(again) != evidence.about(result)
+    evidence.write(result.path, "lds", manifest(result), targets())
+    assert evidence.read(again).lds is not None
 
 
 @pytest.mark.parametrize("damage", ["table", "manifest", "missing", "key", "version"])

@@ -16,7 +16,7 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.errors import InfluenceError, explain_write_errors
 from influence.evaluation.baselines import Neighbours, flat
-from influence.jobs.base import Stages, circumstances
+from influence.jobs.base import Report, Stages, circumstances
 from influence.jobs.trainings import trainings_home
 from influence.learners import regression
 
@@ -24,11 +24,12 @@ _BEYOND = 2**40  # the number of a model that no store has
 
 
 def store_evidence(
-    out: Path, kind: str, about: str, config: dict[str, Any], figures: dict[str, Any], notes: list[str], started: float,
-    tables: dict[str, pa.Table],
-) -> Path:  # fmt: skip
-    described = {"about": about, "config": config, "figures": figures, "notes": notes}
-    return evidence.write(out, kind, described | circumstances(time.monotonic() - started), tables)
+    out: Path, kind: str, found: dict[str, Any], started: float, tables: dict[str, pa.Table], report: Report
+) -> Path:
+    """Write evidence with the circumstances of its making; ``found`` is the rest of the manifest."""
+    place = evidence.write(out, kind, found | circumstances(time.monotonic() - started), tables)
+    report(1.0, "done")
+    return place
 
 
 def counting(stages: Stages, stage: str, what: str) -> Callable[[int, int], None]:

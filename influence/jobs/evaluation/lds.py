@@ -130,26 +130,20 @@ def lds(
     per_target = {name: methods[name].per_target for name in evidence.METHODS}
     per_target["ceiling"] = np.full(len(places), np.nan) if ceiling is None else ceiling.per_target
     report(1.0, "done")
-    return store_evidence(
-        out or result,
-        "lds",
-        evidence.fingerprint(read.manifest),
-        asdict(config) | {"models": [judges.start, judges.stop], "outcomes": trained.as_dict()},
-        {
+    columns = {name: values.astype(np.float32) for name, values in per_target.items()}
+    found = {
+        "about": evidence.about(read),
+        "config": asdict(config) | {"models": [judges.start, judges.stop], "outcomes": trained.as_dict()},
+        "figures": {
             "methods": {name: _numbers(each) for name, each in methods.items()},
             "ceiling": None if ceiling is None else _numbers(ceiling),
             "held_out": len(held_out),
             "diverged": held_out.diverged,
         },
-        _lds_notes(read, scores, trained, held_out, features, ceiling is not None),
-        started,
-        {
-            "targets": pa.table(
-                {"target": dataset.test.index[places]}
-                | {name: values.astype(np.float32) for name, values in per_target.items()}
-            )
-        },
-    )
+        "notes": _lds_notes(read, scores, trained, held_out, features, ceiling is not None),
+    }
+    tables = {"targets": pa.table({"target": dataset.test.index[places], **columns})}
+    return store_evidence(out or result, "lds", found, started, tables, report)
 
 
 def judging_models(result: Result, trained: OutcomeConfig, store: str, wanted: tuple[int, int] | None = None) -> range:

@@ -99,7 +99,6 @@ def mislabels(
         Where finished trainings are kept; None is a hidden folder among the results.
     """
     started = time.monotonic()
-    whose = f"dataset:{config.dataset}" if about is None else evidence.fingerprint(results.read_manifest(about))
     n_classes = len(datasets.classes(config.dataset))
     if not n_classes:
         datasets.check_name(config.dataset)
@@ -136,16 +135,14 @@ def mislabels(
             )
         )
     report(1.0, "done")
-    return store_evidence(
-        out,
-        "mislabels",
-        whose,
-        config.as_dict(),
-        {"found": found, "flipped": round(config.share * len(clean.train)), "train": len(clean.train)},
-        notes,
-        started,
-        {"curves": _stacked(curves), "examples": _stacked(examples)},
-    )
+    manifest = {
+        "about": {"dataset_hash": clean.content_hash} if about is None else evidence.about(results.read(about)),
+        "config": config.as_dict(),
+        "figures": {"found": found, "flipped": round(config.share * len(clean.train)), "train": len(clean.train)},
+        "notes": notes,
+    }
+    tables = {"curves": _stacked(curves), "examples": _stacked(examples)}
+    return store_evidence(out, "mislabels", manifest, started, tables, report)
 
 
 def _suspicions(

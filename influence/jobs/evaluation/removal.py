@@ -133,21 +133,19 @@ def removal(
     targets = said.targets(places, removals, supports)
     learner = trainer.identity["learner"]
     report(1.0, "done")
-    return store_evidence(
-        out or result,
-        "removal",
-        evidence.fingerprint(read.manifest),
-        asdict(config) | {"learner": learner},
-        {
+    found = {
+        "about": evidence.about(read),
+        "config": asdict(config) | {"learner": learner},
+        "figures": {
             "agreement": _agreement(effects),
             "has_scale": scores.has_scale,
             "support": _support_figures(targets) if supports else None,
             "trainings": len({each.key for one in (*removals, *supports) for each in one.trainings}),
         },
-        _removal_notes(config, scores, features, learner, len(everything), is_common),
-        started,
-        {"effects": effects, "curves": said.curves(effects, places), "targets": targets},
-    )
+        "notes": _removal_notes(config, scores, features, learner, len(everything), is_common),
+    }
+    tables = {"effects": effects, "curves": said.curves(effects, places), "targets": targets}
+    return store_evidence(out or result, "removal", found, started, tables, report)
 
 
 def _completed(config: RemovalConfig, dataset: Dataset, has_classes: bool) -> RemovalConfig:
