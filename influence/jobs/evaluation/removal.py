@@ -429,8 +429,8 @@ def _removal_notes(
         "times" + (", from the same initial weights and in the same order." if is_common else ", with other seeds."),
         f"Scores: {scores.source}. They predict the change "
         + ("itself." if scores.has_scale else "up to a common factor: only order and sign count."),
-        "A predicted change is minus the sum of the scores of what is removed: it ignores how examples act together, "
-        "and a datamodel's weights were learned on subsets, not on everything.",
+        "A predicted change is minus the sum of the scores of what is removed: it ignores how examples act together"
+        + (", and a datamodel's weights were learned on subsets, not on everything." if scores.has_scale else "."),
     ]
     if "neighbours" in config.choices:
         notes.append(f"Neighbours: {features}.")
