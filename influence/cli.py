@@ -53,7 +53,10 @@ def main() -> None:
         print(f"Error: {error.format_message()}", file=sys.stderr)
         sys.exit(2)
     if status == _INTERRUPTED:
-        resumes = sys.argv[1:2] == ["datamodels"]
+        resumes = sys.argv[1:2] == ["datamodels"] or sys.argv[1:3] in (
+            ["evaluate", "removal"],
+            ["evaluate", "mislabels"],
+        )
         kept = "the models that were trained are kept" if resumes else "nothing was kept of this run"
         print(f"Stopped; {kept}.", file=sys.stderr)
     sys.exit(status)
@@ -368,7 +371,7 @@ def _estimator_settings(settings: list[str] | None) -> dict[str, object]:
     return values
 
 
-def _span(text: str | None) -> tuple[int, int] | None:
+def _span(text: str | None, option: str = "--range") -> tuple[int, int] | None:
     if text is None:
         return None
     first, colon, stop = text.partition(":")
@@ -377,7 +380,135 @@ def _span(text: str | None) -> tuple[int, int] | None:
             raise ValueError
         return int(first), int(stop)
     except ValueError as error:
-        raise InfluenceError(f"--range {text!r} is not FIRST:STOP: 500:1000, say.") from error
+        raise InfluenceError(f"{option} {text!r} is not FIRST:STOP: 500:1000, say.") from error
+
+
+evaluate = typer.Typer(
+    help="Measure how far a result can be trusted, and keep that beside it. What is trained stays if you stop.",
+    no_args_is_help=True,
+    epilog="Example: python -m influence evaluate removal precomputed/digits/datamodels",
+)
+app.add_typer(evaluate, name="evaluate")
+
+ResultFolder = Annotated[Path, typer.Argument(help="A result folder.")]
+EvidenceOut = Annotated[Path | None, typer.Option("--out", help="The folder that gets the evidence. Default: RESULT.")]
+DrawSeed = Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")]
+FeatureModels = Annotated[
+    int, typer.Option(help="Models, trained again, whose features tell neighbours; 0 compares pixels.")
+]
+FitStore = Annotated[
+    str | None,
+    typer.Option("--store", help="Outcome store that the result was fitted on. Default: the one of its config."),
+]
+
+
+@evaluate.command("lds", epilog="Example: python -m influence evaluate lds RESULT --store outcomes/digits")
+def evaluate_lds(
+    result: ResultFolder,
+    store: Annotated[str, typer.Option(help="Path or fsspec URL of the outcome store whose models judge.")],
+    models: Annotated[
+        str | None, typer.Option(help="Those that judge, as FIRST:STOP. Default: those held out of the fit.")
+    ] = None,
+    ceiling: Annotated[bool, typer.Option(help="Measure the noise ceiling, from --ceiling-store.")] = True,
+    ceiling_store: Annotated[
+        str | None, typer.Option(help="The same subsets trained with other seeds. Default: STORE-ceiling.")
+    ] = None,
+    feature_models: FeatureModels = 4,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the models, for the intervals.")] = 1000,
+    seed: DrawSeed = 0,
+    out: EvidenceOut = None,
+    events: Events = False,
+) -> None:
+    """The linear datamodeling score on models that the fit never saw, beside baselines and the noise ceiling."""
+    from influence.jobs import evaluation
+
+    with _Events() if events else _Terminal() as report:
+        config = evaluation.LdsConfig(_span(models, "--models"), ceiling, feature_models, bootstrap, seed)
+        report.done(evaluation.lds(result, store, config, ceiling_store, out, report.progress))
+
+
+@evaluate.command("removal", epilog="Example: python -m influence evaluate removal RESULT --targets 100 --seeds 10")
+def evaluate_removal(
+    result: ResultFolder,
+    targets: Annotated[
+        int | None, typer.Option(help="Test examples. Default: 100 at random; of houses, the Palo Alto eleven.")
+    ] = None,
+    counts: Annotated[
+        str | None, typer.Option(help="Training examples removed, as 1,10,100. Default: up to a quarter of a class.")
+    ] = None,
+    choices: Annotated[
+        str | None, typer.Option(help="Of helpful, harmful, neighbours, random, with commas between them.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of every removal.")] = 10,
+    seed: DrawSeed = 0,
+    epochs: Annotated[int | None, typer.Option(help="Of every training; default: the result's own recipe.")] = None,
+    feature_models: FeatureModels = 4,
+    store: FitStore = None,
+    out: EvidenceOut = None,
+    events: Events = False,
+) -> None:
+    """Train without the examples that a result names: predicted against measured change, and flipped predictions."""
+    from influence.jobs import evaluation
+
+    with _Events() if events else _Terminal() as report:
+        config = evaluation.RemovalConfig(
+            targets,
+            tuple(_whole_number(each, "--counts") for each in counts.split(",")) if counts else (),
+            tuple(choices.split(",")) if choices else (),
+            seeds,
+            seed,
+            epochs,
+            feature_models,
+        )
+        report.done(evaluation.removal(result, config, store, out, report.progress))
+
+
+@evaluate.command("mislabels", epilog="Example: python -m influence evaluate mislabels digits --share 0.1")
+def evaluate_mislabels(
+    what: Annotated[str, typer.Argument(metavar="RESULT|DATASET", help="A result on images, or digits or cifar10.")],
+    share: Annotated[float, typer.Option(help="Of the labels that are flipped.")] = 0.1,
+    models: Annotated[int, typer.Option(help="Trained on everything, for loss and self-influence.")] = 10,
+    subset_models: Annotated[int, typer.Option(help="Trained on subsets, for own weights and held-out loss.")] = 500,
+    alpha: Alpha = 0.5,
+    seed: DrawSeed = 0,
+    learner: LearnerName = None,
+    setting: Settings = None,
+    classes: Classes = None,
+    train_size: TrainSize = None,
+    out: EvidenceOut = None,
+    events: Events = False,
+) -> None:
+    """Flip labels, and see which ranking finds the flips: self-influence, own weight, or plain loss."""
+    from influence import datasets
+    from influence.jobs import evaluation
+
+    with _Events() if events else _Terminal() as report:
+        values = {"share": share, "models": models, "subset_models": subset_models, "alpha": alpha, "seed": seed}
+        is_result = Path(what).is_dir() and what not in datasets.NAMES
+        if is_result:
+            if learner or setting or classes or train_size:
+                raise InfluenceError("A result has its own learner and data: give a data set's name to choose others.")
+            config = evaluation.mislabels_of(Path(what), **values)
+        else:
+            datasets.check_name(what)
+            trained = _outcome_config(what, alpha, seed, "fresh", learner, setting, classes, train_size)
+            config = evaluation.MislabelsConfig(
+                trained.dataset,
+                trained.classes,
+                trained.train_size,
+                trained.learner,
+                **values,  # type: ignore[arg-type]
+            )
+        about = Path(what) if is_result else None
+        folder = out or about or evaluation.default_evidence(config)
+        report.done(evaluation.mislabels(config, folder, about, report.progress))
+
+
+def _whole_number(text: str, option: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InfluenceError(f"{option} has {text!r}, which is no whole number: 1,10,100, say.") from error
 
 
 @app.command(epilog="Example: python -m influence replay precomputed/california-housing/tracin --out results/again")

@@ -8,6 +8,7 @@ A result is a folder::
     train.parquet         one row a training example: train int32, ...
     reverse.parquet       train, target, rank, score: the strongest targets of every training example (images)
     checkpoints/          the weights that the scores come from (TracIn)
+    evidence/             how far the scores can be trusted, where that was measured: see `influence.evidence`
 
 Rank 1, 2, ... are the most positive training examples, -1, -2, ... the most negative; positive helps. A negative target
 is a group of targets, listed under ``groups`` in the manifest: its scores are the sums of its members'.
@@ -355,7 +356,30 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_parts(
+    folder: Path, columns: dict[str, dict[str, str]], expected: Mapping[str, type | tuple[type, ...]]
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Manifest and tables of a folder that was written like a result but is none (evidence, say), checked likewise.
+
+    Parameters
+    ----------
+    folder : Path
+    columns : dict
+        Each table's columns and their dtypes.
+    expected : dict
+        The manifest's keys and the types of their values.
+    """
+
+    def reading() -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+        manifest = _load_manifest(folder)
+        _check_values(folder / "manifest.json", manifest, expected)
+        tables = {table: _read_table(folder, table, manifest, columns[table], {}) for table in columns}
+        return manifest, tables
+
+    return _through_replacements(folder, reading)
+
+
+def _load_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
@@ -369,6 +393,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} has schema version {version}, and this program reads version {SCHEMA_VERSION}: compute it "
             "again with the settings in its manifest, or use the version of the program that made it."
         )
+    return manifest
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    manifest, path = _load_manifest(folder), folder / "manifest.json"
     _check_values(path, manifest, _MANIFEST)
     if _kind(manifest) in _METHODS:
         _check_values(path, manifest, _METHODS[_kind(manifest)].manifest)

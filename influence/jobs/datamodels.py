@@ -301,13 +301,7 @@ class _Work:
         return progress
 
     def fit(self, outcomes: Outcomes) -> LinearDatamodel:
-        config, progress = self.config, self.stages["fitting"]
-        progress(0.0)
-        prior = None
-        if config.estimator == "prior-informed":
-            prior = tangent_prior(config.outcomes, config.prior_models, first=config.held_out)
-            progress(0.3)
-        return registry.make(config.estimator, config.settings, prior).fit(outcomes.masks, outcomes.margins)
+        return fitted_model(self.config, outcomes, self.stages["fitting"])
 
     def judge(self, model: LinearDatamodel, held_out: Outcomes) -> _Judged:
         progress = self.stages["judging"]
@@ -322,6 +316,18 @@ class _Work:
             if len(both) >= LEAST_HELD_OUT:
                 ceiling = noise_ceiling(held_out.margins[here], repeated.margins[there], bootstrap=200)
         return _Judged(score, random, ceiling)
+
+
+def fitted_model(
+    config: DatamodelsConfig, outcomes: Outcomes, progress: Callable[[float], None] = lambda share: None
+) -> LinearDatamodel:
+    """The datamodel of a config, fitted on its store's models; the same outcomes give the same weights."""
+    progress(0.0)
+    prior = None
+    if config.estimator == "prior-informed":
+        prior = tangent_prior(config.outcomes, config.prior_models, first=config.held_out)
+        progress(0.3)
+    return registry.make(config.estimator, config.settings, prior).fit(outcomes.masks, outcomes.margins)
 
 
 def _cost(config: DatamodelsConfig, dataset: Dataset, to_train: int, to_repeat: int) -> dict[str, float]:

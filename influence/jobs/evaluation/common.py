@@ -1,0 +1,103 @@
+"""What the evaluations share."""
+
+import time
+import uuid
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from influence import datasets, evidence
+from influence.datamodels import outcomes
+from influence.datamodels.outcomes import OutcomeConfig
+from influence.datasets import Dataset
+from influence.errors import InfluenceError, explain_write_errors
+from influence.evaluation.baselines import Neighbours, flat
+from influence.jobs.base import Report, Stages, circumstances
+from influence.jobs.trainings import trainings_home
+from influence.learners import regression
+
+_BEYOND = 2**40  # the number of a model that no store has
+
+
+def store_evidence(
+    out: Path, kind: str, found: dict[str, Any], started: float, tables: dict[str, pa.Table], report: Report
+) -> Path:
+    """Write evidence with the circumstances of its making; ``found`` is the rest of the manifest."""
+    place = evidence.write(out, kind, found | circumstances(time.monotonic() - started), tables)
+    report(1.0, "done")
+    return place
+
+
+def counting(stages: Stages, stage: str, what: str) -> Callable[[int, int], None]:
+    """Progress in models, with how many there are a second."""
+    started = time.monotonic()
+
+    def progress(finished: int, total: int) -> None:
+        rate = finished / max(time.monotonic() - started, 1e-6)
+        speed = f"{rate:,.0f} a second" if rate >= 2 else f"{1 / rate:,.1f} s each"
+        stages.say(stage, finished / total, f"{what}: {finished:,} of {total:,} models, {speed}")
+
+    return progress
+
+
+def neighbours_of(dataset: Dataset, trained: OutcomeConfig | None, models: int) -> tuple[Neighbours, str]:
+    """Neighbours in feature space, and what the features are, as a clause.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    trained : OutcomeConfig or None
+        How models are trained whose features are compared.
+    models : int
+        How many of them; 0 compares inputs.
+    """
+    has_classes = bool(datasets.classes(dataset.name))
+    labels = (dataset.test.labels, dataset.train.labels) if has_classes else (None, None)
+    sign = "; an example of another class counts against" if has_classes else ""
+    if trained is None or models == 0:
+        inputs = dataset.test.inputs, dataset.train.inputs
+        if not has_classes:
+            data = regression.Standardised.of(dataset)
+            inputs = data.test_inputs.numpy(), data.train_inputs.numpy()
+        what = "pixels" if has_classes else "the standardised inputs"
+        return Neighbours(flat(inputs[0]), flat(inputs[1]), *labels), f"the cosine of {what}{sign}"
+    features = _features(trained, models)
+    what = f"the cosine of the features of {models} models of the same learner, trained on subsets that judge nothing"
+    return Neighbours(*features, *labels), what + sign
+
+
+def _features(trained: OutcomeConfig, models: int) -> tuple[np.ndarray, np.ndarray]:
+    """(models, n, d) of test and training examples, by models that no store has; trained once, then kept."""
+    path = trainings_home() / f"features-{trained.digest[:16]}-{models}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["test"], kept["train"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # missing or damaged: make it
+        pass
+    dataset = trained.load()
+    again, _ = outcomes.retrain(trained, np.arange(_BEYOND, _BEYOND + models))
+    test, train = again.features(dataset.test.inputs), again.features(dataset.train.inputs)
+    with explain_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".partial-{uuid.uuid4().hex}.npz")
+        try:
+            np.savez(partial, test=test, train=train)
+            partial.rename(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return test, train
+
+
+def seeds_of(seed: int, stream: int, number: int) -> list[int]:
+    return [int(np.random.SeedSequence([seed, stream, i]).generate_state(1, np.uint64)[0]) for i in range(number)]
+
+
+def check_at_least(config: Any, **least: int) -> None:
+    for name, smallest in least.items():
+        value = getattr(config, name)
+        if value is not None and value < smallest:
+            raise InfluenceError(f"{name} is {value}, but must be at least {smallest}.")

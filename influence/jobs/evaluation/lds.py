@@ -1,0 +1,239 @@
+"""`evaluate lds`: judge scores by models trained on subsets that the fit never saw."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from influence import evidence, results
+from influence.datamodels import outcomes
+from influence.datamodels.outcomes import OutcomeConfig, Outcomes
+from influence.errors import InfluenceError
+from influence.evaluation.baselines import same_class
+from influence.evaluation.lds import LEAST_MODELS, Lds, noise_ceiling
+from influence.evaluation.lds import lds as score_lds
+from influence.jobs.base import Report, Stages, silent
+from influence.jobs.datamodels import DatamodelsConfig
+from influence.jobs.evaluation.common import check_at_least, neighbours_of, store_evidence
+from influence.jobs.scores import Scores, check_same_data, outcome_config, scores_of
+from influence.results import Result
+
+_BLOCK = 512  # targets whose scores are held at once
+
+
+@dataclass(frozen=True)
+class LdsConfig:
+    """How to judge by held-out models.
+
+    Parameters
+    ----------
+    models : (first, stop) or None
+        Which of the store's models judge; None is those that were held out of the fit, or all of a store that the fit
+        has nothing to do with.
+    ceiling : bool
+        Whether to measure the noise ceiling, which needs a store of the same subsets trained again.
+    feature_models : int
+        Models whose features find neighbours, trained again for it; 0 takes pixels.
+    bootstrap : int
+        Resamples of the models.
+    seed : int
+        Of random scores and of resampling.
+    """
+
+    models: tuple[int, int] | None = None
+    ceiling: bool = True
+    feature_models: int = 4
+    bootstrap: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least(self, feature_models=0, bootstrap=10, seed=0)
+
+
+def lds(
+    result: Path,
+    store: str,
+    config: LdsConfig | None = None,
+    ceiling_store: str | None = None,
+    out: Path | None = None,
+    report: Report = silent,
+) -> Path:
+    """Judge a result's scores by models of an outcome store that its fit never saw.
+
+    Parameters
+    ----------
+    result : Path
+        Of any method that scores the store's training examples.
+    store : str
+        Path or URL of an outcome store.
+    config : LdsConfig or None
+    ceiling_store : str or None
+        The same subsets trained with other seeds; None is ``store`` with "-ceiling" after it.
+    out : Path or None
+        The folder that gets the evidence; None is ``result``.
+    report : Report
+
+    Returns
+    -------
+    Path
+        The evidence.
+
+    Raises
+    ------
+    InfluenceError
+        If the store is of other data, the fit saw the models that are to judge, there are too few of them, or the
+        ceiling's are not there.
+    """
+    started, config = time.monotonic(), config or LdsConfig()
+    read = results.read(result)
+    trained = outcomes.read_config(store)
+    dataset = trained.load()
+    check_same_data(read, dataset, store)
+    judges = judging_models(read, trained, store, config.models)
+    held_out = outcomes.read(store, judges)
+    if len(held_out) < LEAST_MODELS:
+        raise InfluenceError(
+            f"{store} has {len(held_out)} finished model(s) that may judge {result} (numbers {judges.start} to "
+            f"{judges.stop - 1}), and a correlation over them needs at least {LEAST_MODELS}: collect more."
+        )
+    repeated = _repeated(trained, store, ceiling_store, held_out) if config.ceiling else None
+    stages = Stages({"computing all scores": 20, "finding neighbours": 2, "judging": 10}, report)
+    scores = scores_of(read, dataset, store, stages["computing all scores"])
+    stages["finding neighbours"](0.0)
+    neighbours, features = neighbours_of(dataset, trained, config.feature_models)
+    progress = stages["judging"]
+    places = np.flatnonzero(np.isin(dataset.test.index, read.targets.index))
+    observed = held_out.margins[:, places]
+
+    def judged(rows: Callable[[np.ndarray], np.ndarray], bootstrap: int) -> Lds:
+        blocks = (places[start : start + _BLOCK] for start in range(0, len(places), _BLOCK))
+        members = held_out.masks.astype(np.float32)
+        predicted = np.concatenate([members @ rows(block).T for block in blocks], axis=1)
+        return score_lds(predicted, observed, bootstrap, seed=config.seed)
+
+    fewer = min(config.bootstrap, 200)
+    labels = dataset.test.labels, dataset.train.labels
+    methods = {"result": judged(scores.rows, config.bootstrap)}
+    progress(0.5)
+    methods["same-class"] = judged(lambda block: same_class(labels[0][block], labels[1]), fewer)
+    methods["neighbours"] = judged(neighbours.rows, fewer)
+    noise = np.random.default_rng(config.seed)
+    methods["random"] = judged(lambda block: noise.standard_normal((len(block), len(dataset.train)), np.float32), fewer)
+    progress(0.8)
+    ceiling = None
+    if repeated is not None:
+        _, here, there = np.intersect1d(held_out.models, repeated.models, return_indices=True)
+        ceiling = noise_ceiling(observed[here], repeated.margins[there][:, places], fewer, config.seed)
+    per_target = {name: methods[name].per_target for name in evidence.METHODS}
+    per_target["ceiling"] = np.full(len(places), np.nan) if ceiling is None else ceiling.per_target
+    report(1.0, "done")
+    columns = {name: values.astype(np.float32) for name, values in per_target.items()}
+    found = {
+        "about": evidence.about(read),
+        "config": asdict(config) | {"models": [judges.start, judges.stop], "outcomes": trained.as_dict()},
+        "figures": {
+            "methods": {name: _numbers(each) for name, each in methods.items()},
+            "ceiling": None if ceiling is None else _numbers(ceiling),
+            "held_out": len(held_out),
+            "diverged": held_out.diverged,
+        },
+        "notes": _lds_notes(read, scores, trained, held_out, features, ceiling is not None),
+    }
+    tables = {"targets": pa.table({"target": dataset.test.index[places], **columns})}
+    return store_evidence(out or result, "lds", found, started, tables, report)
+
+
+def judging_models(result: Result, trained: OutcomeConfig, store: str, wanted: tuple[int, int] | None = None) -> range:
+    """The models of a store that may judge a result: none whose subset its fit saw.
+
+    Model i's subset follows from the seed and i, so that another learner, other seeds of training and even another
+    alpha give the fit's models no fresh subsets.
+
+    Raises
+    ------
+    InfluenceError
+        If models are wanted that the fit saw or that the store lacks, or if all of them were seen.
+    """
+    size = outcomes.size(store)
+    if wanted is not None and not 0 <= wanted[0] < wanted[1] <= size:
+        raise InfluenceError(
+            f"--models {wanted[0]}:{wanted[1]} must lie within the {size} models of {store} and hold at least one."
+        )
+    if outcome_config(result) is None:
+        return range(*wanted) if wanted else range(size)
+    config = DatamodelsConfig.from_dict(result.manifest["config"])
+    if config.outcomes.subsets.seed != trained.subsets.seed:
+        return range(*wanted) if wanted else range(size)
+    seen = range(config.held_out, config.held_out + config.models)
+    if wanted is None:
+        return range(min(size, config.held_out))
+    if wanted[0] < seen.stop and seen.start < wanted[1]:
+        raise InfluenceError(
+            f"The fit of {result.path} saw the subsets of the models {seen.start} to {seen.stop - 1}, and --models "
+            f"{wanted[0]}:{wanted[1]} of {store} has some of them: judge it by models that it never saw, such as "
+            f"--models 0:{config.held_out}."
+        )
+    return range(*wanted)
+
+
+def _repeated(trained: OutcomeConfig, store: str, ceiling_store: str | None, held_out: Outcomes) -> Outcomes:
+    """The judges' subsets, trained again with other seeds."""
+    place = ceiling_store or f"{store.rstrip('/')}-ceiling"
+    first, last = int(held_out.models[0]), int(held_out.models[-1])
+    remedy = (
+        f"collect them with `datamodels collect {trained.dataset} --repeat {trained.subsets.retrain + 1} --models "
+        f"{last + 1} --store {place}` and this store's settings, or leave the ceiling out with --no-ceiling."
+    )
+    try:
+        config = outcomes.read_config(place)
+    except InfluenceError as error:
+        raise InfluenceError(
+            f"The noise ceiling needs the subsets of the models {first} to {last} trained with other seeds, and there "
+            f"is no store of them at {place}: {remedy}"
+        ) from error
+    again = replace(trained, subsets=replace(trained.subsets, retrain=config.subsets.retrain))
+    if config != again or config.subsets.retrain == trained.subsets.retrain:
+        raise InfluenceError(
+            f"{place} does not hold the same subsets as {store} trained with other seeds, which a noise ceiling needs: "
+            f"{remedy}"
+        )
+    numbers = held_out.models[held_out.models < outcomes.size(place)]
+    repeated = outcomes.read(place, numbers)
+    if len(repeated) < LEAST_MODELS:
+        raise InfluenceError(
+            f"{place} has {len(repeated)} of the models {first} to {last}, and a noise ceiling needs at least "
+            f"{LEAST_MODELS}: {remedy}"
+        )
+    return repeated
+
+
+def _numbers(score: Lds) -> dict[str, float]:
+    low, high = score.interval
+    return {"mean": score.mean, "low": low, "high": high, "level": score.level}
+
+
+def _lds_notes(
+    result: Result, scores: Scores, trained: OutcomeConfig, held_out: Outcomes, features: str, has_ceiling: bool
+) -> list[str]:
+    subsets = trained.subsets
+    notes = [
+        f"Spearman correlation, over {len(held_out)} models trained on {subsets.alpha:.0%} of the training examples "
+        f"({trained.learner.name}, {subsets.seeds} seeds), of the margin and the sum of the members' scores; mean over "
+        "targets. None of these models was fitted.",
+        f"Scores: {scores.source}.",
+        f"Neighbours: {features}.",
+    ]
+    if result.manifest["method"] == "tracin":
+        notes.append(
+            "A TracIn score predicts minus the loss, the store keeps margins, and the loss is log(1 + exp(-margin)): "
+            "both rank models alike."
+        )
+    if has_ceiling:
+        notes.append(
+            "The ceiling is how well a second training on the same subset predicts the first; a perfect predictor of "
+            "the mean scores about its square root."
+        )
+    return notes

@@ -1,0 +1,279 @@
+"""`evaluate mislabels`: flip labels, and see which ranking of training examples finds the flips."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from influence import datasets, evidence, results
+from influence.datamodels.subsets import SubsetConfig, draw
+from influence.datasets import Dataset
+from influence.errors import InfluenceError
+from influence.evaluation import mislabels as flips
+from influence.jobs.base import Report, Stages, silent
+from influence.jobs.evaluation.common import check_at_least, counting, seeds_of, store_evidence
+from influence.jobs.scores import trained_with
+from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
+from influence.learners import registry
+from influence.learners.base import Learner, Models, Subsets, margins
+from influence.learners.mlp import Mlp
+
+
+@dataclass(frozen=True)
+class MislabelsConfig:
+    """What is flipped, and what looks for it.
+
+    Parameters
+    ----------
+    dataset, classes, train_size, learner
+        As for `influence.datamodels.outcomes.OutcomeConfig`.
+    share : float
+        Of the labels, in (0, 1/2].
+    models : int
+        Trained on everything, for loss and self-influence, which are means over them.
+    checkpoints : int
+        Of each of these, for the self-influence; a learner without checkpoints has its finished model alone.
+    subset_models : int
+        Trained on subsets, for own weights and held-out loss.
+    alpha : float
+        Share that each of these sees.
+    seed : int
+        Of everything that is drawn.
+    """
+
+    dataset: str = "digits"
+    classes: tuple[str, ...] = ()
+    train_size: int | None = None
+    learner: Learner = field(default_factory=Mlp)
+    share: float = 0.1
+    models: int = 10
+    checkpoints: int = 6
+    subset_models: int = 500
+    alpha: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least(self, models=1, checkpoints=1, subset_models=2, seed=0)
+        if not 0 < self.share <= 0.5:
+            raise InfluenceError(f"share is {self.share}, but must be above 0 and at most 0.5: 0.1 is usual.")
+        SubsetConfig(self.alpha)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self) | {"learner": registry.as_dict(self.learner), "classes": list(self.classes)}
+
+
+def mislabels_of(result: Path, **settings: Any) -> MislabelsConfig:
+    """The config for the data set and the learner of a result."""
+    trained = trained_with(results.read(result))
+    if trained is None:
+        raise InfluenceError(
+            f"{result} does not say which learner of images made it: give the data set's name (and --learner) instead."
+        )
+    return MislabelsConfig(trained.dataset, trained.classes, trained.train_size, trained.learner, **settings)
+
+
+def default_evidence(config: MislabelsConfig) -> Path:
+    """Where evidence about a data set goes, which no result holds."""
+    return results.results_home() / ".evidence" / config.dataset
+
+
+def mislabels(
+    config: MislabelsConfig, out: Path, about: Path | None = None, report: Report = silent, folder: Path | None = None
+) -> Path:
+    """Flip labels, train, and see which ranking finds the flips.
+
+    Parameters
+    ----------
+    config : MislabelsConfig
+    out : Path
+        The folder that gets the evidence.
+    about : Path or None
+        The result that it is about, if any.
+    report : Report
+    folder : Path or None
+        Where finished trainings are kept; None is a hidden folder among the results.
+    """
+    started = time.monotonic()
+    n_classes = len(datasets.classes(config.dataset))
+    if not n_classes:
+        datasets.check_name(config.dataset)
+        raise InfluenceError(f"{config.dataset} has no classes, and so no labels to flip: choose digits or cifar10.")
+    clean = datasets.load(config.dataset, config.classes, config.train_size)
+    stages = Stages(dict.fromkeys(evidence.FLIPS, 1.0), report)
+    examples, curves, found, notes = [], [], {}, _mislabels_notes(config)
+    wrong = np.empty(0)
+    for kind in evidence.FLIPS:
+        labels, flipped = clean.train.labels, np.zeros(len(clean.train), bool)
+        if kind != "none":
+            chosen = wrong if kind == "adversarial" else None
+            flipped, labels = flips.flip(labels, config.share, n_classes, config.seed, chosen)
+        noisy = replace(clean, train=replace(clean.train, labels=labels))
+        rankings, named = _suspicions(config, noisy, folder, stages, kind)
+        if kind == "none":
+            wrong = named
+        else:
+            looks = {name: flips.found(scores, flipped, seed=config.seed) for name, scores in rankings.items()}
+            curves += [_curve(kind, name, look) for name, look in looks.items()]
+            found[kind] = {
+                name: {"area": look.area.as_dict(), "at_20": look.at_20.as_dict()} for name, look in looks.items()
+            }
+            notes.append(_verdict(kind, rankings, looks, flipped))
+        examples.append(
+            pa.table(
+                {
+                    "flips": evidence.names([kind] * len(labels)),
+                    "train": clean.train.index,
+                    "label": labels.astype(np.int32),
+                    "true": clean.train.labels.astype(np.int32),
+                }
+                | {name: scores.astype(np.float32) for name, scores in rankings.items()}
+            )
+        )
+    report(1.0, "done")
+    manifest = {
+        "about": {"dataset_hash": clean.content_hash} if about is None else evidence.about(results.read(about)),
+        "config": config.as_dict(),
+        "figures": {"found": found, "flipped": round(config.share * len(clean.train)), "train": len(clean.train)},
+        "notes": notes,
+    }
+    tables = {"curves": _stacked(curves), "examples": _stacked(examples)}
+    return store_evidence(out, "mislabels", manifest, started, tables, report)
+
+
+def _suspicions(
+    config: MislabelsConfig, noisy: Dataset, folder: Path | None, stages: Stages, stage: str
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Scores of all training examples by every ranking, and the wrong class that the first model scores highest."""
+    n = len(noisy.train)
+    whole = Trainings(_Suspicions(noisy, config.learner, config.checkpoints), folder)
+    everything = [Training(np.empty(0, np.int32), seed) for seed in seeds_of(config.seed, 1, config.models)]
+    masks = draw(SubsetConfig(config.alpha, config.seed), np.arange(config.subset_models), n).masks
+    seeds = seeds_of(config.seed, 2, config.subset_models)
+    halves = [Training(np.flatnonzero(~mask).astype(np.int32), s) for mask, s in zip(masks, seeds, strict=True)]
+    parts = Trainings(Classifiers(noisy, config.learner, False, margins_on(lambda d: d.train), "train margins"), folder)
+    lacking = len(whole.missing(everything)), len(parts.missing(halves))
+    total = max(1, sum(lacking))
+    count = counting(stages, stage, f"labels flipped: {stage}")
+    whole.complete(everything, lambda finished, _: count(finished, total))
+    parts.complete(halves, lambda finished, _: count(lacking[0] + finished, total))
+    said = whole.read(everything)
+    outputs = np.stack([each.outputs for each in said])
+    outputs = outputs[np.isfinite(outputs).all(axis=1)]
+    own = np.stack([each.outputs for each in parts.read(halves)])
+    finite = np.isfinite(own).all(axis=1)
+    if not len(outputs) or finite.sum() < 2:
+        raise InfluenceError("Nearly all models diverged: lower the learner's learning rate.")
+    inside, outside = flips.inside_and_outside(masks[finite], own[finite])
+    held_out_loss = flips.inside_and_outside(masks[finite], flips.losses(own[finite]))[1]
+    loss, self_influence = outputs.mean(axis=0, dtype=np.float64).reshape(2, n)
+    rankings = {
+        "self-influence": self_influence,
+        "own-weight": inside - outside,
+        "loss": loss,
+        "held-out-loss": held_out_loss,
+    }
+    return rankings, said[0].named.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Suspicions:
+    """Trains on everything; says loss and self-influence of every training example, one after the other, and names the
+    wrong class with the largest logit."""
+
+    dataset: Dataset
+    learner: Learner
+    checkpoints: int
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return {
+            "dataset": self.dataset.content_hash,
+            "learner": registry.as_dict(self.learner),
+            "says": f"loss and self-influence over {self.checkpoints} checkpoints",
+        }
+
+    @property
+    def batch(self) -> int:
+        return self.learner.batch
+
+    @property
+    def n_train(self) -> int:
+        return len(self.dataset.train)
+
+    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Said]:
+        """See `influence.jobs.trainings.Trainer`."""
+        train, subsets = self.dataset.train, Subsets(masks, seeds)
+        if isinstance(self.learner, Mlp):
+            every = max(1, self.learner.epochs // self.checkpoints)
+            moments: Sequence[tuple[float, Models]] = self.learner.checkpoints(train, subsets, every)
+        else:
+            moments = [(1.0, self.learner.fit(train, subsets))]
+        self_influence = sum(rate * own_gradients(models, train.inputs, train.labels) for rate, models in moments)
+        logits = moments[-1][1].logits(train.inputs)
+        loss = flips.losses(margins(logits, train.labels))
+        others = np.array(logits)
+        others[:, np.arange(len(train)), train.labels] = -np.inf
+        rows = zip(loss, np.asarray(self_influence), others.argmax(axis=2), strict=True)
+        return [Said(np.concatenate([one, two]).astype(np.float32), named.astype(np.uint8)) for one, two, named in rows]
+
+
+def own_gradients(models: Models, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(k, n): squared norm of the gradient of each example's cross-entropy, by the weights of the linear layers that
+    `influence.learners.base.Models.factors` gives: all of an mlp's, the last of a convnet's.
+    """
+    logits = models.logits(inputs).astype(np.float64)
+    delta = np.exp(logits - logits.max(axis=2, keepdims=True))
+    delta /= delta.sum(axis=2, keepdims=True)
+    delta[:, np.arange(len(labels)), labels] -= 1
+    factors = models.factors(inputs, delta.astype(np.float32))
+    squares = [[np.square(part).sum(axis=2, dtype=np.float64) for part in layer] for layer in factors]
+    return np.asarray(sum(a * d for a, d in squares))
+
+
+def _curve(kind: str, name: str, look: flips.Found) -> pa.Table:
+    at = np.unique(np.linspace(0, len(look.found) - 1, 101).round().astype(int))
+    return pa.table(
+        {
+            "flips": evidence.names([kind] * len(at)),
+            "ranking": evidence.names([name] * len(at)),
+            "inspected": look.inspected[at].astype(np.float32),
+            "found": look.found[at].astype(np.float32),
+        }
+    )
+
+
+def _stacked(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+
+
+def _verdict(kind: str, rankings: dict[str, np.ndarray], looks: dict[str, flips.Found], flipped: np.ndarray) -> str:
+    """Whether attribution finds more than plain loss, in a sentence."""
+    best = max(("self-influence", "own-weight"), key=lambda name: looks[name].at_20.mean)
+    more = flips.advantage(rankings[best], rankings["loss"], flipped)
+    shares = f"{looks[best].at_20.mean:.0%} against {looks['loss'].at_20.mean:.0%} of the flips in the first 20 %"
+    text = {"uniform": "Labels flipped at random", "adversarial": "Labels flipped to the likeliest wrong class"}[kind]
+    if more.low > 0:
+        return f"{text}: {best} finds more than plain loss ({shares})."
+    if more.high < 0:
+        return f"{text}: plain loss finds more than {best}, the better of self-influence and own weight ({shares})."
+    return f"{text}: plain loss does as well as {best} ({shares}; the difference is within chance)."
+
+
+def _mislabels_notes(config: MislabelsConfig) -> list[str]:
+    settings = ", ".join(f"{name} {value}" for name, value in asdict(config.learner).items())  # type: ignore[call-overload]
+    how = (
+        f"all layers, {config.checkpoints} checkpoints weighted by their learning rate"
+        if isinstance(config.learner, Mlp)
+        else "the last layer of the finished model alone"
+    )
+    return [
+        f"{config.share:.0%} of the training labels were flipped; {config.learner.name} ({settings}).",
+        f"Loss and self-influence ({how}) are means over {config.models} models trained on everything; own weights "
+        f"(difference in means) and held-out loss come from {config.subset_models} models, each trained on "
+        f"{config.alpha:.0%}. A ranking at random has area 0.5 and finds 20 % in the first 20 %.",
+    ]

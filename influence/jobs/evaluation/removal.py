@@ -1,0 +1,439 @@
+"""`evaluate removal`: train without the examples that a result names."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from influence import datasets, evidence, results
+from influence.datamodels.outcomes import OutcomeConfig
+from influence.datamodels.subsets import draw
+from influence.datasets import Dataset, california_housing
+from influence.errors import InfluenceError
+from influence.evaluation.baselines import Neighbours
+from influence.evaluation.bootstrap import of_means
+from influence.evaluation.removal import (
+    Effect,
+    agreement,
+    counts,
+    crossing,
+    measured,
+    predicted_change,
+    predicted_support,
+)
+from influence.jobs.base import Report, Stages, silent
+from influence.jobs.evaluation.common import check_at_least, counting, neighbours_of, seeds_of, store_evidence
+from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, trained_with
+from influence.jobs.tracin import TracInConfig
+from influence.jobs.trainings import Classifiers, Regressions, Trainer, Training, Trainings, margins_on
+from influence.results import Result
+
+_BLOCK = 64  # targets whose scores are held at once
+
+TEST_MARGINS = margins_on(lambda dataset: dataset.test)
+
+
+@dataclass(frozen=True)
+class RemovalConfig:
+    """What to remove, and how often to train without it.
+
+    Parameters
+    ----------
+    targets : int or None
+        How many, drawn at random; None is 100, and the eleven Palo Alto houses for houses (more are drawn to them).
+    counts : sequence of int
+        Training examples to remove; empty is six steps from 1 to a quarter of a class, and 100 for houses.
+    choices : sequence of str
+        Of `influence.evidence.CHOICES`; empty is helpful, neighbours and random, and harmful too for houses.
+    seeds : int
+        Trainings of every removal; five times as many are made of everything.
+    seed : int
+        Of everything that is drawn.
+    epochs : int or None
+        Of every training, instead of the result's own recipe.
+    feature_models : int
+        As for `LdsConfig`.
+    """
+
+    targets: int | None = None
+    counts: tuple[int, ...] = ()
+    choices: tuple[str, ...] = ()
+    seeds: int = 10
+    seed: int = 0
+    epochs: int | None = None
+    feature_models: int = 4
+
+    def __post_init__(self) -> None:
+        check_at_least(self, targets=1, seeds=1, seed=0, epochs=1, feature_models=0)
+        for choice in self.choices:
+            if choice not in evidence.CHOICES:
+                raise InfluenceError(f"choice is {choice!r}, but must be one of {', '.join(evidence.CHOICES)}.")
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """One removal, as it was or will be trained: a training a seed."""
+
+    target: int  # its place in the test part
+    choice: str
+    count: int
+    trainings: list[Training]
+    predicted: float
+
+
+def removal(
+    result: Path,
+    config: RemovalConfig | None = None,
+    store: str | None = None,
+    out: Path | None = None,
+    report: Report = silent,
+    folder: Path | None = None,
+) -> Path:
+    """Train without the examples that a result names, and compare what happens with what its scores say.
+
+    Parameters
+    ----------
+    result : Path
+    config : RemovalConfig or None
+    store : str or None
+        Outcome store of a datamodels result, to compute all its scores from; None is the default one of its config.
+    out : Path or None
+        The folder that gets the evidence; None is ``result``.
+    report : Report
+    folder : Path or None
+        Where finished trainings are kept; None is a hidden folder among the results.
+    """
+    started, config = time.monotonic(), config or RemovalConfig()
+    read = results.read(result)
+    dataset = load_dataset(read)
+    trainer, trained = _trainer(read, dataset, config.epochs)
+    has_classes = bool(datasets.classes(dataset.name))
+    config = _completed(config, dataset, has_classes)
+    stages = Stages({"computing all scores": 1, "training": 20}, report)
+    scores = scores_of(read, dataset, store, stages["computing all scores"])
+    neighbours, features = neighbours_of(dataset, trained, config.feature_models)
+    predicted = scores.rows if has_classes else price_scores(read, dataset)
+    places = _chosen_targets(config, dataset, read)
+    seeds = trial_seeds(config, trained)
+    everything = [Training(np.empty(0, np.int32), seed) for seed in seeds]
+    removals = _plan(config, dataset, places, seeds, scores, predicted, neighbours)
+    supports = _plan_supports(places, seeds[: config.seeds], scores)
+    trainings = Trainings(trainer, folder)
+    trainings.complete(
+        [*everything, *(each for one in (*removals, *supports) for each in one.trainings)],
+        counting(stages, "training", "training without some examples"),
+    )
+    is_common = trained is not None and trained.subsets.seeds == "common"
+    said = _Measured(config, dataset, trainings, everything, has_classes, is_common)
+    effects = said.effects(removals)
+    targets = said.targets(places, removals, supports)
+    learner = trainer.identity["learner"]
+    report(1.0, "done")
+    found = {
+        "about": evidence.about(read),
+        "config": asdict(config) | {"learner": learner},
+        "figures": {
+            "agreement": _agreement(effects),
+            "has_scale": scores.has_scale,
+            "support": _support_figures(targets) if supports else None,
+            "trainings": len({each.key for one in (*removals, *supports) for each in one.trainings}),
+        },
+        "notes": _removal_notes(config, scores, features, learner, len(everything), is_common),
+    }
+    tables = {"effects": effects, "curves": said.curves(effects, places), "targets": targets}
+    return store_evidence(out or result, "removal", found, started, tables, report)
+
+
+def _completed(config: RemovalConfig, dataset: Dataset, has_classes: bool) -> RemovalConfig:
+    """With what was left open."""
+    if not has_classes:
+        return replace(
+            config,
+            targets=config.targets or int(california_housing.is_palo_alto(dataset.test).sum()),
+            counts=config.counts or (100,),
+            choices=config.choices or ("helpful", "harmful", "neighbours", "random"),
+        )
+    _, sizes = np.unique(dataset.train.labels, return_counts=True)
+    done = replace(
+        config,
+        targets=min(config.targets or 100, len(dataset.test)),
+        counts=tuple(sorted(config.counts)) or counts(int(sizes.min()) // 4),
+        choices=config.choices or ("helpful", "neighbours", "random"),
+    )
+    if not 1 <= done.counts[0] <= done.counts[-1] < sizes.min():
+        raise InfluenceError(
+            f"--counts must lie between 1 and the {sizes.min() - 1} training examples that leave something of each "
+            f"class, and they are {', '.join(map(str, done.counts))}."
+        )
+    return done
+
+
+def _trainer(result: Result, dataset: Dataset, epochs: int | None) -> tuple[Trainer, OutcomeConfig | None]:
+    """What trains as the result's own models were trained; and with what, where a learner of images did."""
+    trained = trained_with(result)
+    if trained is not None:
+        learner = trained.learner if epochs is None else replace(trained.learner, epochs=epochs)  # type: ignore[type-var]
+        trained = replace(trained, learner=learner)
+        common = trained.subsets.seeds == "common"
+        return Classifiers(dataset, learner, common, TEST_MARGINS, "test margins"), trained
+    if result.manifest["method"] == "tracin" and dataset.name == california_housing.NAME:
+        config = TracInConfig.from_dict(result.manifest["config"]).learner
+        return Regressions(dataset, replace(config, epochs=epochs or config.epochs, checkpoint_every=1)), None
+    raise InfluenceError(
+        f"{result.path} was made by {result.manifest['method']!r} on {dataset.name}, and its config does not say how "
+        "to train models like its own: removal can be evaluated for datamodels and for TracIn."
+    )
+
+
+def _chosen_targets(config: RemovalConfig, dataset: Dataset, result: Result) -> np.ndarray:
+    """Their places, rising."""
+    assert config.targets is not None
+    order = np.random.default_rng([config.seed, 0]).permutation(len(dataset.test))
+    if dataset.name == california_housing.NAME:
+        eleven = np.flatnonzero(california_housing.is_palo_alto(dataset.test))
+        order = np.concatenate([eleven, np.setdiff1d(order, eleven, assume_unique=True)])
+    order = order[np.isin(dataset.test.index[order], result.targets.index)]
+    return np.sort(order[: config.targets])
+
+
+def trial_seeds(config: RemovalConfig, trained: OutcomeConfig | None = None) -> list[int]:
+    """Of the trainings on everything; the first so many are those of every removal."""
+    if trained is not None and trained.subsets.seeds == "common":
+        own = int(draw(trained.subsets, np.array([0]), len(trained.load().train)).seeds[0])
+        return [own, *seeds_of(config.seed, 1, config.seeds - 1)]
+    return seeds_of(config.seed, 1, 5 * config.seeds)
+
+
+def _plan(
+    config: RemovalConfig,
+    dataset: Dataset,
+    places: np.ndarray,
+    seeds: list[int],
+    scores: Scores,
+    predicted: Callable[[np.ndarray], np.ndarray],
+    neighbours: Neighbours,
+) -> list[_Removal]:
+    """Every removal of every target."""
+    labels = dataset.train.labels if datasets.classes(dataset.name) else np.zeros(len(dataset.train), int)
+    drawn: dict[tuple[int, int], list[Training]] = {}
+    plan = []
+    for place, own, effects, near in _by_target(places, scores.rows, predicted, neighbours.rows):
+        label = int(dataset.test.labels[place]) if datasets.classes(dataset.name) else 0
+        order = np.argsort(-own, kind="stable")
+        orders = {"helpful": order, "harmful": order[::-1], "neighbours": np.argsort(-near, kind="stable")}
+        for choice in config.choices:
+            for count in config.counts:
+                if choice == "random":
+                    if (label, count) not in drawn:
+                        members = np.flatnonzero(labels == label)
+                        drawn[label, count] = _random_trainings(config, members, label, count, seeds)
+                    trainings = drawn[label, count]
+                else:
+                    removed = np.sort(orders[choice][:count]).astype(np.int32)
+                    trainings = [Training(removed, seed) for seed in seeds[: config.seeds]]
+                change = np.mean([predicted_change(effects, each.removed) for each in trainings])
+                plan.append(_Removal(int(place), choice, count, trainings, float(change)))
+    return plan
+
+
+def _by_target(places: np.ndarray, *rows: Callable[[np.ndarray], np.ndarray]) -> Iterator[Any]:
+    """Each target's place and its (n_train,) rows, computed for a block of targets at a time."""
+    for start in range(0, len(places), _BLOCK):
+        block = places[start : start + _BLOCK]
+        yield from zip(block, *(each(block) for each in rows), strict=True)
+
+
+def _random_trainings(
+    config: RemovalConfig, members: np.ndarray, label: int, count: int, seeds: list[int]
+) -> list[Training]:
+    """Each with a draw of its own; all targets of a class share them."""
+    streams = (np.random.default_rng([config.seed, 2, label, count, number]) for number in range(config.seeds))
+    draws = (np.sort(stream.choice(members, count, replace=False)).astype(np.int32) for stream in streams)
+    return [Training(removed, seed) for removed, seed in zip(draws, seeds, strict=False)]
+
+
+def _plan_supports(places: np.ndarray, seeds: list[int], scores: Scores) -> list[_Removal]:
+    """Removals of exactly the predicted data support, of targets that have one."""
+    if scores.intercept is None:
+        return []
+    plan = []
+    for place, own in _by_target(places, scores.rows):
+        count = predicted_support(own, float(scores.intercept[place]))
+        trainings = []
+        if count > 0:
+            removed = np.sort(np.argsort(-own, kind="stable")[:count]).astype(np.int32)
+            trainings = [Training(removed, seed) for seed in seeds]
+        plan.append(_Removal(int(place), "support", count, trainings, float("nan")))
+    return plan
+
+
+class _Measured:
+    """What the trainings say of the removals."""
+
+    def __init__(
+        self,
+        config: RemovalConfig,
+        dataset: Dataset,
+        trainings: Trainings,
+        everything: list[Training],
+        has_classes: bool,
+        is_common: bool,
+    ) -> None:
+        self.config, self.dataset, self.trainings, self.has_classes = config, dataset, trainings, has_classes
+        said = trainings.read(everything)
+        self.before = np.stack([each.outputs for each in said])
+        self.named = np.stack([each.named for each in said]) if has_classes else None
+        # With common random numbers a removal is compared with the trainings of its own seeds, which are all there are.
+        self.unchanged = slice(None, config.seeds) if is_common else slice(None)
+
+    def effect(self, one: _Removal) -> tuple[Effect, np.ndarray]:
+        """And the outputs without the examples."""
+        said = self.trainings.read(one.trainings)
+        after = np.array([each.outputs[one.target] for each in said])
+        named = np.array([each.named[one.target] for each in said]) if self.has_classes else None
+        before = self.before[self.unchanged, one.target]
+        return measured(before, after, named, self.prediction(one.target)), after
+
+    def prediction(self, place: int) -> int:
+        """The class that trainings on everything mostly name; -1 without classes."""
+        return -1 if self.named is None else int(np.bincount(self.named[:, place]).argmax())
+
+    def effects(self, removals: list[_Removal]) -> pa.Table:
+        found = [self.effect(one)[0] for one in removals]
+        return pa.table(
+            {
+                "target": self.dataset.test.index[[one.target for one in removals]],
+                "choice": evidence.names([one.choice for one in removals]),
+                "count": _ints(one.count for one in removals),
+                "predicted": _floats(one.predicted for one in removals),
+                "measured": _floats(each.change for each in found),
+                "error": _floats(each.error for each in found),
+                "flipped": _floats(each.flipped for each in found),
+                "trained": _ints(len(one.trainings) for one in removals),
+            }
+        )
+
+    def curves(self, effects: pa.Table, places: np.ndarray) -> pa.Table:
+        """Means over targets; first what trainings on everything do by themselves."""
+        nothing = np.zeros(len(places))
+        by_chance = nothing + np.nan
+        if self.named is not None:
+            usual = np.array([self.prediction(place) for place in places])
+            by_chance = (self.named[:, places] != usual).mean(axis=0)
+        groups = [("none", 0, np.stack([nothing, nothing, by_chance], axis=1))]
+        frame = effects.to_pandas()
+        for choice in self.config.choices:
+            for count in self.config.counts:
+                rows = frame[(frame["choice"] == choice) & (frame["count"] == count)]
+                groups.append((choice, count, rows[["predicted", "measured", "flipped"]].to_numpy(np.float64)))
+        columns: dict[str, list[float]] = {}
+        for _, _, values in groups:
+            for name, column in zip(("predicted", "measured", "flipped"), values.T, strict=True):
+                figure = of_means(column[:, None])[0] if np.isfinite(column).any() else None
+                for suffix, which in (("", "mean"), ("_low", "low"), ("_high", "high")):
+                    columns.setdefault(name + suffix, []).append(getattr(figure, which) if figure else np.nan)
+        return pa.table(
+            {
+                "choice": evidence.names([choice for choice, _, _ in groups]),
+                "count": _ints(count for _, count, _ in groups),
+            }
+            | {name: _floats(values) for name, values in columns.items() if not name.startswith("predicted_")}
+        )
+
+    def targets(self, places: np.ndarray, removals: list[_Removal], supports: list[_Removal]) -> pa.Table:
+        before = np.where(np.isfinite(self.before), self.before, np.nan)[:, places].astype(np.float64)
+        output: np.ndarray = np.nanmean(before, axis=0)
+        spread: np.ndarray = np.nanstd(before, axis=0)
+        tried: dict[int, dict[int, float]] = {
+            int(place): {0: float(m)} for place, m in zip(places, output, strict=True)
+        }
+        flipped, reached = (dict.fromkeys(tried, float("nan")) for _ in range(2))
+        for one in (*removals, *supports):
+            if one.choice not in ("helpful", "support") or not one.trainings:
+                continue
+            effect, after = self.effect(one)
+            tried[one.target][one.count] = float(after[np.isfinite(after)].mean())
+            if one.choice == "support":
+                flipped[one.target], reached[one.target] = effect.flipped, tried[one.target][one.count]
+        crossings = [float("nan")] * len(places)
+        if self.has_classes:
+            rising = [sorted(tried[int(place)]) for place in places]
+            crossings = [
+                crossing(steps, np.array([tried[int(place)][count] for count in steps]))
+                for place, steps in zip(places, rising, strict=True)
+            ]
+        predicted = {one.target: one.count for one in supports}
+        test = self.dataset.test
+        return pa.table(
+            {
+                "target": test.index[places],
+                "label": test.labels[places].astype(np.float32),
+                "output": output.astype(np.float32),
+                "output_sd": spread.astype(np.float32),
+                "prediction": _ints(self.prediction(place) for place in places),
+                "support": _ints(predicted.get(int(place), -2) for place in places),
+                "support_found": _floats(crossings),
+                "flipped_at_support": _floats(flipped[int(place)] for place in places),
+                "output_at_support": _floats(reached[int(place)] for place in places),
+            }
+        )
+
+
+def _ints(values: Iterable[int]) -> np.ndarray:
+    return np.fromiter(values, np.int32)
+
+
+def _floats(values: Iterable[float]) -> np.ndarray:
+    return np.fromiter(values, np.float32)
+
+
+def _agreement(effects: pa.Table) -> dict[str, Any]:
+    """By choice, and over all of them."""
+    frame = effects.to_pandas()
+    found = {}
+    for choice in ("all", *frame["choice"].unique()):
+        rows = frame if choice == "all" else frame[frame["choice"] == choice]
+        columns = (rows[name].to_numpy() for name in ("predicted", "measured", "target"))
+        if figures := agreement(*columns):
+            found[choice] = {name: figure.as_dict() for name, figure in figures.items()}
+    return found
+
+
+def _support_figures(targets: pa.Table) -> dict[str, Any]:
+    """How the predicted supports did: ``flipped`` by most of each target's trainings, ``negative`` by their mean
+    margin. A class can have less than half of the probability and still be named.
+    """
+    frame = targets.to_pandas()
+    tried = frame[frame["flipped_at_support"].notna()]
+    both = tried[tried["support_found"].notna()]
+    rank = both[["support", "support_found"]].corr("spearman").iloc[0, 1] if len(both) > 2 else float("nan")
+    return {
+        "tried": len(tried),
+        "flipped": float((tried["flipped_at_support"] > 0.5).mean()) if len(tried) else None,
+        "negative": float((tried["output_at_support"] < 0).mean()) if len(tried) else None,
+        "found": len(both),
+        "spearman": float(rank) if np.isfinite(rank) else None,
+    }
+
+
+def _removal_notes(
+    config: RemovalConfig, scores: Scores, features: str, learner: Any, everything: int, is_common: bool
+) -> list[str]:
+    settings = ", ".join(f"{name} {value}" for name, value in learner.items() if name != "name")
+    notes = [
+        f"Every removal was trained {config.seeds} times ({learner['name']}: {settings}), and everything {everything} "
+        "times" + (", from the same initial weights and in the same order." if is_common else ", with other seeds."),
+        f"Scores: {scores.source}. They predict the change "
+        + ("itself." if scores.has_scale else "up to a common factor: only order and sign count."),
+        "A predicted change is minus the sum of the scores of what is removed: it ignores how examples act together"
+        + (", and a datamodel's weights were learned on subsets, not on everything." if scores.has_scale else "."),
+    ]
+    if "neighbours" in config.choices:
+        notes.append(f"Neighbours: {features}.")
+    if config.epochs is not None:
+        notes.append(f"A shorter recipe than the result's own: {config.epochs} epochs, with and without the examples.")
+    return notes

@@ -1,0 +1,245 @@
+"""All scores of a result: not only the kept ones, but of any target over all training examples, as it was made.
+
+They are computed again from what a result follows from: a datamodel is fitted again on the outcome store of its
+config, TracIn is summed again over the checkpoints in its folder. Where that is not at hand, the kept scores stand in,
+and all others count as 0: `Scores.source` says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from influence import datasets
+from influence.datamodels.outcomes import OutcomeConfig, missing, read
+from influence.datasets import Dataset, california_housing
+from influence.errors import InfluenceError
+from influence.jobs.datamodels import DatamodelsConfig, default_store, fitted_model
+from influence.jobs.tracin import TracInConfig
+from influence.learners import registry, regression
+from influence.learners.checkpoints import Checkpoint, load_folder
+from influence.results import Result
+from influence.tracin.scores import Examples, TracInCP
+
+_TOLERANCE = 0.05  # of the largest kept score: refitting elsewhere differs by rounding alone
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A result's scores.
+
+    Parameters
+    ----------
+    rows : callable
+        (b,) places of targets in the data set's test part -> (b, n_train) float32.
+    source : str
+        Where they come from, as a clause.
+    complete : bool
+        Whether these are all scores, or the kept ones alone.
+    has_scale : bool
+        Whether they are in the unit of the output. TracIn's are up to a common factor.
+    intercept : (n_targets,) float64 or None
+        A datamodel's prediction for the empty subset.
+    """
+
+    rows: Callable[[np.ndarray], np.ndarray]
+    source: str
+    complete: bool
+    has_scale: bool
+    intercept: np.ndarray | None = None
+
+
+def outcome_config(result: Result) -> OutcomeConfig | None:
+    """What the models behind a datamodels result were trained with; None of other results."""
+    if result.manifest["method"] != "datamodels":
+        return None
+    return DatamodelsConfig.from_dict(result.manifest["config"]).outcomes
+
+
+def trained_with(result: Result) -> OutcomeConfig | None:
+    """How models like those behind a result are trained, on a part of the data or on all of it.
+
+    Of a datamodels result this is what its store follows from; of another one, its config names a learner of images in
+    the same words, and seeds are fresh. None if it does not.
+    """
+    config = result.manifest["config"]
+    learner = config.get("learner")
+    if not isinstance(learner, dict) or "name" not in learner:
+        return outcome_config(result)
+    part = tuple(config.get("classes") or ()), config.get("train_size")
+    return OutcomeConfig(result.manifest["dataset"], *part, registry.from_dict(learner))
+
+
+def load_dataset(result: Result) -> Dataset:
+    """The data set that a result is about.
+
+    Raises
+    ------
+    InfluenceError
+        If it is not on this machine, or is another one or another part of it than the result's.
+    """
+    trained = trained_with(result)
+    dataset = datasets.load(result.manifest["dataset"]) if trained is None else trained.load()
+    check_same_data(result, dataset)
+    return dataset
+
+
+def check_same_data(result: Result, dataset: Dataset, whose: str = "") -> None:
+    """Raise an `InfluenceError` unless a result is about these data, example by example.
+
+    Parameters
+    ----------
+    result : Result
+    dataset : Dataset
+    whose : str
+        What else is about ``dataset``, for the message: an outcome store, say.
+    """
+    ours, theirs = result.manifest["dataset"], dataset.name
+    other = f"{whose} is of" if whose else "the data set here is"
+    if ours != theirs:
+        raise InfluenceError(f"{result.path} is about {ours}, and {other} {theirs}: give one of the same data set.")
+    if not np.array_equal(np.sort(result.train.index.to_numpy()), np.sort(dataset.train.index)):
+        raise InfluenceError(
+            f"{result.path} scores {len(result.train):,} training examples of {ours}, and {other} "
+            f"{len(dataset.train):,} others: give one of the same classes and training size."
+        )
+    if result.manifest["dataset_hash"] != dataset.content_hash:
+        raise InfluenceError(
+            f"{result.path} was made from another version of {ours} (the content's hash differs), and {other} this "
+            "one: compute the result again."
+        )
+
+
+def scores_of(
+    result: Result,
+    dataset: Dataset,
+    store: str | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Scores:
+    """The scores of a result, from the best source there is.
+
+    Parameters
+    ----------
+    result : Result
+    dataset : Dataset
+        From `load_dataset`.
+    store : str or None
+        Where the outcomes of a datamodels result may be, beside the default place of its config.
+    progress : callable
+    """
+    made = None
+    if result.manifest["method"] == "datamodels":
+        made = _refitted(result, store, progress)
+    elif result.manifest["method"] == "tracin":
+        made = _traced(result, dataset)
+    return made or _kept(result, dataset)
+
+
+def _refitted(result: Result, store: str | None, progress: Callable[[float], None]) -> Scores | None:
+    config = DatamodelsConfig.from_dict(result.manifest["config"])
+    total = config.held_out + config.models
+    candidates = [place for place in (store, default_store(config.outcomes)) if place is not None]
+    place = next((place for place in candidates if _has_models(config.outcomes, place, total)), None)
+    if place is None:
+        return None
+    model = fitted_model(config, read(place, range(config.held_out, total)), progress)
+    found = Scores(
+        lambda places: np.ascontiguousarray(model.coef(places), dtype=np.float32),
+        f"fitted again on the {config.models:,} stored models that the result was fitted on",
+        complete=True,
+        has_scale=True,
+        intercept=model.intercept_,
+    )
+    _check_same_scores(result, config.outcomes.load(), found)
+    return found
+
+
+def _has_models(config: OutcomeConfig, store: str, total: int) -> bool:
+    """Whether a store has all these models; one of another config has none."""
+    try:
+        return missing(config, store, total) == 0
+    except InfluenceError:
+        return False
+
+
+def _traced(result: Result, dataset: Dataset) -> Scores | None:
+    folder = result.path / "checkpoints"
+    if dataset.name != california_housing.NAME or not folder.is_dir():
+        return None
+    TracInConfig.from_dict(result.manifest["config"])
+    data = regression.Standardised.of(dataset)
+    checkpoints = load_folder(folder)
+    scorer = TracInCP(regression.build(len(dataset.feature_names)), checkpoints, regression.squared_error)
+    train = Examples(data.train_inputs, data.train_labels)
+
+    def rows(places: np.ndarray) -> np.ndarray:
+        return scorer.scores(train, Examples(data.test_inputs[places], data.test_labels[places])).numpy()
+
+    found = Scores(
+        rows, f"computed again from the result's {len(checkpoints)} checkpoints", complete=True, has_scale=False
+    )
+    _check_same_scores(result, dataset, found)
+    return found
+
+
+def price_scores(result: Result, dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
+    """TracIn of the predicted price itself: how much training on each house raised it, up to a common factor.
+
+    The influence on a loss says nothing of the direction. With the label y' = f(x') - 1/2 for the target, the squared
+    error's gradient is that of the prediction f(x'): what lowers it lowers the price.
+
+    Returns
+    -------
+    callable
+        (b,) places of targets -> (b, n_train) float32.
+    """
+    data = regression.Standardised.of(dataset)
+    train = Examples(data.train_inputs, data.train_labels)
+    model = regression.build(len(dataset.feature_names))
+
+    def one(checkpoint: Checkpoint, places: np.ndarray) -> np.ndarray:
+        model.load_state_dict(checkpoint.state)
+        inputs = data.test_inputs[places]
+        with torch.no_grad():
+            labels = model(inputs)[:, 0] - 0.5
+        return -TracInCP(model, [checkpoint], regression.squared_error).scores(train, Examples(inputs, labels)).numpy()
+
+    checkpoints = load_folder(result.path / "checkpoints")
+
+    def rows(places: np.ndarray) -> np.ndarray:
+        return np.asarray(sum(one(checkpoint, places) for checkpoint in checkpoints))
+
+    return rows
+
+
+def _kept(result: Result, dataset: Dataset) -> Scores:
+    order = np.argsort(dataset.train.index)
+
+    def rows(places: np.ndarray) -> np.ndarray:
+        values = np.zeros((len(places), len(dataset.train)), dtype=np.float32)
+        for row, target in enumerate(dataset.test.index[places]):
+            kept = result.of(int(target))
+            at = order[np.searchsorted(dataset.train.index, kept["train"], sorter=order)]
+            values[row, at] = kept["score"]
+        return values
+
+    return Scores(
+        rows,
+        f"the {result.manifest['k']} kept either way; all others count as 0, since what they were computed from is not "
+        "at hand",
+        complete=False,
+        has_scale=result.manifest["method"] == "datamodels",
+    )
+
+
+def _check_same_scores(result: Result, dataset: Dataset, found: Scores) -> None:
+    """What is judged must be what the result shows: compare a few targets' kept scores with those computed again."""
+    places = np.unique(np.linspace(0, len(dataset.test) - 1, 5).astype(int))
+    again, kept = found.rows(places), _kept(result, dataset).rows(places)
+    off = np.abs(np.where(kept != 0, again - kept, 0)).max()
+    if off > _TOLERANCE * np.abs(kept).max():
+        raise InfluenceError(
+            f"Computing the scores of {result.path} again gives others (they differ by up to {off:.3g}): the program "
+            "or the store has changed since, so compute the result again."
+        )

@@ -1,0 +1,575 @@
+"""The evaluation jobs: what they measure, what they refuse, and that they go on where they were stopped."""
+
+import importlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from influence import datasets, evidence, results
+from influence.datamodels import outcomes
+from influence.datamodels.estimators import Ridge
+from influence.datamodels.outcomes import OutcomeConfig
+from influence.datamodels.subsets import SubsetConfig
+from influence.errors import InfluenceError
+from influence.evaluation.lds import lds as score_lds
+from influence.evaluation.removal import predicted_support
+from influence.jobs import DatamodelsConfig, evaluation
+from influence.jobs import datamodels as run
+from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig
+from influence.jobs.evaluation.common import neighbours_of
+from influence.jobs.evaluation.mislabels import own_gradients
+from influence.jobs.evaluation.removal import TEST_MARGINS, trial_seeds
+from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of
+from influence.jobs.trainings import Classifiers
+from influence.learners import registry
+from influence.learners.base import Subsets
+from influence.learners.mlp import Mlp
+
+REMOVAL = importlib.import_module("influence.jobs.evaluation.removal")  # the function of that name hides it
+QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=2))
+SMALL = DatamodelsConfig(QUICK, models=60, held_out=40, estimator="ridge", k=10, reverse_k=5)
+JUDGE = LdsConfig(bootstrap=20, feature_models=2)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An outcome store of 100 models, the ceiling's of 40 beside it, and a result fitted on 60 beside both."""
+    place = str(tmp_path_factory.mktemp("evaluation") / "digits")
+    run(SMALL, Path(place).parent / "fitted", place)
+    return place
+
+
+@pytest.fixture
+def result(store: str, tmp_path: Path) -> Path:
+    """A copy of the result, without evidence."""
+    return Path(shutil.copytree(Path(store).parent / "fitted", tmp_path / "result"))
+
+
+@pytest.fixture(scope="module")
+def weights(store: str) -> tuple[np.ndarray, np.ndarray]:
+    fitted = outcomes.read(store, range(40, 100))
+    model = Ridge().fit(fitted.masks, fitted.margins)
+    return model.coef_, model.intercept_
+
+
+def by_hand(folder: Path, scores: np.ndarray, k: int = 5, **changed: Any) -> Path:
+    """A result of another method on digits, (n_targets, n_train) scores, of which the k strongest are kept."""
+    digits = datasets.load("digits")
+    order = np.argsort(scores, axis=1)
+    kept = np.concatenate([order[:, :k], order[:, -k:]], axis=1)
+    ranks = np.concatenate([np.arange(-1, -k - 1, -1), np.arange(k, 0, -1)])
+    rows = np.argsort(ranks)
+    n = len(scores)
+    manifest = {
+        **dict.fromkeys(("method", "title", "learner", "caveat"), "by hand"),
+        **{"dataset": "digits", "dataset_hash": digits.content_hash, "config": {}, "quality": {}, "k": k},
+        **{"created": "2026-01-01T00:00:00+00:00", "seconds": 1.0},
+    } | changed
+    tables = {
+        "influences": pa.table(
+            {
+                "target": np.repeat(digits.test.index[:n], 2 * k),
+                "train": digits.train.index[kept[:, rows].ravel()],
+                "rank": np.tile(ranks[rows], n).astype(np.int16),
+                "score": np.take_along_axis(scores, kept[:, rows], axis=1).astype(np.float32).ravel(),
+            }
+        ),
+        "targets": pa.table(
+            {
+                "target": digits.test.index[:n],
+                "score_percentiles": results.percentile_column(np.zeros((n, 101), np.float32)),
+            }
+        ),
+        "train": pa.table({"train": digits.train.index}),
+    }
+    with results.writing(folder) as partial:
+        results.write_tables(partial, manifest, tables)
+    return folder
+
+
+# --- all scores -----------------------------------------------------------------------------------------------------
+
+
+def test_a_datamodel_is_fitted_again_where_its_store_is(
+    result: Path, store: str, weights: tuple[np.ndarray, np.ndarray]
+) -> None:
+    read = results.read(result)
+    found = scores_of(read, load_dataset(read), store)
+    assert found.complete
+    assert found.has_scale
+    np.testing.assert_allclose(found.rows(np.array([3, 200])), weights[0][[3, 200]], atol=1e-6)
+    assert found.intercept is not None
+    np.testing.assert_allclose(found.intercept, weights[1], atol=1e-9)
+
+
+def test_without_its_store_the_kept_scores_stand_in(result: Path, weights: tuple[np.ndarray, np.ndarray]) -> None:
+    read = results.read(result)
+    found = scores_of(read, load_dataset(read))
+    assert not found.complete
+    assert "the 10 kept either way" in found.source
+    row = found.rows(np.array([5]))[0]
+    kept = np.flatnonzero(row)
+    assert len(kept) == 20
+    np.testing.assert_allclose(row[kept], weights[0][5, kept], atol=1e-6)
+    assert set(kept) == set(np.argsort(weights[0][5])[np.r_[:10, -10:0]])
+
+
+def test_a_refit_that_gives_other_scores_is_refused(result: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ridge, "coef", lambda self, targets: np.ones((360, 1437), np.float32)[targets])
+    read = results.read(result)
+    with pytest.raises(InfluenceError, match="again gives others"):
+        scores_of(read, load_dataset(read), store)
+
+
+def test_tracin_is_summed_again_over_the_shipped_checkpoints(houses: datasets.Dataset) -> None:
+    read = results.read(results.precomputed_home() / "california-housing" / "tracin")
+    found = scores_of(read, load_dataset(read))
+    assert found.complete
+    assert not found.has_scale
+    row = found.rows(np.array([17]))[0]
+    kept = read.of(int(houses.test.index[17])).set_index("rank")
+    order = np.argsort(-row)
+    assert list(houses.train.index[order[:5]]) == list(kept.loc[range(1, 6), "train"])
+    np.testing.assert_allclose(row[order[:5]], kept.loc[range(1, 6), "score"], rtol=1e-3)
+
+
+def test_price_scores_times_the_residual_are_loss_scores(
+    houses: datasets.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At one checkpoint the loss's gradient is twice the residual times the prediction's."""
+    import torch
+
+    from influence.learners import regression
+    from influence.learners.checkpoints import load_folder
+    from influence.tracin.scores import Examples, TracInCP
+
+    monkeypatch.setattr("influence.jobs.scores.load_folder", lambda folder: load_folder(folder)[:2])  # for speed
+    read = results.read(results.precomputed_home() / "california-housing" / "tracin")
+    data, places = regression.Standardised.of(houses), np.array([17, 40])
+    train = Examples(data.train_inputs, data.train_labels)
+    model = regression.build(8)
+    total = np.zeros((2, len(houses.train)))
+    for checkpoint in load_folder(read.path / "checkpoints")[:2]:
+        model.load_state_dict(checkpoint.state)
+        inputs, labels = data.test_inputs[places], data.test_labels[places]
+        with torch.no_grad():
+            residual = (model(inputs)[:, 0] - labels).numpy()
+        loss = TracInCP(model, [checkpoint], regression.squared_error).scores(train, Examples(inputs, labels)).numpy()
+        total -= loss / (2 * residual[:, None])
+    found = price_scores(read, houses)(places)
+    np.testing.assert_allclose(found, total, atol=1e-3 * np.abs(total).max())
+
+
+# --- lds ------------------------------------------------------------------------------------------------------------
+
+
+def test_lds_of_a_datamodel_by_hand(result: Path, store: str, weights: tuple[np.ndarray, np.ndarray]) -> None:
+    evaluation.lds(result, store, JUDGE)
+    found = evidence.read(results.read(result)).lds
+    assert found is not None
+    held_out = outcomes.read(store, range(40))
+    expected = score_lds(held_out.masks @ weights[0].T, held_out.margins, bootstrap=1)
+    assert found.methods["result"].mean == pytest.approx(expected.mean, abs=1e-4)
+    np.testing.assert_allclose(found.tables["targets"]["result"], expected.per_target, atol=5e-3)
+    assert found.methods["result"].mean == pytest.approx(
+        results.read(result).manifest["quality"]["lds"]["mean"], abs=1e-4
+    )
+    digits = datasets.load("digits")
+    same = digits.test.labels[:, None] == digits.train.labels
+    expected = score_lds(held_out.masks @ same.T.astype(float), held_out.margins, bootstrap=1)
+    assert found.methods["same-class"].mean == pytest.approx(expected.mean, abs=1e-9)
+    repeated = outcomes.read(f"{store}-ceiling", range(40))
+    assert found.ceiling is not None
+    assert found.ceiling.mean == pytest.approx(score_lds(repeated.margins, held_out.margins, bootstrap=1).mean)
+    assert abs(found.methods["random"].mean) < 0.1
+    assert (found.held_out, found.config["models"]) == (40, [0, 40])
+    assert "None of these models was fitted." in found.notes[0]
+    assert "path" not in str(found.manifest)
+    assert str(result) not in str(found.manifest)
+
+
+def test_lds_of_a_result_of_any_method(store: str, tmp_path: Path, weights: tuple[np.ndarray, np.ndarray]) -> None:
+    """Only the kept scores are known, and all of the store may judge: the result was fitted on none of it."""
+    folder = by_hand(tmp_path / "by-hand", weights[0].astype(np.float64), k=20)
+    evaluation.lds(folder, store, replace(JUDGE, ceiling=False))
+    found = evidence.read(results.read(folder)).lds
+    assert found is not None
+    assert (found.held_out, found.ceiling) == (100, None)
+    kept = np.where(np.argsort(np.argsort(weights[0], axis=1), axis=1) >= 1417, weights[0], 0)
+    kept += np.where(np.argsort(np.argsort(weights[0], axis=1), axis=1) < 20, weights[0], 0)
+    everything = outcomes.read(store)
+    expected = score_lds(everything.masks @ kept.T, everything.margins, bootstrap=1)
+    assert found.methods["result"].mean == pytest.approx(expected.mean, abs=1e-4)
+    assert any("the 20 kept either way; all others count as 0" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("span", [(40, 60), (0, 41), (99, 100), (39, 41)])
+def test_models_that_the_fit_saw_may_not_judge(result: Path, store: str, span: tuple[int, int]) -> None:
+    with pytest.raises(InfluenceError, match="saw the subsets of the models 40 to 99, and --models"):
+        evaluation.lds(result, store, replace(JUDGE, models=span))
+    assert not (result / "evidence").exists()
+
+
+@pytest.mark.parametrize("changes", [{"retrain": 1}, {"alpha": 0.4}, {"seeds": "common"}])
+def test_the_same_draws_under_another_name_are_leakage_too(
+    result: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """Other training seeds, another share or another learner do not make model 50's subset a fresh one."""
+    other = replace(QUICK, learner=Mlp(width=4, epochs=1), subsets=SubsetConfig(**changes))
+    outcomes.collect(other, str(tmp_path / "other"), 100)
+    with pytest.raises(InfluenceError, match="saw the subsets of the models 40 to 99"):
+        evaluation.lds(result, str(tmp_path / "other"), replace(JUDGE, models=(50, 100), ceiling=False))
+    evaluation.lds(result, str(tmp_path / "other"), replace(JUDGE, ceiling=False))
+    found = evidence.read(results.read(result)).lds
+    assert found is not None
+    assert found.config["models"] == [0, 40]
+
+
+def test_a_store_of_other_draws_may_judge_as_a_whole(result: Path, tmp_path: Path) -> None:
+    other = replace(QUICK, subsets=SubsetConfig(seed=7))
+    outcomes.collect(other, str(tmp_path / "other"), 60)
+    evaluation.lds(result, str(tmp_path / "other"), replace(JUDGE, ceiling=False))
+    found = evidence.read(results.read(result)).lds
+    assert found is not None
+    assert found.held_out == 60
+
+
+def test_leakage_would_have_shown(result: Path, store: str, weights: tuple[np.ndarray, np.ndarray]) -> None:
+    """The reason for the refusal: on its own models, a fit looks far better than it is."""
+    own, fresh = (
+        score_lds((seen := outcomes.read(store, models)).masks @ weights[0].T, seen.margins, bootstrap=1).mean
+        for models in (range(40, 100), range(40))
+    )
+    assert own > fresh + 0.3
+
+
+def test_too_few_judges(result: Path, store: str) -> None:
+    with pytest.raises(InfluenceError, match=r"has 9 finished model\(s\) that may judge .* at least 10: collect more"):
+        evaluation.lds(result, store, replace(JUDGE, models=(0, 9)))
+    with pytest.raises(InfluenceError, match="--models 90:101 must lie within the 100 models"):
+        evaluation.lds(result, store, replace(JUDGE, models=(90, 101)))
+
+
+def test_missing_seeds_for_the_ceiling(result: Path, store: str, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    with pytest.raises(InfluenceError, match=r"noise ceiling needs .* there is no store of them .* --no-ceiling"):
+        evaluation.lds(result, store, JUDGE, nowhere)
+    with pytest.raises(InfluenceError, match="does not hold the same subsets"):
+        evaluation.lds(result, store, JUDGE, store)
+    few = replace(QUICK, subsets=SubsetConfig(retrain=1))
+    outcomes.collect(few, str(tmp_path / "few"), 5)
+    with pytest.raises(InfluenceError, match="has 5 of the models 0 to 39, and a noise ceiling needs at least 10"):
+        evaluation.lds(result, store, JUDGE, str(tmp_path / "few"))
+
+
+def test_other_data(result: Path, store: str, tmp_path: Path, houses: datasets.Dataset) -> None:
+    tracin = results.precomputed_home() / "california-housing" / "tracin"
+    with pytest.raises(InfluenceError, match=r"is about california-housing, and .* is of digits"):
+        evaluation.lds(tracin, store, JUDGE)
+    part = replace(QUICK, train_size=200)
+    outcomes.collect(part, str(tmp_path / "part"), 20)
+    with pytest.raises(InfluenceError, match=r"scores 1,437 training examples of digits, and .* is of 200 others"):
+        evaluation.lds(result, str(tmp_path / "part"), JUDGE)
+    changed = by_hand(tmp_path / "changed", np.zeros((4, 1437)), dataset_hash="0" * 64)
+    with pytest.raises(InfluenceError, match="another version of digits"):
+        evaluation.lds(changed, store, JUDGE)
+
+
+def test_features_are_trained_once_and_damaged_ones_again(results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits, trained = datasets.load("digits"), []
+    real = Mlp.fit
+
+    def count(self: Mlp, *arguments: Any) -> Any:
+        trained.append(1)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Mlp, "fit", count)
+    first, _ = neighbours_of(digits, QUICK, 2)
+    again, what = neighbours_of(digits, QUICK, 2)
+    assert len(trained) == 1
+    assert "features of 2 models of the same learner" in what
+    np.testing.assert_array_equal(first.rows(np.arange(3)), again.rows(np.arange(3)))
+    (path,) = (results_home / ".trainings").iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    mended, _ = neighbours_of(digits, QUICK, 2)
+    assert len(trained) == 2
+    np.testing.assert_allclose(first.rows(np.arange(3)), mended.rows(np.arange(3)), atol=1e-5)
+    pixels, what = neighbours_of(digits, QUICK, 0)
+    assert "cosine of pixels" in what
+    assert not np.allclose(pixels.rows(np.arange(3)), first.rows(np.arange(3)))
+
+
+# --- removal --------------------------------------------------------------------------------------------------------
+
+FEW = RemovalConfig(targets=3, counts=(2, 20), seeds=2, feature_models=1)
+
+
+def removed(result: Path) -> evidence.RemovalEvidence:
+    found = evidence.read(results.read(result)).removal
+    assert found is not None
+    return found
+
+
+def test_removal_by_hand(result: Path, store: str, weights: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    evaluation.removal(result, FEW, store, folder=tmp_path / "trainings")
+    found = removed(result)
+    digits = datasets.load("digits")
+    effects = found.tables["effects"].set_index(["target", "choice", "count"])
+    assert len(effects) == 3 * 3 * 2
+    targets = found.tables["targets"].set_index("target")
+    names = list(targets.index)
+    for name in names:
+        place = int(np.flatnonzero(digits.test.index == name)[0])
+        order = np.argsort(-weights[0][place])
+        row = effects.loc[(name, "helpful", 20)]
+        assert row["predicted"] == pytest.approx(-weights[0][place][order[:20]].sum(), abs=1e-4)
+        assert targets.loc[name, "support"] == predicted_support(weights[0][place], weights[1][place])
+        assert targets.loc[name, "label"] == digits.test.labels[place]
+        support = int(targets.loc[name, "support"])
+        assert (support > 0) == np.isfinite(targets.loc[name, "output_at_support"])
+    # One of them, trained again here.
+    seeds = np.array(trial_seeds(FEW), np.uint64)
+    place = int(np.flatnonzero(digits.test.index == names[0])[0])
+    trainer = Classifiers(digits, QUICK.learner, False, TEST_MARGINS, "test margins")
+    masks = np.ones((2, 1437), bool)
+    masks[:, np.argsort(-weights[0][place])[:20]] = False
+    after = trainer.train(masks, seeds[:2])
+    before = trainer.train(np.ones((10, 1437), bool), seeds)
+    change = np.mean([each.outputs[place] for each in after]) - np.mean([each.outputs[place] for each in before])
+    assert effects.loc[(names[0], "helpful", 20), "measured"] == pytest.approx(change, abs=1e-3)
+    usual = np.bincount([int(each.named[place]) for each in before]).argmax()
+    assert targets.loc[names[0], "prediction"] == usual
+    assert effects.loc[(names[0], "helpful", 20), "flipped"] == np.mean([each.named[place] != usual for each in after])
+
+
+def test_removal_figures(result: Path, store: str, tmp_path: Path) -> None:
+    evaluation.removal(result, FEW, store, folder=tmp_path / "trainings")
+    found = removed(result)
+    assert set(found.agreement) >= {"all", "helpful"}
+    assert found.has_scale
+    curves = found.tables["curves"].set_index(["choice", "count"])
+    assert curves.index[0] == ("none", 0)
+    effects = found.tables["effects"]
+    rows = effects[(effects["choice"] == "random") & (effects["count"] == 2)]
+    assert curves.loc[("random", 2), "measured"] == pytest.approx(rows["measured"].mean(), abs=1e-5)
+    assert curves.loc[("random", 2), "measured_low"] <= curves.loc[("random", 2), "measured_high"]
+    assert any("trained 2 times (mlp: width 8, epochs 2" in note for note in found.notes)
+    assert found.support is not None
+
+
+def test_random_removals_stay_within_the_class(result: Path, store: str, tmp_path: Path) -> None:
+    """And are shared by the targets of a class: what they do does not depend on the target."""
+    digits = datasets.load("digits")
+    seen: list[np.ndarray] = []
+    real = Classifiers.train
+
+    def watch(self: Classifiers, masks: np.ndarray, seeds: np.ndarray) -> Any:
+        seen.extend(np.flatnonzero(~mask) for mask in masks)
+        return real(self, masks, seeds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Classifiers, "train", watch)
+        config = replace(FEW, choices=("random",), targets=40)
+        evaluation.removal(result, config, None, folder=tmp_path / "trainings")
+    of_size = [places for places in seen if len(places) == 20]
+    assert len(of_size) == 2 * 10  # two draws a class
+    assert all(len(set(digits.train.labels[places])) == 1 for places in of_size)
+    assert len({tuple(places) for places in of_size}) == 20
+
+
+def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: Path) -> None:
+    trained: list[int] = []
+    real = Classifiers.train
+
+    def stop_after(batches: int) -> Any:
+        def train(self: Classifiers, masks: np.ndarray, seeds: np.ndarray) -> Any:
+            if len(trained) == batches:
+                raise KeyboardInterrupt
+            trained.append(len(masks))
+            return real(self, masks, seeds)
+
+        return train
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Mlp, "batch", 5)
+        patch.setattr(Classifiers, "train", stop_after(4))
+        with pytest.raises(KeyboardInterrupt):
+            evaluation.removal(result, FEW, None, folder=tmp_path / "trainings")
+        assert not (result / "evidence").exists()
+        patch.setattr(Classifiers, "train", stop_after(10**6))
+        evaluation.removal(result, FEW, None, folder=tmp_path / "trainings")
+    first = removed(result)
+    total = sum(trained)
+    evaluation.removal(result, FEW, None, folder=tmp_path / "whole")
+    again = removed(result)
+    for table in ("effects", "targets"):
+        numbers = first.tables[table].select_dtypes("number")
+        np.testing.assert_allclose(numbers, again.tables[table].select_dtypes("number"), atol=2e-3)
+    config = replace(FEW, seeds=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Classifiers, "train", stop_after(10**6))
+        evaluation.removal(result, config, None, folder=tmp_path / "trainings")
+    assert sum(trained) - total < total  # more seeds train what is new alone
+
+
+def test_common_seeds_compare_with_trainings_of_their_own(store: str, tmp_path: Path) -> None:
+    common = replace(SMALL, outcomes=replace(QUICK, subsets=SubsetConfig(seeds="common")), ceiling=False)
+    folder = run(common, tmp_path / "common", str(tmp_path / "store"))
+    evaluation.removal(folder, replace(FEW, seeds=1), str(tmp_path / "store"))
+    found = removed(folder)
+    assert any("everything 1 times, from the same initial weights" in note for note in found.notes)
+    effects = found.tables["effects"]
+    small = effects[(effects["choice"] == "random") & (effects["count"] == 2)]["measured"].abs().mean()
+    large = effects[(effects["choice"] == "helpful") & (effects["count"] == 20)]["measured"].abs().mean()
+    assert small < large
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": 0}, "seeds is 0, but must be at least 1"),
+        ({"targets": 0}, "targets is 0, but must be at least 1"),
+        ({"choices": ("best",)}, "choice is 'best', but must be one of helpful, harmful, neighbours, random"),
+        ({"epochs": 0}, "epochs is 0"),
+    ],
+)
+def test_removal_settings_that_will_not_do(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InfluenceError, match=message):
+        replace(FEW, **changes)
+
+
+def test_counts_that_leave_nothing_of_a_class(result: Path) -> None:
+    with pytest.raises(InfluenceError, match="--counts must lie between 1 and the 138 training examples"):
+        evaluation.removal(result, replace(FEW, counts=(1, 139)))
+
+
+def test_removal_of_a_method_that_nothing_here_trains(tmp_path: Path) -> None:
+    folder = by_hand(tmp_path / "by-hand", np.random.default_rng(0).normal(size=(5, 1437)))
+    with pytest.raises(InfluenceError, match="does not say how to train models like its own"):
+        evaluation.removal(folder, FEW)
+
+
+def test_removal_of_any_method_whose_config_names_its_learner(tmp_path: Path) -> None:
+    """What is known of the scores are the kept ones: they rank, and what is not kept is predicted to do nothing."""
+    scores = np.random.default_rng(0).normal(size=(20, 1437))
+    config = {"learner": registry.as_dict(QUICK.learner)}
+    folder = by_hand(tmp_path / "by-hand", scores, k=30, config=config)
+    evaluation.removal(folder, replace(FEW, choices=("helpful", "harmful")))
+    found = removed(folder)
+    digits = datasets.load("digits")
+    assert not found.has_scale
+    assert found.support is None
+    assert (found.tables["targets"]["support"] == -2).all()
+    effects = found.tables["effects"].set_index(["target", "choice", "count"])["predicted"]
+    for name in found.tables["targets"]["target"]:
+        rising = np.sort(scores[int(np.flatnonzero(digits.test.index == name)[0])])
+        assert effects[name, "helpful", 20] == pytest.approx(-rising[-20:].sum(), rel=1e-5)
+        assert effects[name, "harmful", 20] == pytest.approx(-rising[:20].sum(), rel=1e-5)
+
+
+def test_houses(houses: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores of noise will do: it is about what is trained and kept."""
+
+    def noise(places: np.ndarray) -> np.ndarray:
+        return np.random.default_rng(0).normal(size=(len(places), len(houses.train)))
+
+    made_up = Scores(noise, "made up", complete=True, has_scale=False)
+    monkeypatch.setattr(REMOVAL, "scores_of", lambda *_: made_up)
+    monkeypatch.setattr(REMOVAL, "price_scores", lambda *_: noise)
+    folder = tmp_path / "houses"
+    shutil.copytree(results.precomputed_home() / "california-housing" / "tracin", folder)
+    config = RemovalConfig(targets=2, counts=(40,), choices=("helpful", "random"), seeds=1, epochs=1)
+    evaluation.removal(folder, config)
+    found = removed(folder)
+    assert not found.has_scale
+    assert found.support is None
+    eleven = results.read(folder).groups[-1]["targets"]
+    assert list(found.tables["targets"]["target"]) == eleven[:2]
+    assert found.tables["effects"]["flipped"].isna().all()
+    assert any("A shorter recipe than the result's own: 1 epochs" in note for note in found.notes)
+
+
+# --- mislabels ------------------------------------------------------------------------------------------------------
+
+LOOK = MislabelsConfig(learner=Mlp(width=16, epochs=6), models=2, checkpoints=2, subset_models=30)
+
+
+@pytest.fixture(scope="module")
+def mislabels(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("mislabels")
+    evaluation.mislabels(LOOK, folder / "digits", folder=folder / "trainings")
+    return evidence.read_one(folder / "digits", "mislabels")
+
+
+def test_mislabels_are_found(mislabels: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Digits are easy: any of the rankings finds most of the flips in the first fifth; 0.2 is chance."""
+    manifest, tables = mislabels
+    found = evidence.MislabelsEvidence(manifest, tables).found
+    assert set(found) == {"uniform", "adversarial"}
+    for rankings in found.values():
+        assert set(rankings) == set(evidence.RANKINGS)
+        for figures in rankings.values():
+            assert figures["at_20"].mean > 0.6
+            assert figures["area"].low <= figures["area"].mean <= figures["area"].high
+    assert sum("plain loss" in note for note in manifest["notes"]) == 2
+    curves = tables["curves"]
+    last = curves.groupby(["flips", "ranking"], observed=True)["found"].last()
+    np.testing.assert_allclose(last, 1, atol=1e-6)
+
+
+def test_what_was_flipped(mislabels: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    _, tables = mislabels
+    digits = datasets.load("digits")
+    for flips, rows in tables["examples"].groupby("flips", observed=True):
+        assert list(rows["train"]) == list(digits.train.index)
+        assert list(rows["true"]) == list(digits.train.labels)
+        assert (rows["label"] != rows["true"]).sum() == (0 if flips == "none" else 144)
+        assert rows[list(evidence.RANKINGS)].notna().all().all()
+
+
+def test_mislabels_that_were_stopped_go_on(tmp_path: Path) -> None:
+    config = replace(LOOK, learner=Mlp(width=4, epochs=1), subset_models=20)
+    evaluation.mislabels(config, tmp_path / "first", folder=tmp_path / "trainings")
+    with pytest.MonkeyPatch.context() as patch:
+
+        def never(*_: object) -> None:
+            raise AssertionError("everything is there")
+
+        patch.setattr(Classifiers, "train", never)
+        evaluation.mislabels(config, tmp_path / "second", folder=tmp_path / "trainings")
+    first, second = (evidence.read_one(tmp_path / name, "mislabels")[1]["examples"] for name in ("first", "second"))
+    assert first.equals(second)
+
+
+def test_self_influence_is_the_gradients_squared_norm() -> None:
+    """Against autograd, example by example."""
+    import torch
+
+    digits = datasets.load("digits")
+    train = digits.train.take(np.arange(40))
+    models = Mlp(width=6, epochs=1).fit(train, Subsets(np.ones((2, 40), bool), np.array([1, 2], np.uint64)))
+    found = own_gradients(models, train.inputs, train.labels)
+    x = (train.inputs.reshape(40, -1).astype(np.float64) - models.mean) / models.scale
+    for model in range(2):
+        weights = [layer[model].double().requires_grad_() for layer in (models.w1, models.w2)]
+        for place in range(0, 40, 7):
+            hidden = torch.relu(torch.tensor(np.append(x[place], 1)) @ weights[0])
+            logits = torch.cat([hidden, torch.ones(1, dtype=torch.float64)]) @ weights[1]
+            loss = torch.nn.functional.cross_entropy(logits, torch.tensor(train.labels[place]))
+            norm = sum(float(g.square().sum()) for g in torch.autograd.grad(loss, weights))
+            assert found[model, place] == pytest.approx(norm, rel=1e-3, abs=1e-6)
+
+
+def test_mislabels_refuse_what_has_no_classes(tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match="has no classes, and so no labels to flip"):
+        evaluation.mislabels(replace(LOOK, dataset="california-housing"), tmp_path)
+
+
+def test_mislabels_of_a_result_use_its_learner(result: Path) -> None:
+    config = evaluation.mislabels_of(result, models=3)
+    assert (config.dataset, config.learner, config.models) == ("digits", QUICK.learner, 3)
