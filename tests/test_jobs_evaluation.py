@@ -25,6 +25,7 @@ from influence.jobs.evaluation.common import neighbours_of
 from influence.jobs.evaluation.mislabels import own_gradients
 from influence.jobs.evaluation.removal import TEST_MARGINS, trial_seeds
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of
+from influence.jobs.tracin_images import TracInImagesConfig, tracin_images
 from influence.jobs.trainings import Classifiers
 from influence.learners import registry
 from influence.learners.base import Subsets
@@ -163,6 +164,39 @@ def test_price_scores_times_the_residual_are_loss_scores(
         total -= loss / (2 * residual[:, None])
     found = price_scores(read, houses)(places)
     np.testing.assert_allclose(found, total, atol=1e-3 * np.abs(total).max())
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TracIn result on digits."""
+    config = TracInImagesConfig(learner=QUICK.learner, checkpoint_every=1, k=10, reverse_k=5)
+    return tracin_images(config, tmp_path_factory.mktemp("traced") / "result")
+
+
+def test_tracin_on_images_is_summed_again_too(traced: Path) -> None:
+    """Against gradients by hand, of the checkpoints as they are in the folder."""
+    read = results.read(traced)
+    found = scores_of(read, dataset := load_dataset(read))
+    assert (found.complete, found.has_scale) == (True, False)
+    assert "the result's 2 checkpoints" in found.source
+    row = found.rows(np.array([5]))[0]
+    kept = read.of(int(dataset.test.index[5])).set_index("rank")
+    assert list(dataset.train.index[np.argsort(-row)[:10]]) == list(kept.loc[range(1, 11), "train"])
+    np.testing.assert_allclose(np.sort(row)[::-1][:10], kept.loc[range(1, 11), "score"], rtol=1e-3)
+
+
+def test_tracin_on_images_is_judged_like_any_result(traced: Path, store: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(traced, tmp_path / "traced"))
+    evaluation.lds(folder, store, replace(JUDGE, ceiling=False))
+    evaluation.removal(folder, replace(FEW, choices=("helpful",)))
+    found = evidence.read(results.read(folder))
+    assert found.lds is not None
+    assert found.lds.held_out == 100  # the model saw everything, and so no subset of the store's
+    assert any("A TracIn score predicts minus the loss" in note for note in found.lds.notes)
+    assert found.removal is not None
+    assert not found.removal.has_scale
+    assert any("up to a common factor" in note for note in found.removal.notes)
+    assert evaluation.mislabels_of(folder).learner == QUICK.learner
 
 
 # --- lds ------------------------------------------------------------------------------------------------------------

@@ -6,20 +6,23 @@ and all others count as 0: `Scores.source` says so.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from influence import datasets
 from influence.datamodels.outcomes import OutcomeConfig, missing, read
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
 from influence.jobs.datamodels import DatamodelsConfig, default_store, fitted_model
-from influence.jobs.tracin import TracInConfig
+from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy
 from influence.learners import registry, regression
 from influence.learners.checkpoints import Checkpoint, load_folder
+from influence.learners.traceable import Traceable
 from influence.results import Result
+from influence.tracin.factors import Loss
 from influence.tracin.scores import Examples, TracInCP
 
 _TOLERANCE = 0.05  # of the largest kept score: refitting elsewhere differs by rounding alone
@@ -165,22 +168,44 @@ def _has_models(config: OutcomeConfig, store: str, total: int) -> bool:
 
 def _traced(result: Result, dataset: Dataset) -> Scores | None:
     folder = result.path / "checkpoints"
-    if dataset.name != california_housing.NAME or not folder.is_dir():
+    if not folder.is_dir():
         return None
-    TracInConfig.from_dict(result.manifest["config"])
-    data = regression.Standardised.of(dataset)
     checkpoints = load_folder(folder)
-    scorer = TracInCP(regression.build(len(dataset.feature_names)), checkpoints, regression.squared_error)
-    train = Examples(data.train_inputs, data.train_labels)
+    architecture = _houses if dataset.name == california_housing.NAME else _images
+    model, train, targets, loss = architecture(result, dataset)
+    scorer = TracInCP(model, checkpoints, loss)
 
     def rows(places: np.ndarray) -> np.ndarray:
-        return scorer.scores(train, Examples(data.test_inputs[places], data.test_labels[places])).numpy()
+        return scorer.scores(train, Examples(targets.inputs[places], targets.labels[places])).numpy()
 
     found = Scores(
         rows, f"computed again from the result's {len(checkpoints)} checkpoints", complete=True, has_scale=False
     )
     _check_same_scores(result, dataset, found)
     return found
+
+
+_Parts = tuple[nn.Module, Examples, Examples, Loss]
+
+
+def _houses(result: Result, dataset: Dataset) -> _Parts:
+    data = regression.Standardised.of(dataset)
+    model = regression.build(len(dataset.feature_names))
+    train, targets = Examples(data.train_inputs, data.train_labels), Examples(data.test_inputs, data.test_labels)
+    return model, train, targets, regression.squared_error
+
+
+def _images(result: Result, dataset: Dataset) -> _Parts:
+    learner = TracInImagesConfig.from_dict(result.manifest["config"]).learner
+    if not isinstance(learner, Traceable):
+        raise InfluenceError(f"{result.path} was made with {learner.name}, which keeps no checkpoints.")
+    # One example of each class and one epoch make the architecture; its weights do not matter.
+    _, few = np.unique(dataset.train.labels, return_index=True)
+    model = replace(learner, epochs=1).trace(dataset.train.take(few), 0, 1).model  # type: ignore[type-var]
+    train, targets = (
+        Examples(torch.tensor(part.inputs), torch.tensor(part.labels)) for part in (dataset.train, dataset.test)
+    )
+    return model, train, targets, cross_entropy
 
 
 def price_scores(result: Result, dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
