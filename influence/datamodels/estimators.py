@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence.datamodels.linear import LinearDatamodel, centred, check_outcomes
+from influence.datamodels.linear import BLOCK, LinearDatamodel, centred, check_outcomes
 from influence.datamodels.priors import Prior
 from influence.errors import InfluenceError
 
@@ -136,17 +136,16 @@ class PriorInformed(_Dual):
         check_outcomes(masks, margins)
         self.prior.check(masks.shape[1], margins.shape[1])
         a, y, mean_a, mean_y = centred(masks, margins, torch.float64)
-        kernel = torch.as_tensor(self.prior.kernel, dtype=torch.float64)
-        kernel = kernel / kernel.diagonal().mean()
         if self.prior.guess is None:
             self._guess, rest, self.beta_ = None, y, 0.0
         else:
             self._guess = self.prior.guess
-            guessed = a @ torch.as_tensor(self._guess, dtype=torch.float64).T
+            few = a.to(torch.float32)
+            guessed = torch.cat([few @ torch.as_tensor(rows).T for rows in _blocks(self._guess)], dim=1).double()
             self.beta_ = float((guessed * y).sum() / guessed.square().sum())
             rest = y - self.beta_ * guessed
         variance = y.square().mean(dim=0)
-        plain, spread = a @ a.T, kernel @ a.T
+        plain, spread = a @ a.T, self.prior.times(a.T)
         similar = a @ spread
         self.mix_ = self.mixes[0]
         if len(self.mixes) > 1:
@@ -166,7 +165,9 @@ class PriorInformed(_Dual):
         self._spread = (a.T + self.mix_ * spread).to(torch.float32)
         at_mean = (mean_a @ (a.T + self.mix_ * spread)) @ dual
         if self._guess is not None:
-            at_mean = at_mean + self.beta_ * (torch.as_tensor(self._guess, dtype=torch.float64) @ mean_a)
+            at_mean = at_mean + self.beta_ * torch.cat(
+                [torch.as_tensor(rows, dtype=torch.float64) @ mean_a for rows in _blocks(self._guess)]
+            )
         self.intercept_ = (mean_y - at_mean).numpy()
         return self
 
@@ -231,6 +232,10 @@ class DualSolver:
         free = self.vectors.square() @ shrink - 1 / len(shrink)
         error: Tensor = (residual / free[:, None]).square().mean(dim=0)
         return error
+
+
+def _blocks(rows: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(rows, max(1, len(rows) // BLOCK))
 
 
 def _centre_both(gram: Tensor) -> Tensor:

@@ -72,7 +72,8 @@ class Models(Protocol):
         Returns
         -------
         list of (activations, deltas), one pair a layer
-            (k, n, d_in + 1) and (k, n, d_out): the gradient by the weights, bias included, is their outer product.
+            (k, n, d_in + 1) and (k, n, d_out): the gradient by the weights, bias included, is their outer product. Of a
+            layer used at several positions of an example, (k, n, positions, ...): the sum of the outer products.
         """
         ...
 

@@ -23,6 +23,7 @@ from influence.learners.mlp import common_steps, one_thread_an_operation, own_st
 
 _BLOCK = 500  # images at once
 _AT_ONCE = 20  # images whose patches fit into a processor's cache
+_FITS_AGAIN = 1000  # images whose answers are not worth keeping
 _FEW = 5000  # images that the fixed layer's mean and scale are estimated from
 _SAMPLED = 100_000  # patches that the whitening is estimated from
 _LEAST_CONTRAST = 0.05  # of all pixels' standard deviation: what keeps flat patches from being blown up
@@ -161,10 +162,20 @@ class PatchNets:
         return self._apply(inputs, slice(None))
 
     def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of the last layer; see `influence.learners.base.Models.factors`."""
-        features = self.features(inputs)
-        ones = np.ones((*features.shape[:2], 1), np.float32)
-        return [(np.concatenate([features, ones], axis=2), gradients)]
+        """Of both layers, the first with a position for every field; see `influence.learners.base.Models.factors`."""
+        fields = self.patches.of(inputs).float()
+        hidden, deltas = [], []
+        for network, gradient in zip(self.networks, torch.as_tensor(gradients), strict=True):
+            z = network[0](fields).requires_grad_()
+            with torch.enable_grad():
+                h = network[1](z)
+            (delta,) = torch.autograd.grad(h, z, (gradient @ network[-1].weight).reshape(h.shape))
+            hidden.append(h.detach().flatten(1))
+            deltas.append(delta)
+        ones = fields.new_ones(len(self.networks), len(fields), 1)
+        seen = torch.cat([fields, fields.new_ones(*fields.shape[:2], 1)], dim=2).expand(len(self.networks), -1, -1, -1)
+        last = torch.cat([torch.stack(hidden), ones], dim=2)
+        return [(seen.numpy(), torch.stack(deltas).numpy()), (last.numpy(), gradients)]
 
     def _apply(self, inputs: np.ndarray, layers: slice) -> np.ndarray:
         blocks = self.patches.of(inputs).split(_BLOCK)
@@ -231,7 +242,7 @@ class Patches:
         self._kept: list[tuple[np.ndarray, bool, Tensor]] = []
 
     def of(self, inputs: np.ndarray, mirrored: bool = False) -> Tensor:
-        """(n, height, width[, channels]) -> (n, grid^2, 2 filters) bfloat16; kept for the next call."""
+        """(n, height, width[, channels]) -> (n, grid^2, 2 filters) bfloat16; many are kept for the next call."""
         for known, known_mirrored, answers in self._kept:
             if known is inputs and known_mirrored == mirrored:
                 return answers

@@ -9,7 +9,8 @@ import torch
 from influence import datasets
 from influence.datamodels.estimators import PriorInformed, Ridge
 from influence.datamodels.outcomes import OutcomeConfig, collect, read, retrain
-from influence.datamodels.priors import linearised, margin_gradients, tangent_kernel, tangent_prior
+from influence.datamodels.priors import Prior, linearised, margin_gradients, tangent_kernel, tangent_prior
+from influence.datamodels.sketches import Sketch
 from influence.errors import InfluenceError
 from influence.evaluation.lds import lds
 from influence.learners.base import margins
@@ -110,6 +111,67 @@ def test_bad_priors_are_refused(small, monkeypatch):
     diverging = replace(small, learner=Mlp(width=8, epochs=1, learning_rate=1e9))
     with pytest.raises(InfluenceError, match="All 3 models of the prior diverged"):
         tangent_prior(diverging, models=3)
-    monkeypatch.setattr("influence.datamodels.priors.MOST_TRAIN", 1000)
-    with pytest.raises(InfluenceError, match="digits has 1437 training examples, and a kernel on more than 1000"):
-        tangent_prior(small)
+
+
+def test_bad_priors_are_refused_with_sketches_too(small, monkeypatch):
+    monkeypatch.setattr("influence.datamodels.priors.MOST_DENSE", 1000)
+    diverging = replace(small, learner=Mlp(width=8, epochs=1, learning_rate=1e9))
+    with pytest.raises(InfluenceError, match="All 3 models of the prior diverged"):
+        tangent_prior(diverging, models=3)
+
+
+def test_a_sketch_that_drops_nothing_is_the_gradient_itself():
+    """Inner products of sketches are those of the whole gradients, of a plain layer and of one with positions."""
+    rng = np.random.default_rng(3)
+    plain = (rng.normal(size=(9, 5)), rng.normal(size=(9, 4)))
+    placed = (rng.normal(size=(9, 6, 3)), rng.normal(size=(9, 6, 2)))
+    factors = [(a.astype(np.float32), delta.astype(np.float32)) for a, delta in (plain, placed)]
+    whole = np.concatenate(
+        [np.einsum("ni,no->nio", *plain).reshape(9, -1), np.einsum("npi,npo->nio", *placed).reshape(9, -1)], axis=1
+    )
+    sketches = Sketch.fitted(factors, 100)(factors)
+    assert sketches.shape == (9, 5 * 4 + 3 * 2)
+    np.testing.assert_allclose(sketches @ sketches.T, whole @ whole.T, rtol=1e-4, atol=1e-4)
+
+
+def test_a_sketch_keeps_the_directions_that_vary():
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(200, 8)) * 0.5 ** np.arange(8)
+    delta = rng.normal(size=(200, 3))
+    factors = [(a.astype(np.float32), delta.astype(np.float32))]
+    sketches = Sketch.fitted(factors, 9)(factors)
+    assert sketches.shape == (200, 9)
+    whole = np.einsum("ni,no->nio", a, delta).reshape(200, -1)
+    assert sketches.square().sum() > 0.97 * np.square(whole).sum()
+
+
+def test_the_sketched_prior_does_as_well_as_the_dense_one(tmp_path, monkeypatch):
+    """On digits, where both can be had."""
+    config = OutcomeConfig(learner=Mlp(width=16, epochs=10))
+    collect(config, str(tmp_path / "store"), 300)
+    outcomes = read(str(tmp_path / "store"))
+    fitted, held_out = slice(0, 200), slice(200, 300)
+
+    def scores(prior):
+        estimator = PriorInformed(prior).fit(outcomes.masks[fitted], outcomes.margins[fitted])
+        predictions = estimator.predict(outcomes.masks[held_out]), outcomes.masks[held_out] @ prior.guess.T
+        return [lds(each, outcomes.margins[held_out], bootstrap=1).mean for each in predictions]
+
+    dense = scores(tangent_prior(config, models=4))
+    monkeypatch.setattr("influence.datamodels.priors.MOST_DENSE", 1000)
+    prior = tangent_prior(config, models=4)
+    assert prior.kernel is None
+    sketched = scores(prior)
+    assert sketched[0] > dense[0] - 0.05
+    assert sketched[1] > dense[1] - 0.05
+
+
+def test_features_are_a_kernel_in_another_form():
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(20, 3)).astype(np.float32)
+    right = torch.from_numpy(rng.normal(size=(20, 4)))
+    np.testing.assert_allclose(
+        Prior(None, features=features).times(right), Prior(features @ features.T).times(right), rtol=1e-4, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="either a kernel or features"):
+        Prior(None)
