@@ -103,7 +103,7 @@ Seeds = Annotated[
         help="fresh: every model has its own initial weights and data order. common: only the subset differs."
     ),
 ]
-LearnerName = Annotated[str | None, typer.Option("--learner", help="Default: mlp for digits, convnet for cifar10.")]
+LearnerName = Annotated[str | None, typer.Option("--learner", help="Default: mlp for digits, patchnet for cifar10.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--setting", help="Of the learner, NAME=VALUE, such as epochs=10; may be repeated."),
@@ -346,7 +346,7 @@ def _outcome_config(
 def _learner(dataset: str, learner: str | None, settings: list[str] | None) -> "Learner":
     from influence.learners import registry
 
-    values: dict[str, object] = {"name": learner or ("convnet" if dataset == "cifar10" else "mlp")}
+    values: dict[str, object] = {"name": learner or ("patchnet" if dataset == "cifar10" else "mlp")}
     for each in settings or []:
         name, equals, value = each.partition("=")
         try:

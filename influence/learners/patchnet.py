@@ -8,6 +8,7 @@ weights averaged over the last steps) and starts from features that don't move, 
 which is what an estimate of each example's part in it needs.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,7 +20,9 @@ from torch import Tensor, nn
 from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.base import Subsets
+from influence.learners.checkpoints import Checkpoint
 from influence.learners.mlp import common_steps, one_thread_an_operation, own_steps
+from influence.learners.traceable import Traced
 
 _BLOCK = 500  # images at once
 _AT_ONCE = 20  # images whose patches fit into a processor's cache
@@ -107,7 +110,51 @@ class PatchNet:
         with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
             return PatchNets(list(pool.map(work, range(len(subsets)))), patches)
 
-    def _fit(self, views: list[Tensor], labels: Tensor, mask: np.ndarray, seed: int, common: bool) -> nn.Sequential:
+    @property
+    def recipe(self) -> str:
+        """Architecture, optimizer, loss, in one line."""
+        return (
+            f"{2 * self.filters} fixed likenesses to whitened patches on a {self.grid} x {self.grid} grid, a trained "
+            f"1 x 1 convolution to {self.width} channels, GELU, linear; SGD with Nesterov momentum "
+            f"{self.momentum:g}, batches of {self.batch_size}, {self.epochs} epochs, peak learning rate "
+            f"{self.learning_rate:g}, weight decay {self.weight_decay:g} on the cross-entropy; the last checkpoint is "
+            f"the average over the last {self.average:.0%} of the steps"
+        )
+
+    def trace(
+        self, train: Split, seed: int, every: int, on_epoch: Callable[[int], None] = lambda epoch: None
+    ) -> Traced:
+        """One network on the whole training part; see `influence.learners.traceable.Traceable`."""
+        patches = _patches(train.inputs, self)
+        views = [patches.of(train.inputs)] + ([patches.of(train.inputs, mirrored=True)] if self.flip else [])
+        an_epoch = max(1, round(len(train) / self.batch_size))
+        checkpoints = []
+
+        def keep(step: int, rate: float, network: nn.Sequential) -> None:
+            epoch, rest = divmod(step + 1, an_epoch)
+            if rest:
+                return
+            on_epoch(epoch)
+            if epoch % every == 0 and epoch < self.epochs:
+                checkpoints.append(Checkpoint(_state(patches, network), rate, epoch))
+
+        everyone = np.ones(len(train), bool)
+        labels = torch.as_tensor(train.labels, dtype=torch.int64)
+        network = self._fit(views, labels, everyone, seed, False, keep)
+        last_rate = self.learning_rate / max(1, self.epochs * an_epoch - max(1, self.epochs * an_epoch // 5))
+        checkpoints.append(Checkpoint(_state(patches, network), last_rate, self.epochs))
+        return Traced(nn.Sequential(patches.layer, *network.requires_grad_(True)), checkpoints)
+
+    def _fit(
+        self,
+        views: list[Tensor],
+        labels: Tensor,
+        mask: np.ndarray,
+        seed: int,
+        common: bool,
+        keep: Callable[[int, float, nn.Sequential], None] = lambda step, rate, network: None,
+    ) -> nn.Sequential:
+        """``keep`` is called after every step with its number, its learning rate and the network."""
         stream = np.random.Generator(np.random.Philox(seed))
         network = build(views[0].shape[2], self.width, self.grid, int(labels.max()) + 1, stream)
         parameters = list(network.parameters())
@@ -129,8 +176,9 @@ class PatchNet:
             batch = views[0][places]
             if self.flip:
                 batch[mirrored] = views[1][places[mirrored]]
+            rate = self.learning_rate * min((step + 1) / rise, (total - step) / max(1, total - rise))
             for group in sgd.param_groups:
-                group["lr"] = self.learning_rate * min((step + 1) / rise, (total - step) / max(1, total - rise))
+                group["lr"] = rate
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(batch)
             loss = nn.functional.cross_entropy(logits.float(), labels[places], reduction="sum") / count
@@ -140,6 +188,7 @@ class PatchNet:
             if step >= first_averaged:
                 for mean, value in zip(averaged, parameters, strict=True):
                     mean.lerp_(value.detach(), 1 / (step - first_averaged + 1))
+            keep(step, rate, network)
         if first_averaged < total:
             for value, mean in zip(parameters, averaged, strict=True):
                 value.data.copy_(mean)
@@ -224,21 +273,25 @@ class Patches:
                 f"patch {size} at stride {settings.stride} leaves fewer than {settings.grid} places a row in images "
                 f"of {min(images.shape[1:3])} pixels: lower patch, stride or grid."
             )
-        self._least = _LEAST_CONTRAST * float(images[:_FEW].std(dtype=np.float64))
+        least = _LEAST_CONTRAST * float(images[:_FEW].std(dtype=np.float64))
         sample = _sample(images, size)
         sample -= sample.mean(axis=1, keepdims=True)
-        sample /= np.sqrt(sample.var(axis=1, keepdims=True) + self._least**2)
+        sample /= np.sqrt(sample.var(axis=1, keepdims=True) + least**2)
         mean = sample.mean(axis=0)
         values, vectors = np.linalg.eigh(np.cov(sample.T))
         whiten = (vectors / np.sqrt(values + 0.1)) @ vectors.T
         chosen = (sample[: settings.filters] - mean) @ whiten
         chosen /= np.linalg.norm(chosen, axis=1, keepdims=True)
         kernel = chosen @ whiten
-        self._kernel = torch.from_numpy(kernel).bfloat16()
-        self._offset = torch.from_numpy(kernel @ mean)[:, None].bfloat16()
-        self._pool = _pooling((places[0], places[1]), settings.grid).bfloat16()
-        few = self._answers(images[:_FEW], mirrored=False)
-        self._mean, self._scale = few.mean(dim=(0, 1)), few.std(dim=(0, 1)) + 1e-6
+        self.layer = FixedLayer(
+            torch.from_numpy(kernel),
+            torch.from_numpy(kernel @ mean),
+            least,
+            _pooling((places[0], places[1]), settings.grid),
+            settings,
+        )
+        few = torch.cat([self.layer(block) for block in _tensors(images[:_FEW])])
+        self.layer.standardise(few)
         self._kept: list[tuple[np.ndarray, bool, Tensor]] = []
 
     def of(self, inputs: np.ndarray, mirrored: bool = False) -> Tensor:
@@ -248,33 +301,81 @@ class Patches:
                 return answers
         images = inputs if inputs.ndim == 4 else inputs[..., None]
 
-        def work(start: int) -> Tensor:
-            answers = self._answers(images[start : start + _BLOCK], mirrored)
-            return answers.sub_(self._mean).div_(self._scale).bfloat16()
+        def work(block: Tensor) -> Tensor:
+            answers: Tensor = self.layer(block.flip(2) if mirrored else block).bfloat16()
+            return answers
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
-            result = torch.cat(list(pool.map(work, range(0, len(images), _BLOCK))))
+            result = torch.cat(list(pool.map(work, _tensors(images))))
         self._kept = [
             *self._kept[-2:],
             (inputs, mirrored, result),
         ]  # the training part, mirrored too, and the test part
         return result
 
-    def _answers(self, images: np.ndarray, mirrored: bool) -> Tensor:
-        """(n, grid^2, 2 filters) float32, not yet standardised; the products are bfloat16."""
-        x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
-        x = x.flip(3) if mirrored else x
+
+class FixedLayer(nn.Module):
+    """(n, height, width[, channels]) images -> (n, grid^2, 2 filters) float32; nothing in it is trained.
+
+    Parameters
+    ----------
+    kernel : (filters, channels patch^2)
+        Whitening and the chosen patches in one.
+    offset : (filters,)
+    least : float
+        Added to every patch's standard deviation, in squares.
+    pool : (places, grid^2)
+    settings : PatchNet
+    """
+
+    kernel: Tensor
+    offset: Tensor
+    least: Tensor
+    pool: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, kernel: Tensor, offset: Tensor, least: float, pool: Tensor, settings: PatchNet) -> None:
+        super().__init__()
+        self.settings = settings
+        self.register_buffer("kernel", kernel.bfloat16())
+        self.register_buffer("offset", offset[:, None].bfloat16())
+        self.register_buffer("least", torch.tensor(least))
+        self.register_buffer("pool", pool.bfloat16())
+        self.register_buffer("mean", torch.zeros(2 * len(kernel)))
+        self.register_buffer("scale", torch.ones(2 * len(kernel)))
+
+    def standardise(self, answers: Tensor) -> None:
+        """From now on, such answers have mean 0 and standard deviation 1."""
+        self.mean, self.scale = answers.mean(dim=(0, 1)), answers.std(dim=(0, 1)) + 1e-6
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = (images if images.ndim == 4 else images[..., None]).permute(0, 3, 1, 2).float()
         settings = self.settings
         blocks = []
         for block in x.split(_AT_ONCE):
             patches = nn.functional.unfold(block, settings.patch, stride=settings.stride)  # (n, pixels, places)
             patches -= patches.mean(dim=1, keepdim=True)
-            patches /= (patches.square().mean(dim=1, keepdim=True) + self._least**2).sqrt_()
-            likeness = self._kernel @ patches.bfloat16() - self._offset
+            patches /= (patches.square().mean(dim=1, keepdim=True) + self.least.square()).sqrt_()
+            likeness = self.kernel @ patches.bfloat16() - self.offset
             above = (likeness - settings.threshold).relu_()
             below = likeness.neg_().sub_(settings.threshold).relu_()
-            blocks.append(torch.cat([above @ self._pool, below @ self._pool], dim=1).transpose(1, 2).float())
-        return torch.cat(blocks)
+            blocks.append(torch.cat([above @ self.pool, below @ self.pool], dim=1).transpose(1, 2).float())
+        return (torch.cat(blocks) - self.mean) / self.scale
+
+
+def _tensors(images: np.ndarray) -> list[Tensor]:
+    """In blocks; a view of the array where that can be."""
+    return [
+        torch.from_numpy(np.ascontiguousarray(images[start : start + _BLOCK]))
+        for start in range(0, len(images), _BLOCK)
+    ]
+
+
+def _state(patches: "Patches", network: nn.Sequential) -> dict[str, Tensor]:
+    """Of the fixed layer and the network in one, copied."""
+    whole = nn.Sequential(patches.layer, *network)
+    return {name: value.detach().clone() for name, value in whole.state_dict().items()}
 
 
 def _pooling(places: tuple[int, int], grid: int) -> Tensor:

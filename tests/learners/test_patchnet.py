@@ -71,15 +71,16 @@ def test_patches_are_whitened_compared_thresholded_and_pooled(digits):
     """The fixed layer, spelled out for one image; bfloat16 keeps two to three digits."""
     settings = PatchNet(filters=5, patch=4, stride=2, grid=3, flip=True)
     patches = Patches(digits.train.inputs, settings)
+    layer = patches.layer
     image = digits.train.inputs[7][:, ::-1].astype(np.float64)
     fields = np.zeros((3, 3, 10))
     for row in range(3):
         for column in range(3):
             patch = image[2 * row : 2 * row + 4, 2 * column : 2 * column + 4].ravel()
-            patch = (patch - patch.mean()) / np.sqrt(patch.var() + patches._least**2)
-            likeness = patches._kernel.double().numpy() @ patch - patches._offset.double().numpy()[:, 0]
+            patch = (patch - patch.mean()) / np.sqrt(patch.var() + float(layer.least) ** 2)
+            likeness = layer.kernel.double().numpy() @ patch - layer.offset.double().numpy()[:, 0]
             fields[row, column] = np.maximum(np.concatenate([likeness, -likeness]) - settings.threshold, 0)
-    expected = (fields.reshape(9, 10) - patches._mean.numpy()) / patches._scale.numpy()
+    expected = (fields.reshape(9, 10) - layer.mean.numpy()) / layer.scale.numpy()
     answer = patches.of(digits.train.inputs, mirrored=True)[7].float().numpy()
     np.testing.assert_allclose(answer, expected, atol=0.1, rtol=0.05)
 
@@ -105,6 +106,41 @@ def test_colour_images_of_cifars_shape_pass():
     learner = PatchNet(filters=8, width=4, epochs=1, batch_size=10)
     models = learner.fit(train, Subsets(np.ones((1, 40), bool), np.zeros(1, np.uint64)))
     assert models.logits(images[:3]).shape == (1, 3, 10)
+
+
+def test_a_traced_model_is_the_fitted_one_with_the_moments_before(digits):
+    everyone = Subsets(np.ones((1, 1437), bool), np.array([5], np.uint64))
+    epochs = []
+    traced = QUICK.trace(digits.train, 5, every=3, on_epoch=epochs.append)
+    assert epochs == list(range(1, 9))
+    assert [each.epoch for each in traced.checkpoints] == [3, 6, 8]
+    rates = [each.learning_rate for each in traced.checkpoints]
+    assert rates[0] > rates[1] > rates[2] > 0
+    traced.model.load_state_dict(traced.checkpoints[-1].state)
+    logits = traced.model(torch.from_numpy(digits.test.inputs)).detach()
+    expected = QUICK.fit(digits.train, everyone).logits(digits.test.inputs)[0]
+    np.testing.assert_allclose(logits, expected, atol=0.2)  # the fixed layer's answers are kept in bfloat16
+    assert (logits.argmax(dim=1).numpy() == expected.argmax(axis=1)).mean() > 0.99
+    trained = [name for name, value in traced.model.named_parameters() if value.requires_grad]
+    assert len(trained) == 4
+
+
+def test_factors_make_the_gradients_of_both_layers(digits, trained):
+    """Sums of outer products over positions, against autograd."""
+    inputs = digits.test.inputs[:4]
+    gradients = np.random.default_rng(0).normal(size=(2, 4, 10)).astype(np.float32)
+    factors = trained.factors(inputs, gradients)
+    fields = trained.patches.of(inputs).float()
+    for k, network in enumerate(trained.networks):
+        copy = nn.Sequential(*network).requires_grad_(True)
+        for i in range(4):
+            copy.zero_grad()
+            copy(fields[i : i + 1]).backward(torch.from_numpy(gradients[k, i : i + 1]))
+            for (a, delta), layer in zip(factors, (copy[0], copy[-1]), strict=True):
+                ours = np.atleast_2d(delta[k, i]).T @ np.atleast_2d(a[k, i])
+                both = torch.cat([layer.weight.grad, layer.bias.grad[:, None]], dim=1)
+                np.testing.assert_allclose(ours, both, atol=1e-4)
+        copy.requires_grad_(False)
 
 
 @pytest.mark.parametrize(
