@@ -24,7 +24,8 @@ class Lds:
         Spearman correlations; 0 where the prediction or the observation is constant.
     mean : float
     interval : (float, float)
-        Of the mean: a percentile bootstrap over held-out models, all targets resampled together.
+        Of the mean: a percentile bootstrap over held-out models, all targets resampled together, less its bias: a
+        resample holds models twice, and such ties pull a rank correlation towards zero.
     level : float
         The interval's, such as 0.95.
     n_models : int
@@ -92,7 +93,8 @@ def lds(predicted: np.ndarray, observed: np.ndarray, bootstrap: int = 1000, leve
     per_target = _spearman(ties, np.ones(m))
     rng = np.random.default_rng(seed)
     means = [_spearman(ties, np.bincount(rng.integers(m, size=m), minlength=m)).mean() for _ in range(bootstrap)]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    bias = np.mean(means) - per_target.mean()
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2]) - bias
     return Lds(per_target, float(per_target.mean()), (float(low), float(high)), level, m)
 
 
