@@ -13,7 +13,7 @@ import zarr
 from influence import datasets, jobs, results
 from influence.datamodels import outcomes
 from influence.datamodels.estimators import Ridge
-from influence.datamodels.outcomes import OutcomeConfig
+from influence.datamodels.outcomes import OutcomeConfig, collect, missing
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
 from influence.evaluation.lds import lds
@@ -429,6 +429,23 @@ def test_other_errors_stay_what_they_are(store: str, tmp_path: Path, monkeypatch
     monkeypatch.setattr(Ridge, "fit", broken)
     with pytest.raises(RuntimeError, match="shapes"):
         run(SMALL, tmp_path / "one", store)
+
+
+def test_shipped_outcomes_are_where_a_run_of_their_config_starts(
+    results_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "precomputed_home", lambda: tmp_path / "precomputed")
+    shipped = tmp_path / "precomputed" / "digits" / "outcomes"
+    collect(QUICK, str(shipped), 3)
+    place = jobs.default_store(QUICK)
+    assert missing(QUICK, place, 3) == 0
+    collect(QUICK, place, 4)
+    assert jobs.default_store(QUICK) == place  # and what was added since stays
+    assert missing(QUICK, place, 4) == 0
+    assert missing(QUICK, str(shipped), 4) == 1
+    assert [each.name for each in (results_home / ".outcomes").iterdir()] == [Path(place).name]
+    other = replace(QUICK, subsets=SubsetConfig(seeds="common"))
+    assert not Path(jobs.default_store(other)).exists()
 
 
 def test_every_config_has_a_place_of_its_own(results_home: Path) -> None:

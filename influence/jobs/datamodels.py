@@ -4,9 +4,11 @@ Of a store's models, the first ``held_out`` are never fitted: they judge. The ``
 store that grows keeps its judges, and a longer run's score can be compared with a shorter one's.
 """
 
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,7 +21,7 @@ from influence import datasets, results
 from influence.datamodels import registry
 from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
 from influence.datamodels.linear import LinearDatamodel
-from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, missing, read
+from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, missing, read, read_config
 from influence.datamodels.priors import tangent_prior
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
@@ -110,8 +112,19 @@ class DatamodelsConfig:
 
 
 def default_store(config: OutcomeConfig) -> str:
-    """Where the outcomes of a config are kept unless something else is asked for: every config has its own place."""
-    return str(results.results_home() / ".outcomes" / f"{config.dataset}-{config.digest[:16]}")
+    """Where the outcomes of a config are kept unless something else is asked for: every config has its own place.
+
+    Where the project ships outcomes of this very config, the place starts as a copy of them.
+    """
+    place = results.results_home() / ".outcomes" / f"{config.dataset}-{config.digest[:16]}"
+    shipped = results.precomputed_home() / config.dataset / "outcomes"
+    if not place.exists() and shipped.exists() and read_config(str(shipped)).digest == config.digest:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as aside:
+            copy = shutil.copytree(shipped, Path(aside) / "store")
+            with suppress(OSError):  # another process was quicker
+                copy.rename(place)
+    return str(place)
 
 
 @contextmanager
