@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ class Size:
     problem: str = "houses"
 
 
-class Problem:
+class Problem(ABC):
     """A model, its checkpoints, training examples and targets."""
 
     train: Examples
@@ -59,9 +60,9 @@ class Problem:
     last: str  # the name of the model's last linear layer
 
     @staticmethod
+    @abstractmethod
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:
         """(n,) losses."""
-        raise NotImplementedError
 
     def scorer(self, **options: Any) -> TracInCP:
         return TracInCP(self.model, self.checkpoints, self.loss, **options)

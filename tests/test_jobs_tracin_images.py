@@ -160,7 +160,7 @@ class Tiny:
     batch: ClassVar[int] = 1
 
     def fit(self, train, subsets):
-        raise NotImplementedError
+        raise AssertionError("TracIn follows one training, and trains no subsets")
 
     def trace(self, train, seed, every, on_epoch=lambda epoch: None) -> Traced:
         torch.manual_seed(seed)

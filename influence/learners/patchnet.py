@@ -10,7 +10,7 @@ which is what an estimate of each example's part in it needs.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -101,7 +101,7 @@ class PatchNet:
     def fit(self, train: Split, subsets: Subsets) -> "PatchNets":
         """Train one network a subset, each by one of torch's threads."""
         patches = _patches(train.inputs, self)
-        views = [patches.of(train.inputs)] + ([patches.of(train.inputs, mirrored=True)] if self.flip else [])
+        views = self._views(patches)
         labels = torch.as_tensor(train.labels, dtype=torch.int64)
 
         def work(model: int) -> nn.Sequential:
@@ -109,6 +109,10 @@ class PatchNet:
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
             return PatchNets(list(pool.map(work, range(len(subsets)))), patches)
+
+    def _views(self, patches: "Patches") -> list[Tensor]:
+        """The training part as the fixed layer answers it, and mirrored."""
+        return [patches.of(patches.inputs, mirrored) for mirrored in ((False, True) if self.flip else (False,))]
 
     @property
     def recipe(self) -> str:
@@ -126,7 +130,7 @@ class PatchNet:
     ) -> Traced:
         """One network on the whole training part; see `influence.learners.traceable.Traceable`."""
         patches = _patches(train.inputs, self)
-        views = [patches.of(train.inputs)] + ([patches.of(train.inputs, mirrored=True)] if self.flip else [])
+        views = self._views(patches)
         an_epoch = max(1, round(len(train) / self.batch_size))
         checkpoints = []
 
@@ -135,14 +139,13 @@ class PatchNet:
             if rest:
                 return
             on_epoch(epoch)
-            if epoch % every == 0 and epoch < self.epochs:
+            if epoch % every == 0 or epoch == self.epochs:
                 checkpoints.append(Checkpoint(_state(patches, network), rate, epoch))
 
         everyone = np.ones(len(train), bool)
         labels = torch.as_tensor(train.labels, dtype=torch.int64)
         network = self._fit(views, labels, everyone, seed, False, keep)
-        last_rate = self.learning_rate / max(1, self.epochs * an_epoch - max(1, self.epochs * an_epoch // 5))
-        checkpoints.append(Checkpoint(_state(patches, network), last_rate, self.epochs))
+        checkpoints[-1] = replace(checkpoints[-1], state=_state(patches, network))  # averaged
         return Traced(nn.Sequential(patches.layer, *network.requires_grad_(True)), checkpoints)
 
     def _fit(
