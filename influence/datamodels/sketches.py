@@ -40,6 +40,10 @@ class Sketch:
             bases.append((_directions(a, max(1, dimension // right.shape[1])), right))
         return cls(bases)
 
+    @property
+    def size(self) -> int:
+        return sum(left.shape[1] * right.shape[1] for left, right in self.bases)
+
     def __call__(self, factors: Factors) -> Tensor:
         """(n, d) float32: the gradients, layer after layer."""
         parts = []

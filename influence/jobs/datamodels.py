@@ -338,8 +338,10 @@ def fitted_model(
     progress(0.0)
     prior = None
     if config.estimator == "prior-informed":
-        prior = tangent_prior(config.outcomes, config.prior_models, first=config.held_out)
-        progress(0.3)
+        prior = tangent_prior(
+            config.outcomes, config.prior_models, first=config.held_out, progress=lambda share: progress(0.8 * share)
+        )
+        progress(0.8)
     return registry.make(config.estimator, config.settings, prior).fit(outcomes.masks, outcomes.margins)
 
 

@@ -8,6 +8,7 @@ weights averaged over the last steps) and starts from features that don't move, 
 which is what an estimate of each example's part in it needs.
 """
 
+import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
 from influence.learners.mlp import common_steps, one_thread_an_operation, own_steps
 from influence.learners.traceable import Traced
+from influence.learners.unrollable import Stretch, Unrolled
 
 _BLOCK = 500  # images at once
 _AT_ONCE = 20  # images whose patches fit into a processor's cache
@@ -134,19 +136,53 @@ class PatchNet:
         an_epoch = max(1, round(len(train) / self.batch_size))
         checkpoints = []
 
-        def keep(step: int, rate: float, network: nn.Sequential) -> None:
-            epoch, rest = divmod(step + 1, an_epoch)
+        def keep(step: "Step") -> None:
+            epoch, rest = divmod(step.number + 1, an_epoch)
             if rest:
                 return
             on_epoch(epoch)
             if epoch % every == 0 or epoch == self.epochs:
-                checkpoints.append(Checkpoint(_state(patches, network), rate, epoch))
+                checkpoints.append(Checkpoint(_state(patches, step.network), step.rate, epoch))
 
         everyone = np.ones(len(train), bool)
         labels = torch.as_tensor(train.labels, dtype=torch.int64)
         network = self._fit(views, labels, everyone, seed, False, keep)
         checkpoints[-1] = replace(checkpoints[-1], state=_state(patches, network))  # averaged
         return Traced(nn.Sequential(patches.layer, *network.requires_grad_(True)), checkpoints)
+
+    def unroll(self, train: Split, subset: Subsets, epochs: int) -> Unrolled:
+        """One subset's training, with its last epochs; see `influence.learners.unrollable.Unrollable`."""
+        patches = _patches(train.inputs, self)
+        views = self._views(patches)
+        size = int(subset.masks[0].sum())
+        an_epoch = max(1, round(size / self.batch_size))
+        rates = []
+        kept: list[nn.Sequential] = []
+        mirrored = torch.zeros(self.epochs, len(train), dtype=torch.bool)
+
+        def keep(step: "Step") -> None:
+            rates.append(step.rate)
+            epoch, place = divmod(step.number, an_epoch)
+            mirrored[epoch, step.rows] = step.mirrored
+            if place == an_epoch // 2:
+                kept.append(copy.deepcopy(step.network))
+
+        labels = torch.as_tensor(train.labels, dtype=torch.int64)
+        final = self._fit(views, labels, subset.masks[0], int(subset.seeds[0]), subset.common, keep)
+        stretches: list[Stretch] = [
+            _Epoch(epoch * an_epoch, (epoch + 1) * an_epoch, PatchNets([kept[epoch]], patches), views, mirrored[epoch])
+            for epoch in range(max(0, self.epochs - epochs), self.epochs)
+        ]
+        averaged = max(1, round(self.average * len(rates)))
+        return Unrolled(
+            PatchNets([final], patches),
+            stretches,
+            np.array(rates),
+            self.momentum,
+            self.weight_decay,
+            averaged,
+            size / an_epoch,
+        )
 
     def _fit(
         self,
@@ -155,9 +191,9 @@ class PatchNet:
         mask: np.ndarray,
         seed: int,
         common: bool,
-        keep: Callable[[int, float, nn.Sequential], None] = lambda step, rate, network: None,
+        keep: Callable[["Step"], None] = lambda step: None,
     ) -> nn.Sequential:
-        """``keep`` is called after every step with its number, its learning rate and the network."""
+        """``keep`` is called after every step."""
         stream = np.random.Generator(np.random.Philox(seed))
         network = build(views[0].shape[2], self.width, self.grid, int(labels.max()) + 1, stream)
         parameters = list(network.parameters())
@@ -172,13 +208,12 @@ class PatchNet:
         for step, (rows, weight, count) in enumerate(steps([stream], mask[None], self.epochs, self.batch_size)):
             places = rows if weight is not None else rows[0]
             # Coins are thrown for every place of the order, so that with a common order none depends on who is out.
-            mirrored = torch.from_numpy(stream.random(len(places)) < 0.5) & self.flip
+            coins = mirrored = torch.from_numpy(stream.random(len(places)) < 0.5) & self.flip
+            drawn = places
             if weight is not None:
                 present = weight[0].bool()
                 places, mirrored = places[present], mirrored[present]
-            batch = views[0][places]
-            if self.flip:
-                batch[mirrored] = views[1][places[mirrored]]
+            batch = _seen(views, places, mirrored)
             rate = self.learning_rate * min((step + 1) / rise, (total - step) / max(1, total - rise))
             for group in sgd.param_groups:
                 group["lr"] = rate
@@ -191,11 +226,33 @@ class PatchNet:
             if step >= first_averaged:
                 for mean, value in zip(averaged, parameters, strict=True):
                     mean.lerp_(value.detach(), 1 / (step - first_averaged + 1))
-            keep(step, rate, network)
+            keep(Step(step, rate, network, drawn, coins))
         if first_averaged < total:
             for value, mean in zip(parameters, averaged, strict=True):
                 value.data.copy_(mean)
         return network.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What `PatchNet` has done in one step of training.
+
+    Parameters
+    ----------
+    number : int
+    rate : float
+    network : nn.Sequential
+        As it is now; it goes on being trained.
+    rows : (b,) int64
+        Of the training part; with a common order, those that are not in the subset too.
+    mirrored : (b,) bool
+    """
+
+    number: int
+    rate: float
+    network: nn.Sequential
+    rows: Tensor
+    mirrored: Tensor
 
 
 class PatchNets:
@@ -215,7 +272,11 @@ class PatchNets:
 
     def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of both layers, the first with a position for every field; see `influence.learners.base.Models.factors`."""
-        fields = self.patches.of(inputs).float()
+        return self.factors_of(self.patches.of(inputs), gradients)
+
+    def factors_of(self, answers: Tensor, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The same from what the fixed layer answers, (n, grid^2, 2 filters)."""
+        fields = answers.float()
         hidden, deltas = [], []
         for network, gradient in zip(self.networks, torch.as_tensor(gradients), strict=True):
             z = network[0](fields).requires_grad_()
@@ -230,7 +291,11 @@ class PatchNets:
         return [(seen.numpy(), torch.stack(deltas).numpy()), (last.numpy(), gradients)]
 
     def _apply(self, inputs: np.ndarray, layers: slice) -> np.ndarray:
-        blocks = self.patches.of(inputs).split(_BLOCK)
+        return self.apply_to(self.patches.of(inputs), layers)
+
+    def apply_to(self, answers: Tensor, layers: slice = slice(None)) -> np.ndarray:
+        """(k, n, ...) what some of the trained layers make of the fixed layer's answers."""
+        blocks = answers.split(_BLOCK)
 
         def work(network: nn.Sequential) -> np.ndarray:
             with torch.no_grad():
@@ -239,6 +304,34 @@ class PatchNets:
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
             return np.stack(list(pool.map(work, self.networks)))
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """A `influence.learners.unrollable.Stretch`."""
+
+    start: int
+    stop: int
+    models: PatchNets
+    views: list[Tensor]
+    mirrored: Tensor
+
+    def logits(self, rows: np.ndarray) -> np.ndarray:
+        return self.models.apply_to(self._answers(rows))
+
+    def factors(self, rows: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        return self.models.factors_of(self._answers(rows), gradients)
+
+    def _answers(self, rows: np.ndarray) -> Tensor:
+        return _seen(self.views, torch.from_numpy(rows), self.mirrored[rows])
+
+
+def _seen(views: list[Tensor], rows: Tensor, mirrored: Tensor) -> Tensor:
+    """Some of the training part, mirrored or not."""
+    batch = views[0][rows]
+    if len(views) > 1:
+        batch[mirrored] = views[1][rows[mirrored]]
+    return batch
 
 
 def build(channels: int, width: int, grid: int, n_classes: int, stream: np.random.Generator) -> nn.Sequential:

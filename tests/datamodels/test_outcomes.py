@@ -21,7 +21,7 @@ from influence.learners.mlp import Mlp
 def assert_equal(first, second):
     assert np.array_equal(first.models, second.models)
     assert np.array_equal(first.masks, second.masks)
-    np.testing.assert_allclose(first.margins, second.margins, atol=2e-2)  # float16, and rounding along the training
+    np.testing.assert_allclose(first.margins, second.margins, atol=4e-2)  # in 32nds, and rounding along the training
     np.testing.assert_allclose(first.accuracy, second.accuracy, atol=0.01)
 
 
@@ -43,7 +43,7 @@ def test_a_store_holds_what_the_models_say(whole):
     subsets = draw(config.subsets, chosen, 1437)
     logits = config.learner.fit(digits.train, subsets).logits(digits.test.inputs)
     assert np.array_equal(result.masks[chosen], subsets.masks)
-    np.testing.assert_allclose(result.margins[chosen], margins(logits, digits.test.labels), atol=2e-2)
+    np.testing.assert_allclose(result.margins[chosen], margins(logits, digits.test.labels), atol=4e-2)
     np.testing.assert_allclose(
         result.accuracy[chosen], (logits.argmax(axis=2) == digits.test.labels).mean(axis=1), atol=0.01
     )
