@@ -143,11 +143,10 @@ def choose_dataset(check: panel.Check) -> str:
 
 def leave_everything() -> None:
     """What was picked and filtered belongs to the data set that was shown."""
-    for key in ("image", "train", "page", "margin", "sort", "remove", "k"):
-        panel.leave_out(key)
-        st.session_state.pop(key, None)
-    for key in ("class", "predicted", "mistakes", "lds", "show"):
-        st.query_params.pop(key, None)
+    st.session_state.pop("margin", None)
+    # Given a value, not forgotten: of what is forgotten here, the browser would keep showing the old one.
+    st.session_state.update(image=None, train=None, page=1)
+    panel.drop("image", "train", "page", "margin", "class", "predicted", "mistakes", "lds", "show")
 
 
 def recompute(config: dict[str, Any]) -> None:
@@ -311,6 +310,7 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     choice(first, "Class", "class", counts["label"])
     choice(second, "Predicted", "predicted", counts["prediction"])
     choice(third, "Held-out LDS", "lds", counts["quality"])
+    panel.keep_within("sort", images.sorts.__contains__)
     fourth.selectbox("Sort by", images.sorts, key="sort", bind="query-params", on_change=first_page)
     sort = st.session_state["sort"]
     check("sort", sort, f"there is no such choice, so “{sort}” is shown.")

@@ -218,6 +218,15 @@ def leave_out(*keys: str) -> None:
                 address.discard_param_no_forward_msg(key)
 
 
+def drop(*keys: str) -> None:
+    """Take parameters out of the address at once: one step in the browser's history."""
+    present = [key for key in keys if key in st.query_params]
+    leave_out(*present[:-1])
+    if present and (context := get_script_run_ctx()):
+        with context.session_state.query_params() as address:
+            address.remove_param(present[-1])
+
+
 def keep_within(key: str, allowed: Callable[[Any], bool]) -> None:
     """Forget a widget's value that another result does not allow: Streamlit would stop at it."""
     value = st.session_state.get(key)

@@ -5,6 +5,7 @@ import re
 import statistics
 import time
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from influence import Dataset, Split, datasets, results
 from influence.datamodels.outcomes import OutcomeConfig
+from influence.datasets import cifar10
 from influence.explorer.images import Filters, Images
 from influence.jobs import DatamodelsConfig
 from influence.learners.convnet import ConvNet
@@ -63,6 +65,12 @@ def open_page(visit: Visit, url: str) -> Page:
     return page
 
 
+def wait_for_address(page: Page, /, **choices: int) -> None:
+    """Wait until the address names digits and these choices, in any order, and nothing else."""
+    expected = {"data": "digits"} | {key: str(value) for key, value in choices.items()}
+    page.wait_for_url(lambda url: urlsplit(url).path == "/images" and dict(parse_qsl(urlsplit(url).query)) == expected)
+
+
 def choose(page: Page, label: str, option: str) -> None:
     labelled = re.compile(rf"^{re.escape(option)}( \([\d,]+\))?$")  # filters say how many each option leaves
     page.get_by_role("combobox", name=label).click()
@@ -78,7 +86,7 @@ def dismiss(page: Page) -> None:
 
 
 def test_a_deep_link_opens_on_a_fresh_server(fresh_server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{fresh_server.url}/images?image=21&k=3&remove=5&mistakes=true")
+    page = open_page(visit, f"{fresh_server.url}/images?data=digits&image=21&k=3&remove=5&mistakes=true")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(heading(page, "Test image 21")).to_be_visible()
     expect(page.get_by_role("link", name="Home")).to_be_visible()
@@ -89,7 +97,7 @@ def test_a_deep_link_opens_on_a_fresh_server(fresh_server: Server, visit: Visit)
 
 
 def test_a_click_shows_what_helped_and_hurt(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images")
+    page = open_page(visit, f"{server.url}/images?data=digits")
     expect(heading(page, f"Test image {STORY}")).to_be_visible()
     shown = results.read(results.precomputed_home() / "digits" / "datamodels")
     spent = []
@@ -106,14 +114,14 @@ def test_a_click_shows_what_helped_and_hurt(server: Server, visit: Visit) -> Non
         settled(page)
         assert ids(grid(page, "Most positive training images")) == strongest
         expect(cell).to_have_attribute("aria-selected", "true")
-        page.wait_for_url(f"**/images?image={target}")
+        wait_for_address(page, image=target)
     print(f"a click shows its answer after {statistics.median(spent):.2f} s (median of {len(spent)})")
     assert statistics.median(spent) < 3  # on a machine that does other work too; see the README for a quiet one's
     assert visit.complaints == []
 
 
 def test_keys_move_through_the_grid_and_enter_picks(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images")
+    page = open_page(visit, f"{server.url}/images?data=digits")
     cells = gallery(page)
     targets = ids(cells)
     columns = page.get_by_role("listbox", name="Gallery of test images").evaluate(
@@ -143,20 +151,20 @@ def test_keys_move_through_the_grid_and_enter_picks(server: Server, visit: Visit
 
 
 def test_walking_there_and_back(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?image=21")
+    page = open_page(visit, f"{server.url}/images?data=digits&image=21")
     first = grid(page, "Most positive training images").first
     train = int(first.get_attribute("data-id") or -1)
     first.click()
     expect(heading(page, f"Training image {train}")).to_be_visible()
-    page.wait_for_url(f"**/images?image=21&train={train}")
+    wait_for_address(page, image=21, train=train)
     helped = grid(page, "Test images helped most").nth(1)
     target = int(helped.get_attribute("data-id") or -1)
     helped.click()
     expect(heading(page, f"Test image {target}")).to_be_visible()
-    expect(page).to_have_url(re.compile(rf"/images\?image={target}$"))
+    wait_for_address(page, image=target)
     page.go_back()  # one step, though it changed two parts of the address
     expect(heading(page, f"Training image {train}")).to_be_visible()
-    page.wait_for_url(f"**/images?image=21&train={train}")
+    wait_for_address(page, image=21, train=train)
     settled(page)
     page.go_back()
     expect(heading(page, "Test image 21")).to_be_visible()
@@ -181,7 +189,7 @@ def test_thumbnails_belong_to_their_indices(server: Server, visit: Visit) -> Non
         for index, picture in pixels(cells).items():
             assert np.array_equal(picture, 255 - np.round(ink[index] * (255 / 16))), index
 
-    page = open_page(visit, f"{server.url}/images")
+    page = open_page(visit, f"{server.url}/images?data=digits")
     everything = Images(results.read(results.precomputed_home() / "digits" / "datamodels"), digits)
     check(gallery(page), everything.gallery(Filters())[0])
     choose(page, "Class", "8")
@@ -203,7 +211,7 @@ def test_thumbnails_belong_to_their_indices(server: Server, visit: Visit) -> Non
 
 
 def test_filters_say_what_they_leave_and_back_undoes_them(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?page=3")
+    page = open_page(visit, f"{server.url}/images?data=digits&page=3")
     page.get_by_role("combobox", name="Class").click()
     options = page.get_by_role("option")
     expect(options.filter(has_text=re.compile(r"^\d \(\d+\)$"))).to_have_count(10)
@@ -212,16 +220,16 @@ def test_filters_say_what_they_leave_and_back_undoes_them(server: Server, visit:
     page.keyboard.press("Escape")
     choose(page, "Class", "8")
     expect(page.get_by_text(f"{counts[8]} of 360 test images")).to_be_visible()
-    page.wait_for_url(re.compile(r"/images\?class=8$"))  # on the first page again
+    wait_for_address(page, **{"class": 8})  # on the first page again
     choose(page, "Predicted", "3")
-    page.wait_for_url(re.compile(r"/images\?class=8&predicted=3$"))
+    wait_for_address(page, predicted=3, **{"class": 8})
     page.go_back()
     expect(page.get_by_text(f"{counts[8]} of 360 test images")).to_be_visible()
     expect(page.get_by_role("combobox", name="Predicted")).to_have_value(re.compile("^all"))
     settled(page)
     page.go_back()
     expect(page.get_by_text("360 of 360 test images")).to_be_visible()
-    page.wait_for_url("**/images?page=3")
+    wait_for_address(page, page=3)
     page.get_by_role("link", name="Houses").click()
     page.get_by_text("How far to trust this").wait_for()
     assert "class" not in page.url
@@ -229,11 +237,11 @@ def test_filters_say_what_they_leave_and_back_undoes_them(server: Server, visit:
 
 
 def test_pages_numbers_and_random(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images")
+    page = open_page(visit, f"{server.url}/images?data=digits")
     before = ids(gallery(page))
     page.get_by_role("button", name="Next page").click()
     expect(gallery(page).first).not_to_have_attribute("data-id", str(before[0]))
-    page.wait_for_url("**/images?page=2")
+    wait_for_address(page, page=2)
     number = page.get_by_role("spinbutton", name="Test image", exact=True)
     number.fill("1796")
     number.press("Enter")
@@ -245,7 +253,7 @@ def test_pages_numbers_and_random(server: Server, visit: Visit) -> None:
 
 
 def test_what_is_shown_can_be_downloaded(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?class=3&k=4")
+    page = open_page(visit, f"{server.url}/images?data=digits&class=3&k=4")
     for name, rows in (("Download these as CSV", 8), (re.compile(r"Download these \d+ as CSV"), 36)):
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()
@@ -278,11 +286,11 @@ def test_the_slider_moves_by_keyboard(server: Server, visit: Visit) -> None:
     slider.focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("21 most positive")).to_be_visible()
-    page.wait_for_url("**/images?remove=21")
+    wait_for_address(page, remove=21)
 
 
 def test_bad_links_fall_back_with_a_message(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?image=99999&k=500&class=ten&page=77&remove=3333")
+    page = open_page(visit, f"{server.url}/images?data=digits&image=99999&k=500&class=ten&page=77&remove=3333")
     expect(heading(page, f"Test image {STORY}")).to_be_visible()
     for asked in ("image=99999", "k=500", "class=ten", "page=77", "remove=3333"):
         expect(page.get_by_text(f"The link asks for {asked}")).to_be_visible()
@@ -290,7 +298,7 @@ def test_bad_links_fall_back_with_a_message(server: Server, visit: Visit) -> Non
 
 def test_nothing_is_asked_of_the_network(server: Server, visit: Visit) -> None:
     visit.page.route(lambda url: not url.startswith((server.url, "data:")), lambda route: route.abort())
-    page = open_page(visit, f"{server.url}/images")
+    page = open_page(visit, f"{server.url}/images?data=digits")
     gallery(page).nth(3).click()
     settled(page)
     page.wait_for_timeout(1000)
@@ -307,7 +315,7 @@ def fill(page: Page, **values: int) -> None:
 
 
 def test_a_run_becomes_a_result_grows_and_is_refitted(fresh_server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{fresh_server.url}/images")
+    page = open_page(visit, f"{fresh_server.url}/images?data=digits")
     fill(page, Models=60, Held_out=40)
     page.get_by_role("button", name="Start run").click()
     page.get_by_role("button", name="Show it").click(timeout=120_000)
@@ -332,7 +340,7 @@ def test_a_run_becomes_a_result_grows_and_is_refitted(fresh_server: Server, visi
 
 
 def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(fresh_server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{fresh_server.url}/images")
+    page = open_page(visit, f"{fresh_server.url}/images?data=digits")
     fill(page, Models=5000, Held_out=50)
     page.get_by_role("button", name="Start run").click()
     progress = page.get_by_test_id("stProgress")
@@ -350,6 +358,30 @@ def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(fresh_server: Se
     page.get_by_role("button", name="Show it").click(timeout=120_000)
     expect(page.get_by_text("60 models of mlp")).to_be_visible()
     assert visit.complaints == []
+
+
+def test_cifar10_opens_first_where_there_is_a_result_on_it(tmp_path: Path, visit: Visit) -> None:
+    if not cifar10.is_present():
+        pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
+    part = (("cat", "dog"), 300)
+    config = DatamodelsConfig(OutcomeConfig(cifar10.NAME, *part, learner=ConvNet()), k=5, reverse_k=3)
+    random_result(tmp_path / "results" / "mine", config, datasets.mapped(cifar10.NAME, *part))
+    official = datasets.load(cifar10.NAME).test.inputs
+    server = start_server(tmp_path / "results")
+    try:
+        page = open_page(visit, f"{server.url}/images")
+        expect(page.get_by_role("radio", name="cifar10")).to_be_checked()
+        for index, picture in pixels(gallery(page)).items():
+            assert np.array_equal(picture, official[index, :, :, 0]), index
+        gallery(page).nth(1).click()
+        expect(heading(page, f"Test image {ids(gallery(page))[1]}")).to_be_visible()
+        page.wait_for_url(re.compile(r"/images\?image=\d+$"))
+        page.get_by_role("radio", name="digits").click()
+        expect(heading(page, f"Test image {STORY}")).to_be_visible()
+        wait_for_address(page)
+        assert visit.complaints == []
+    finally:
+        server.kill()
 
 
 def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visit: Visit) -> None:
@@ -377,7 +409,7 @@ def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visi
         switch = page.get_by_test_id("stButtonGroup")
         switch.get_by_text("digits", exact=True).click()
         expect(heading(page, f"Test image {STORY}")).to_be_visible()
-        page.wait_for_url("**/images?data=digits")
+        wait_for_address(page)
         switch.get_by_text("cifar10", exact=True).click()
         expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
         assert visit.complaints == []
@@ -397,8 +429,8 @@ def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visi
 def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.id
     SHOTS.mkdir(exist_ok=True)
-    for part, link in (("pick", ""), ("walk", "?train=1611")):
-        page = open_page(visit, f"{server.url}/images{link}")
+    for part, link in (("pick", ""), ("walk", "&train=1611")):
+        page = open_page(visit, f"{server.url}/images?data=digits{link}")
         page.wait_for_timeout(1500)
         main = page.get_by_test_id("stMain")
         height = main.evaluate("element => element.scrollHeight")

@@ -20,7 +20,7 @@ from influence.jobs import DatamodelsConfig
 from influence.learners.convnet import ConvNet
 from influence.runs import Run, Runner
 from tests.explorer.made import random_result
-from tests.explorer.test_images_page import STORY, grid, ids, images_page, texts, warnings
+from tests.explorer.test_images_page import STORY, digits_page, grid, ids, images_page, texts, warnings
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +45,11 @@ def own(made: Path, results_home: Path) -> Path:
     return Path(shutil.copytree(made, results_home / "full"))
 
 
+def cifar10_page(**link: str) -> AppTest:
+    """The result of these tests, which is not the first one where another ships."""
+    return images_page(**{"data": "cifar10", "result": "full"} | link)
+
+
 def pixels(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
 
@@ -67,8 +72,8 @@ def test_cifar10_opens_first_and_its_thumbnails_are_those_of_their_indices(
 
 
 def test_a_link_chooses_the_data_set(own: Path) -> None:
-    assert f"Test image {STORY}" in texts(images_page(data="digits"))
-    app = images_page(data="cifar10", image="9999", train="49999")
+    assert f"Test image {STORY}" in texts(digits_page())
+    app = cifar10_page(image="9999", train="49999")
     assert warnings(app) == ""
     assert "Training image 49999" in texts(app)
 
@@ -78,7 +83,7 @@ def switch(app: AppTest, name: str) -> AppTest:
 
 
 def test_switching_leaves_nothing_of_the_other_data_set_behind(own: Path) -> None:
-    app = images_page(image="9999", page="7", show="near-copies", **{"class": "cat"})
+    app = cifar10_page(image="9999", page="7", show="near-copies", **{"class": "cat"})
     app = switch(app, "digits")
     assert not app.exception
     assert warnings(app) == ""
@@ -91,7 +96,7 @@ def test_switching_leaves_nothing_of_the_other_data_set_behind(own: Path) -> Non
 
 def test_near_copies_show_both_pictures(own: Path, official: datasets.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Images, "alike", 0.7)  # random training images are no copies
-    app = images_page(show="near-copies")
+    app = cifar10_page(show="near-copies")
     targets = results.read(own).targets
     shown = grid(app, "Gallery of test images")["items"]
     likeness = [targets.loc[item["id"], "nearest_similarity"] for item in shown]
@@ -100,7 +105,7 @@ def test_near_copies_show_both_pictures(own: Path, official: datasets.Dataset, m
     for item in shown[:5]:
         assert np.array_equal(pixels(item["src"]), official.test.inputs[item["id"]])
         assert np.array_equal(pixels(item["beside"]), official.train.inputs[targets.loc[item["id"], "nearest"]])
-    link = images_page(image=str(shown[0]["id"]))
+    link = cifar10_page(image=str(shown[0]["id"]))
     assert "a near-copy, so being right here says little" in texts(link)
     next(button for button in link.button if button.label.startswith("Show training image")).click().run()
     assert f"Training image {targets.loc[shown[0]['id'], 'nearest']}" in texts(link)
@@ -112,7 +117,7 @@ def test_damaged_pixels_leave_the_rest_of_the_page(own: Path, tmp_path: Path, mo
     (folder / "test_batch").write_bytes(b"no batch")
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(folder.parent))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    app = images_page()
+    app = cifar10_page()
     assert not app.exception
     assert "is damaged: delete it" in app.error[0].value
     assert not any("not on this machine" in info.value for info in app.info)
@@ -123,7 +128,7 @@ def test_a_result_of_part_of_the_data_set(official: datasets.Dataset, results_ho
     outcomes = OutcomeConfig(cifar10.NAME, ("cat", "dog"), 300, learner=ConvNet())
     part = datasets.mapped(cifar10.NAME, ("cat", "dog"), 300)
     random_result(results_home / "part", DatamodelsConfig(outcomes, k=5, reverse_k=3), part)
-    app = images_page()
+    app = cifar10_page(result="part")
     assert not app.exception
     assert "2,000 of 2,000 test images" in texts(app)
     for item in grid(app, "Gallery of test images")["items"]:
@@ -133,7 +138,7 @@ def test_a_result_of_part_of_the_data_set(official: datasets.Dataset, results_ho
 def test_what_the_manifest_calls_another_version_is_refused(own: Path) -> None:
     path = own / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
-    assert "another version of cifar10" in images_page().error[0].value
+    assert "another version of cifar10" in cifar10_page().error[0].value
 
 
 def test_near_copies_by_the_threshold(made: Path) -> None:
@@ -163,7 +168,7 @@ def test_missing_pixels_can_be_downloaded(
     own: Path, started: list[tuple[list[str], str | None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "nothing"))
-    app = images_page()
+    app = cifar10_page()
     assert not app.exception
     assert "The pixels of cifar10 are not on this machine" in app.info[0].value
     item = grid(app, "Most positive training images")["items"][0]
@@ -179,7 +184,7 @@ def test_a_finished_run_shows_its_result_on_whatever_data_set(own: Path, monkeyp
     runner = Runner()
     runner.history = [Run(1, ["datamodels", "run", "digits"], mine, "done")]
     monkeypatch.setattr(panel, "runner", lambda: runner)
-    app = images_page(image="9999", **{"class": "cat"})
+    app = cifar10_page(image="9999", **{"class": "cat"})
     assert "result “full”" in texts(app)
     press(app, "Show it")
     assert not app.exception
@@ -192,7 +197,7 @@ def test_while_the_data_set_is_unpacked_it_is_not_opened(own: Path, monkeypatch:
     runner = Runner()
     runner.history = [Run(1, ["data", "cifar10"], None, "running", 0.9, "unpacking")]
     monkeypatch.setattr(panel, "runner", lambda: runner)
-    app = images_page()
+    app = cifar10_page()
     assert not app.exception
     assert not app.error
     assert grid(app, "Gallery of test images")["items"][0]["src"] is None
@@ -200,7 +205,7 @@ def test_while_the_data_set_is_unpacked_it_is_not_opened(own: Path, monkeypatch:
 
 
 def test_a_run_on_cifar10_times_one_model_first(own: Path, started: list[tuple[list[str], str | None]]) -> None:
-    app = images_page()
+    app = cifar10_page()
     press(app, "Start run")
     press(app, "Add 1,000 more to this result")
     for arguments, name in started:
@@ -217,7 +222,7 @@ def test_what_was_timed_is_said_and_can_be_gone_on_with(
     runner = Runner()
     runner.history = [Run(1, ["datamodels", "run", "cifar10", "--measure"], None, "done", said=said)]
     monkeypatch.setattr(panel, "runner", lambda: runner)
-    app = images_page()
+    app = cifar10_page()
     assert said in app.success[0].value
     press(app, "Train them")
     ((arguments, name),) = started

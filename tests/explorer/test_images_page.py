@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -20,6 +21,20 @@ def images_page(**link: str) -> AppTest:
     for name, value in link.items():
         app.query_params[name] = value
     return app.run()
+
+
+def digits_page(**link: str) -> AppTest:
+    """By the link: which data set opens without one depends on what there are results on."""
+    return images_page(data="digits", **link)
+
+
+def drawn(app: AppTest, role: str) -> dict:  # type: ignore[type-arg]
+    """What a drawing was given to show, and its marks as elements."""
+    for element in app.get("bidi_component"):
+        data = json.loads(element.proto.json)
+        if "svg" in data and (svg := ElementTree.fromstring(data["svg"])).get("role") == role:
+            return {"proto": element.proto, "marks": svg.findall(".//*[@class='mark']"), **data}
+    raise KeyError(role)
 
 
 def grid(app: AppTest, label: str) -> dict:  # type: ignore[type-arg]
@@ -59,7 +74,7 @@ def test_the_first_page_leads_here() -> None:
 
 
 def test_it_opens_on_a_mistake_and_says_how_far_to_trust_it() -> None:
-    app = images_page()
+    app = digits_page()
     assert not app.exception
     assert warnings(app) == ""
     said = texts(app)
@@ -74,7 +89,7 @@ def test_it_opens_on_a_mistake_and_says_how_far_to_trust_it() -> None:
 
 
 def test_a_click_picks_and_another_walks_and_walks_back() -> None:
-    app = images_page()
+    app = digits_page()
     click(app, "Gallery of test images", OTHER)
     assert f"Test image {OTHER}" in texts(app)
     train = ids(app, "Most positive training images")[0]
@@ -92,7 +107,7 @@ def test_a_click_picks_and_another_walks_and_walks_back() -> None:
 
 
 def test_filters_sort_and_pages() -> None:
-    app = images_page()
+    app = digits_page()
     app.toggle(key="mistakes").set_value(True).run()
     assert "**9 of 360 test images**, 0 right and 9 wrong" in texts(app)
     assert len(ids(app, "Gallery of test images")) == 9
@@ -110,7 +125,7 @@ def test_filters_sort_and_pages() -> None:
 
 
 def test_a_filter_that_shortens_the_gallery_goes_back_to_its_first_page() -> None:
-    app = images_page(page="12")
+    app = digits_page(page="12")
     assert ids(app, "Gallery of test images")[0] > 1000
     app.toggle(key="mistakes").set_value(True).run()
     assert not app.exception
@@ -118,17 +133,17 @@ def test_a_filter_that_shortens_the_gallery_goes_back_to_its_first_page() -> Non
 
 
 def test_a_link_holds_every_choice() -> None:
-    app = images_page(image=str(OTHER), k="3", remove="5", sort="best explained first", page="2", **{"class": "1"})
+    app = digits_page(image=str(OTHER), k="3", remove="5", sort="best explained first", page="2", **{"class": "1"})
     assert warnings(app) == ""
     assert f"Test image {OTHER}" in texts(app)
     assert len(ids(app, "Most positive training images")) == 3
     assert app.select_slider(key="remove").value == 5
     assert [metric.label for metric in app.metric][:2] == ["5 most positive", "5 at random"]
-    assert "Training image 0" in texts(images_page(train="0"))
+    assert "Training image 0" in texts(digits_page(train="0"))
 
 
 def test_a_link_to_another_shipped_result() -> None:
-    app = images_page(result="shipped-lasso", image=str(OTHER))
+    app = digits_page(result="shipped-lasso", image=str(OTHER))
     assert not app.exception
     assert warnings(app) == ""
     assert app.selectbox(key="result").options[:2] == ["shipped", "shipped-lasso"]
@@ -154,11 +169,10 @@ def test_a_link_to_another_shipped_result() -> None:
         ({"page": "99"}, "there are 12 pages"),
         ({"remove": "9999"}, "The link asks for remove=9999"),
         ({"result": "gone"}, "The link asks for result=gone"),
-        ({"data": "cifar11"}, "The link asks for data=cifar11"),
     ],
 )
 def test_a_bad_link_falls_back_with_a_message(link: dict[str, str], message: str) -> None:
-    app = images_page(**link)
+    app = digits_page(**link)
     assert not app.exception
     assert message in warnings(app)
     assert f"Test image {STORY}" in texts(app)
@@ -172,9 +186,9 @@ def test_random_picks_among_what_is_shown() -> None:
 
 
 def test_thumbnails_are_those_of_their_indices_in_any_order() -> None:
-    app = images_page(sort="highest margin first", **{"class": "5"})
+    app = digits_page(sort="highest margin first", **{"class": "5"})
     images = {item["id"]: item["src"] for item in grid(app, "Gallery of test images")["items"]}
-    for item in grid(images_page(), "Gallery of test images")["items"]:
+    for item in grid(digits_page(), "Gallery of test images")["items"]:
         assert images.get(item["id"], item["src"]) == item["src"]
     assert len(set(images.values())) == len(images)
 
@@ -190,7 +204,7 @@ def test_a_damaged_result_says_so() -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    app = images_page(result="mine")
+    app = digits_page(result="mine")
     assert not app.exception
     assert "reverse.parquet is damaged" in app.error[0].value
     app.selectbox(key="result").set_value("shipped").run()
@@ -199,7 +213,7 @@ def test_a_damaged_result_says_so() -> None:
 
 def test_without_pixels_classes_and_weights_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "is_present", lambda name: False)
-    app = images_page()
+    app = digits_page()
     assert not app.exception
     assert "The pixels of digits are not on this machine" in app.info[0].value
     item = grid(app, "Most positive training images")["items"][0]
@@ -213,7 +227,7 @@ def test_a_run_asks_for_what_the_form_says(monkeypatch: pytest.MonkeyPatch) -> N
 
     started: list[list[str]] = []
     monkeypatch.setattr(panel, "start", lambda arguments, name: started.append(arguments))
-    app = images_page()
+    app = digits_page()
     next(button for button in app.button if button.label == "Start run").click().run()
     next(button for button in app.button if button.label == "Add 1,000 more to this result").click().run()
     first, second = started
@@ -235,7 +249,7 @@ def test_each_estimator_has_its_own_settings(monkeypatch: pytest.MonkeyPatch) ->
     started: list[list[str]] = []
     monkeypatch.setattr(panel, "start", lambda arguments, name: started.append(arguments))
     own = {"Lambdas", "Ratio", "Penalty", "Fixed penalty", "Prior models"}
-    app = images_page()
+    app = digits_page()
 
     def start(estimator: str, **values: object) -> tuple[set[str], set[str]]:
         """The widgets that are there, and what the run is told of the estimator."""
@@ -266,7 +280,7 @@ def test_the_settings_of_a_result_are_where_its_form_starts(monkeypatch: pytest.
     manifest = json.loads(path.read_text())
     manifest["config"] |= {"estimator": "ridge", "settings": {"penalties": [0.25]}}
     path.write_text(json.dumps(manifest))
-    app = images_page(result="mine")
+    app = digits_page(result="mine")
     assert field(app, "Estimator").value == "ridge"
     assert field(app, "Fixed penalty").value == 0.25
     for label in ("Start run", "Add 1,000 more to this result"):
