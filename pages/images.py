@@ -10,6 +10,7 @@ import streamlit as st
 from influence import datasets, results
 from influence.errors import InfluenceError
 from influence.explorer import image_charts, panel
+from influence.explorer.drawing import drawing
 from influence.explorer.grid import Cell, image_grid
 from influence.explorer.images import (
     ALL,
@@ -74,6 +75,14 @@ def main() -> None:
     images = open_images(entry, name)
     if not is_there(name):
         offer_download(name)
+    explore(images, check)
+    st.divider()
+    about(images)
+
+
+@st.fragment
+def explore(images: Images, check: panel.Check) -> None:
+    """What a click may change: a fragment, so that the sidebar is not drawn again with it."""
     left, right = st.columns([2, 3], gap="large")
     with right:
         target, train, k = choose(images, check)
@@ -94,8 +103,6 @@ def main() -> None:
             show_histogram(images, pick)
         with right:
             show_removal(images, pick, check)
-    st.divider()
-    about(images)
 
 
 def offer_download(name: str) -> None:
@@ -585,42 +592,29 @@ def show_influences(images: Images, pick: Pick) -> None:
 
 def show_histogram(images: Images, pick: Pick) -> None:
     st.subheader("All its weights")
-    chosen = st.plotly_chart(
-        image_charts.weight_histogram(images, pick),
-        key=histogram_key(pick.target),
-        on_select="rerun",
-        selection_mode="points",
-        config={"displayModeBar": False},
-    )
-    points = chosen["selection"]["points"]
-    if points:
-        low, high = images.bins(pick.target).loc[points[0]["point_index"], ["left", "right"]]
-        frame = images.between(pick.target, low, high)
-        if frame.empty:
-            st.caption(
-                f"Weights from {low:+.3f} to {high:+.3f}: this bar has no image to show. Only the {images.max_k} "
-                "strongest either way are kept, and none of them lies here; its height is approximate."
-            )
-        else:
-            st.markdown(f"Weights from {low:+.3f} to {high:+.3f}:")
-            image_grid(
-                train_cells(images, frame), label="Training images of this bar", key="grid_bar", on_pick=pick_train
-            )
-    else:
+    of, bar = st.session_state.get("bar", (None, None))
+    chosen = bar if of == pick.target else None
+
+    def pick_bar(place: int) -> None:
+        st.session_state["bar"] = pick.target, None if place == chosen else place
+
+    drawing(image_charts.weight_histogram(images, pick), key="weights", on_pick=pick_bar, selected=chosen)
+    if chosen is None:
         st.caption(
             f"Click a coloured bar to see its images. Grey bars have none to show: only the {images.max_k} strongest "
             "either way are kept, and heights between them are approximate."
         )
-
-
-def histogram_key(target: int) -> str:
-    """A new one where a bar of another image was chosen; else the same, for a figure is drawn anew with each key."""
-    version, of = st.session_state.get("histogram", (0, target))
-    state = st.session_state.get(f"weights {version}")
-    if of != target and state and state["selection"]["points"]:
-        version += 1
-    st.session_state["histogram"] = version, target
-    return f"weights {version}"
+        return
+    low, high = images.bins(pick.target).loc[chosen, ["left", "right"]]
+    frame = images.between(pick.target, low, high)
+    if frame.empty:
+        st.caption(
+            f"Weights from {low:+.3f} to {high:+.3f}: this bar has no image to show. Only the {images.max_k} "
+            "strongest either way are kept, and none of them lies here; its height is approximate."
+        )
+        return
+    st.markdown(f"Weights from {low:+.3f} to {high:+.3f}:")
+    image_grid(train_cells(images, frame), label="Training images of this bar", key="grid_bar", on_pick=pick_train)
 
 
 def show_removal(images: Images, pick: Pick, check: panel.Check) -> None:
@@ -643,7 +637,7 @@ def show_removal(images: Images, pick: Pick, check: panel.Check) -> None:
         "none found" if removal.support is None else f"{removal.support:,}",
         help="How many of the most positive images must go until the predicted margin is negative",
     )
-    st.plotly_chart(image_charts.removal_curve(removal, count), key="removal_curve", config={"displayModeBar": False})
+    drawing(image_charts.removal_curve(removal, count), key="removal_curve")
     support = (
         "Even without all images of positive weight it would stay positive."
         if removal.support is None

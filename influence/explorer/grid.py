@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 import streamlit as st
 
+from influence.explorer.picking import PICKING_JS, clicked
+
 _HTML = '<div class="grid" role="listbox"></div>'
 
 _CSS = """
@@ -37,7 +39,7 @@ _CSS = """
 
 _JS = """
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data, parentElement } = component;
   const root = parentElement.querySelector('.grid');
   root.style.setProperty('--cell', data.size + 'px');
   root.setAttribute('aria-label', data.label);
@@ -80,42 +82,13 @@ export default function (component) {
     }));
     root.dataset.signature = data.signature;
   }
-  const cells = [...root.children];
-  const selected = data.items.findIndex((item) => item.id === data.selected);
-  const focused = cells.indexOf(parentElement.activeElement);
-  const stop = focused >= 0 ? focused : Math.max(selected, 0);
-  cells.forEach((cell, place) => {
-    cell.setAttribute('aria-selected', String(place === selected));
-    cell.tabIndex = place === stop ? 0 : -1;
-  });
-  root.onclick = (event) => {
-    const cell = event.target.closest('.cell');
-    if (cell) setTriggerValue('clicked', Number(cell.dataset.id));
-  };
-  root.onkeydown = (event) => {
-    const place = cells.indexOf(parentElement.activeElement);
-    if (place < 0) return;
-    const columns = getComputedStyle(root).gridTemplateColumns.split(' ').length;
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
-    let next = null;
-    if (step !== undefined) next = place + step;
-    else if (event.key === 'Home') next = 0;
-    else if (event.key === 'End') next = cells.length - 1;
-    if (next === null) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (next < 0 || next >= cells.length) {
-      if (Math.abs(step) > 1) return;
-      next = Math.min(cells.length - 1, Math.max(0, next));
-    }
-    cells.forEach((cell, other) => { cell.tabIndex = other === next ? 0 : -1; });
-    cells[next].focus();
-  };
+  const columns = () => getComputedStyle(root).gridTemplateColumns.split(' ').length;
+  makePickable(root, [...root.children], component, columns);
   return () => {};
 }
 """
 
-_component = st.components.v2.component("influence.image_grid", html=_HTML, css=_CSS, js=_JS)
+_component = st.components.v2.component("influence.image_grid", html=_HTML, css=_CSS, js=PICKING_JS + _JS)
 
 
 @dataclass(frozen=True)
@@ -156,13 +129,8 @@ def image_grid(
     # A rebuilt grid loses the keyboard's focus, so it is rebuilt only when what it shows changes.
     signature = f"{zlib.crc32(repr(items).encode()):08x}"
 
-    def clicked() -> None:
-        event = st.session_state[key]["clicked"]
-        if event is not None:
-            on_pick(int(event))
-
     _component(
         key=key,
         data={"items": items, "selected": selected, "label": label, "size": size, "signature": signature},
-        on_clicked_change=clicked,
+        on_clicked_change=clicked(key, on_pick),
     )

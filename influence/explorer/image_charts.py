@@ -1,71 +1,90 @@
 """Figures of the images page."""
 
 import numpy as np
-import plotly.graph_objects as go
 
-from influence.explorer.charts import compact
+from influence.explorer.drawing import Frame, legend, picture, steps
 from influence.explorer.images import Images, Pick, Removal
 
-_BLUE, _ORANGE, _GREY = "rgb(0, 114, 178)", "rgb(213, 94, 0)", "#8a8a8a"
 
+def weight_histogram(images: Images, pick: Pick) -> str:
+    """The weights of all training images, the bars whose images are kept in colour; a bar can be picked by its number.
 
-def weight_histogram(images: Images, pick: Pick) -> go.Figure:
-    """The weights of all training images, the bars whose images are kept in colour; a bar can be clicked."""
+    The heights are logarithmic, from below a single image on.
+    """
     bins = images.bins(pick.target)
-    centre = (bins["left"] + bins["right"]) / 2
-    colors = np.where(bins["kept"] == 0, _GREY, np.where(centre > 0, _BLUE, _ORANGE))
-    shown = np.where(bins["kept"] == 0, "none of them can be shown", bins["kept"].astype(str) + " of them can be shown")
-    figure = go.Figure()
-    figure.add_bar(
-        x=centre,
-        y=bins["images"],
-        width=bins["right"] - bins["left"],
-        marker_color=colors,
-        customdata=list(zip(bins["left"], bins["right"], shown, strict=True)),
-        hovertemplate="weight %{customdata[0]:.3f} to %{customdata[1]:.3f}<br>training images: about %{y:,.0f}, "
-        "%{customdata[2]}<extra></extra>",
-    )
-    figure.update_yaxes(type="log", title="training images", range=[-0.5, np.log10(len(images.train)) + 0.1])
-    figure.update_xaxes(title="weight: hurts (left of 0) or helps (right)")
-    return compact(figure, legend=False)
-
-
-def removal_curve(removal: Removal, count: int) -> go.Figure:
-    """Predicted margin as training images are taken away: the most positive first, or at random."""
-    figure = go.Figure()
-    band = 2 * removal.spread
-    figure.add_scatter(
-        x=np.concatenate([removal.counts, removal.counts[::-1]]),
-        y=np.concatenate([removal.at_random + band, (removal.at_random - band)[::-1]]),
-        fill="toself",
-        fillcolor="rgba(138, 138, 138, 0.25)",
-        line={"width": 0},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    for name, values, color, dash in (
-        ("most positive removed", removal.without, _BLUE, "solid"),
-        ("as many at random", removal.at_random, _GREY, "dash"),
-    ):
-        figure.add_scatter(
-            x=removal.counts,
-            y=values,
-            mode="lines",
-            name=name,
-            line={"color": color, "dash": dash, "width": 2.5},
-            hovertemplate="%{x:,} removed: margin %{y:.2f}<extra></extra>",
+    frame = Frame(bins["left"].iloc[0], bins["right"].iloc[-1], -0.5, np.log10(len(images.train)) + 0.1)
+    marks = []
+    for place, (left, right, count, kept) in enumerate(zip(*(bins[name].tolist() for name in bins), strict=True)):
+        color = "grey" if kept == 0 else "blue" if left + right > 0 else "orange"
+        marks.append(
+            frame.mark(
+                left,
+                right,
+                f"{left:+.3f} to {right:+.3f}: about {count:,.0f}, {kept} to show",
+                frame.bar(left, right, np.log10(max(count, 1e-3)), color),
+                place,
+                f"Weight {left:+.3f} to {right:+.3f}: about {count:,.0f} training images, {kept or 'none'} of them can "
+                "be shown",
+            )
         )
-    figure.add_hline(y=0, line_color=_ORANGE, line_width=1.5)
-    figure.add_vline(x=count, line_dash="dot", line_color=_GREY)
+    axes = frame.axes(
+        [(value, f"{value:g}") for value in steps(frame.left, frame.right)],
+        [(power, f"{10**power:,}") for power in range(int(frame.top) + 1)],
+        "weight: hurts (left of 0) or helps (right)",
+        "training images",
+    )
+    return picture(
+        "Histogram of the weights",
+        f"How the weights of all training images on test image {pick.target} are spread; a bar shows its images.",
+        [axes, *marks],
+        "listbox",
+    )
+
+
+def removal_curve(removal: Removal, count: int) -> str:
+    """Predicted margin as training images are taken away: the most positive first, or at random.
+
+    Counts are on the axis by the logarithm of one more than them.
+    """
+    x, band = np.log1p(removal.counts), 2 * removal.spread
+    lowest, highest = removal.at_random - band, removal.at_random + band
+    values = np.concatenate([removal.without, lowest, highest, [0.0]])
+    pad = 0.05 * float(np.ptp(values))
+    frame = Frame(0.0, float(x[-1]), float(values.min()) - pad, float(values.max()) + pad)
+    edges = np.concatenate([[x[0]], (x[:-1] + x[1:]) / 2, [x[-1]]])
+    parts = [
+        frame.axes(
+            [(np.log1p(each), f"{each:,}") for each in _round_counts(int(removal.counts[-1]))],
+            [(value, f"{value:g}") for value in steps(frame.bottom, frame.top)],
+            "training images removed (logarithmic)",
+            "predicted margin",
+        ),
+        legend([("blue", "most positive"), ("grey", "as many at random, ± 2 s.d.")]),
+        frame.path("polygon", np.concatenate([x, x[::-1]]), np.concatenate([highest, lowest[::-1]]), "band grey"),
+        frame.path("polyline", [0.0, x[-1]], [0.0, 0.0], "line orange"),
+        frame.path("polyline", x, removal.at_random, "line grey dashed"),
+        frame.path("polyline", x, removal.without, "line blue"),
+        frame.upright(float(np.log1p(count)), "grey dotted"),
+    ]
     if removal.support is not None and removal.support <= removal.counts[-1]:
-        figure.add_scatter(
-            x=[removal.support],
-            y=[0],
-            mode="markers",
-            marker={"symbol": "x", "size": 11, "color": _ORANGE},
-            name="data support",
-            hovertemplate=f"data support: {removal.support:,}<extra></extra>",
+        parts.append(
+            f'<text class="fill orange" x="{frame.x(np.log1p(removal.support)):.2f}%" y="{frame.y(0):.1f}" dy="0.35em" '
+            f'text-anchor="middle">✖</text>'
         )
-    figure.update_xaxes(title="training images removed")
-    figure.update_yaxes(title="predicted margin")
-    return compact(figure)
+    for place, number in enumerate(removal.counts):
+        without, at_random, _ = removal.at(int(number))
+        said = f"{number:,} removed: margin {without:+.2f}, at random {at_random:+.2f}"
+        parts.append(frame.mark(edges[place], edges[place + 1], said))
+    now, at_random, _ = removal.at(count)
+    support = "never" if removal.support is None else f"after {removal.support:,}"
+    return picture(
+        "Predicted margin by training images removed",
+        f"{removal.without[0]:+.2f} with all; {now:+.2f} without the {count:,} most positive, {at_random:+.2f} without "
+        f"as many at random; negative {support}.",
+        parts,
+    )
+
+
+def _round_counts(last: int) -> list[int]:
+    """0, and the powers of ten."""
+    return [0, *(10**power for power in range(len(str(last))))]

@@ -262,26 +262,32 @@ def test_what_is_shown_can_be_downloaded(server: Server, visit: Visit) -> None:
 
 
 def test_bars_of_the_histogram_show_their_images(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images")
-    plot = page.locator(".js-plotly-plot").first
-    plot.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-    bar, area = plot.locator(".bars .point path").last.bounding_box(), plot.locator(".nsewdrag").first.bounding_box()
-    assert bar is not None
-    assert area is not None
-    page.mouse.click(bar["x"] + bar["width"] / 2, area["y"] + area["height"] - 4)
+    page = open_page(visit, f"{server.url}/images?data=digits")
+    bars = page.get_by_role("listbox", name=re.compile("Histogram of the weights")).get_by_role("option")
+    bars.last.hover()
+    expect(bars.last.locator(".said")).to_be_visible()
+    bars.last.click()
     shown = grid(page, "Training images of this bar")
     expect(shown.first).to_be_visible()
     strongest = int(grid(page, "Most positive training images").first.get_attribute("data-id") or -1)
     assert strongest in ids(shown)
     settled(page)
+    expect(bars.last).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Home")
+    expect(bars.first).to_be_focused()
+    page.keyboard.press("Enter")
+    weakest = grid(page, "Most negative training images").first.get_attribute("data-id") or ""
+    expect(grid(page, "Training images of this bar").last).to_have_attribute("data-id", weakest)
+    settled(page)
+    expect(bars.first).to_be_focused()
     gallery(page).nth(2).click()  # the bar belonged to the image that was picked
     expect(page.get_by_text("Click a coloured bar to see its images")).to_be_visible()
     expect(shown).to_have_count(0)
+    assert visit.complaints == []
 
 
 def test_the_slider_moves_by_keyboard(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images")
+    page = open_page(visit, f"{server.url}/images?data=digits")
     slider = page.get_by_role("slider", name="Removed training images")
     slider.focus()
     page.keyboard.press("ArrowRight")

@@ -5,6 +5,7 @@ import importlib
 import io
 import sys
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from influence import cli, datasets, results
 from influence.errors import InfluenceError
 from influence.explorer import image_charts
+from influence.explorer.drawing import steps
 from influence.explorer.images import (
     ALL,
     ESTIMATOR_SETTINGS,
@@ -213,14 +215,42 @@ def test_sentences_hold_the_numbers(shipped: Result) -> None:
         assert part in line
 
 
-def test_figures(images: Images) -> None:
+def test_the_histogram_is_as_high_as_its_bins(images: Images) -> None:
     pick = images.pick(images.default(), 10)
-    (bars,) = image_charts.weight_histogram(images, pick).data
-    assert len(bars.x) == 60
-    for kept, (_, _, said) in zip(images.bins(pick.target)["kept"], bars.customdata, strict=True):
-        assert said == (f"{kept} of them can be shown" if kept else "none of them can be shown")
-    figure = image_charts.removal_curve(images.removal(pick.target), 20)
-    assert len(figure.data) >= 3
+    bins = images.bins(pick.target)
+    bars = svg(image_charts.weight_histogram(images, pick)).findall(".//{*}g")
+    assert len(bars) == len(bins) == 60
+    heights = [float(str(bar.find("{*}rect").get("height"))) for bar in bars]  # type: ignore[union-attr]
+    rising = bins["images"].clip(lower=10**-0.5).argsort(kind="stable")
+    assert (np.diff(np.array(heights)[rising]) >= 0).all()
+    for bar, row in zip(bars, bins.itertuples(), strict=True):
+        assert f"{row.kept or 'none'} of them can be shown" in str(bar.get("aria-label"))
+        colors = str(bar.find("{*}rect").get("class"))  # type: ignore[union-attr]
+        assert ("grey" in colors) == (row.kept == 0)
+
+
+def test_the_removal_curve_goes_where_it_is_predicted(images: Images) -> None:
+    removal = images.removal(21)
+    lines = {line.get("class"): line.get("points") for line in svg(image_charts.removal_curve(removal, 20)).iter()}
+    places = np.array([point.split(",") for point in str(lines["line blue"]).split()], dtype=float)
+    np.testing.assert_allclose(places[:, 0], 100 * np.log1p(removal.counts) / np.log1p(removal.counts[-1]), atol=1e-3)
+    slope, offset = np.polyfit(removal.without, places[:, 1], 1)
+    assert slope < 0  # pixels count downwards
+    np.testing.assert_allclose(places[:, 1], offset + slope * removal.without, atol=0.01)
+    flat = np.array([point.split(",") for point in str(lines["line orange"]).split()], dtype=float)
+    np.testing.assert_allclose(flat[:, 1], offset, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 10, [0, 2, 4, 6, 8, 10]), (-0.31, 0.44, [-0.2, 0, 0.2, 0.4]), (990, 1010, [990, 995, 1000, 1005, 1010])],
+)
+def test_round_steps(low: float, high: float, expected: list[float]) -> None:
+    assert steps(low, high) == pytest.approx(expected)
+
+
+def svg(text: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text)
 
 
 def test_a_run_from_the_page_has_the_config_that_was_asked_for(

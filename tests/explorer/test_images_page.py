@@ -41,7 +41,7 @@ def grid(app: AppTest, label: str) -> dict:  # type: ignore[type-arg]
     """What a grid was given to show."""
     for element in app.get("bidi_component"):
         data = json.loads(element.proto.json)
-        if data["label"] == label:
+        if data.get("label") == label:
             return {"proto": element.proto, **data}
     raise KeyError(label)
 
@@ -51,10 +51,15 @@ def ids(app: AppTest, label: str) -> list[int]:
 
 
 def click(app: AppTest, label: str, index: int) -> AppTest:
-    """Deliver a click on an image as the browser does (AppTest knows no components of this kind)."""
+    """Click an image of a grid."""
+    return deliver(app, grid(app, label), index)
+
+
+def deliver(app: AppTest, component: dict, index: int) -> AppTest:  # type: ignore[type-arg]
+    """Deliver a click as the browser does (AppTest knows no components of this kind)."""
     states = app._tree.get_widget_states()
     widget = states.widgets.add()
-    widget.id = f"$$STREAMLIT_INTERNAL_KEY_{grid(app, label)['proto'].id}__events"
+    widget.id = f"$$STREAMLIT_INTERNAL_KEY_{component['proto'].id}__events"
     widget.json_trigger_value = json.dumps([{"event": "clicked", "value": index}])
     return app._run(states)
 
@@ -178,8 +183,42 @@ def test_a_bad_link_falls_back_with_a_message(link: dict[str, str], message: str
     assert f"Test image {STORY}" in texts(app)
 
 
+def test_a_link_to_no_data_set_opens_the_first() -> None:
+    app = images_page(data="cifar11")
+    assert not app.exception
+    assert "The link asks for data=cifar11" in warnings(app)
+    assert "Gallery of test images" in {json.loads(each.proto.json).get("label") for each in app.get("bidi_component")}
+
+
+def test_a_bar_shows_its_images_until_it_or_another_image_is_clicked() -> None:
+    app = digits_page(image=str(OTHER))
+    strongest = ids(app, "Most positive training images")[0]
+    bars = drawn(app, "listbox")
+    assert [bar.get("data-id") for bar in bars["marks"]] == [str(place) for place in range(60)]
+    last = deliver(app, bars, 59)
+    assert strongest in ids(last, "Training images of this bar")
+    assert drawn(last, "listbox")["selected"] == 59
+    with pytest.raises(KeyError):
+        grid(deliver(last, drawn(last, "listbox"), 59), "Training images of this bar")
+    empty = next(place for place, bar in enumerate(bars["marks"]) if "none of them" in str(bar.get("aria-label")))
+    assert "this bar has no image to show" in texts(deliver(app, drawn(app, "listbox"), empty))
+    click(app, "Gallery of test images", ids(app, "Gallery of test images")[5])
+    assert not app.exception
+    assert drawn(app, "listbox")["selected"] is None
+
+
+def test_the_removal_curve_tells_its_values() -> None:
+    app = digits_page(image=str(OTHER), remove="5")
+    curve = drawn(app, "img")
+    shown = ElementTree.fromstring(curve["svg"])
+    assert f"{app.metric[0].value} without the 5 most positive" in str(shown.get("aria-label"))
+    said = ["".join(mark.itertext()) for mark in curve["marks"]]
+    assert f"5 removed: margin {app.metric[0].value}, at random {app.metric[1].value}" in said
+    assert len(said) == len(app.select_slider(key="remove").options)
+
+
 def test_random_picks_among_what_is_shown() -> None:
-    app = images_page(mistakes="true")
+    app = digits_page(mistakes="true")
     mistakes = ids(app, "Gallery of test images")
     next(button for button in app.button if button.label == "Random").click().run()
     assert app.number_input(key="image").value in mistakes
