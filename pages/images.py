@@ -1,4 +1,4 @@
-"""Datamodels on images: which training images helped and hurt a test image, and the other way round."""
+"""Images: which training images helped and hurt a test image, by either method, and the other way round."""
 
 import random
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from influence import datasets, results
+from influence import datasets, evidence, results
 from influence.errors import InfluenceError
 from influence.explorer import image_charts, panel
 from influence.explorer.drawing import drawing
@@ -19,32 +19,30 @@ from influence.explorer.images import (
     HARD,
     NEAR_COPIES,
     PENALTY_CHOICES,
-    QUALITIES,
     SEEDS,
     Filters,
     Images,
     Pick,
     Walk,
-    meaning,
-    provenance,
     run_arguments,
-    trust,
 )
 from influence.results import Entry
 
-METHOD = "datamodels"
+DATASETS = ("cifar10", "digits")  # the larger one first
+METHODS = ("datamodels", "tracin")
 PER_PAGE = 30
 STEP = 1000  # models that one click adds
 MEASURED_FIRST = ("cifar10",)  # whose models take so long that one is timed before the others are trained
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the result …")
-def load(entry: Entry, stamp: int, present: bool) -> Images:
+def load(entry: Entry, stamps: tuple[int, ...], present: bool) -> Images:
     """A result with its pictures where ``present``; the first time with CIFAR-10's, that takes some seconds."""
     result = results.read(entry.path, entry.name)
-    part = result.manifest["config"]["outcomes"]
+    config = result.manifest["config"]
+    part = config.get("outcomes", config)
     dataset = datasets.mapped(part["dataset"], tuple(part["classes"]), part["train_size"]) if present else None
-    return Images(result, dataset)
+    return Images(result, dataset, evidence.read(result))
 
 
 def is_there(name: str) -> bool:
@@ -55,11 +53,12 @@ def is_there(name: str) -> bool:
 
 def open_images(entry: Entry, name: str) -> Images:
     """A result with its pictures if they can be had; if not, an error says why, and the rest is shown without."""
-    stamp = panel.stamp(entry.path / "manifest.json")
+    folders = (entry.path, *(evidence.place(entry.path, kind) for kind in evidence.KINDS))
+    stamps = tuple(panel.stamp(folder / "manifest.json") for folder in folders)
     try:
-        return load(entry, stamp, is_there(name))
+        return load(entry, stamps, is_there(name))
     except InfluenceError as error:
-        bare = load(entry, stamp, False)
+        bare = load(entry, stamps, False)
         st.error(str(error), icon=":material/error:")
         return bare
 
@@ -70,8 +69,13 @@ def main() -> None:
     st.title("Images")
     with st.sidebar:
         name = choose_dataset(check)
-        entry = panel.choose_result(name, METHOD, check)
-        recompute(results.read_manifest(entry.path)["config"])
+        method = choose_method(name, check)
+        entry = panel.choose_result(name, method, check)
+        config = results.read_manifest(entry.path)["config"]
+        if method == "datamodels":
+            recompute(config)
+        else:
+            st.caption(f"Another: `python -m influence {method} {name} --seed {config['seed'] + 1}`")
     images = open_images(entry, name)
     if not is_there(name):
         offer_download(name)
@@ -101,8 +105,9 @@ def explore(images: Images, check: panel.Check) -> None:
         left, right = st.columns(2, gap="large")
         with left:
             show_histogram(images, pick)
-        with right:
-            show_removal(images, pick, check)
+        if images.predicts_removal:
+            with right:
+                show_removal(images, pick, check)
 
 
 def offer_download(name: str) -> None:
@@ -128,8 +133,8 @@ def offer_download(name: str) -> None:
 
 
 def choose_dataset(check: panel.Check) -> str:
-    """The data sets with classes that have a result, the larger one first; the choice is shown where there is one."""
-    names = [name for name in ("cifar10", "digits") if results.catalogue(name, METHOD)[0]] or ["digits"]
+    """The data sets with classes that have a result; the choice is shown where there is one."""
+    names = [name for name in DATASETS if methods_on(name)] or ["digits"]
     if len(names) == 1:
         check("data", names[0], f"there is no result on it, so {names[0]} is shown.")
         return names[0]
@@ -146,6 +151,25 @@ def choose_dataset(check: panel.Check) -> str:
         st.session_state["data shown"] = name
         leave_everything()
     return name
+
+
+def methods_on(name: str) -> list[str]:
+    """The methods that have results on a data set."""
+    return [method for method in METHODS if results.catalogue(name, method)[0]]
+
+
+def choose_method(name: str, check: panel.Check) -> str:
+    """The method whose results are listed; the choice is shown where there is one."""
+    methods = methods_on(name) or [METHODS[0]]
+    if len(methods) == 1:
+        check("method", methods[0], f"there is no result of it on {name}, so {methods[0]} is shown.")
+        return methods[0]
+    panel.keep_within("method", methods.__contains__)
+    method: str = st.segmented_control(
+        "Method", methods, default=methods[0], required=True, key="method", bind="query-params"
+    )
+    check("method", method, f"there is no such method here, so {method} is shown.")
+    return method
 
 
 def leave_everything() -> None:
@@ -271,7 +295,7 @@ def begin(arguments: list[str]) -> None:
     if arguments[2] in MEASURED_FIRST:
         panel.start([*arguments, panel.MEASURE], None)
     else:
-        panel.start(arguments, panel.new_name(METHOD))
+        panel.start(arguments, panel.new_name("datamodels"))
 
 
 # --- the gallery ----------------------------------------------------------------------------------------------------
@@ -294,7 +318,7 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
         "class": names,
         "predicted": names,
         "mistakes": {"false": False, "true": True},
-        "lds": {name: name for name in QUALITIES},
+        "lds": {name: name for name in images.qualities},
         "show": {view: view for view in images.views},
     }
     changed = {key: panel.follow_address(key, options[key]) for key in options}
@@ -316,7 +340,8 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     choice(view_row, "Show", "show", counts["view"])
     choice(first, "Class", "class", counts["label"])
     choice(second, "Predicted", "predicted", counts["prediction"])
-    choice(third, "Held-out LDS", "lds", counts["quality"])
+    if images.knows_lds:
+        choice(third, "Held-out LDS", "lds", counts["quality"])
     panel.keep_within("sort", images.sorts.__contains__)
     fourth.selectbox("Sort by", images.sorts, key="sort", bind="query-params", on_change=first_page)
     sort = st.session_state["sort"]
@@ -338,7 +363,7 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     wrong = int(images.test.loc[targets, "wrong"].sum())
     st.caption(
         f"**{len(targets):,} of {len(images.test):,} test images**, {len(targets) - wrong:,} right and {wrong:,} wrong "
-        f"by majority vote of the models. {about_view(images, view)}"
+        f"by {images.words.judge}. {about_view(images, view)}"
     )
     if not targets:
         st.info("No test image passes these filters.")
@@ -389,8 +414,8 @@ def about_view(images: Images, view: str) -> str:
         )
     if view == HARD:
         return (
-            f"Their held-out LDS is below {images.hard:.2f}, three quarters of the mean: what their weights say is to "
-            "be trusted least."
+            f"Their held-out LDS is below {images.hard:.2f}, three quarters of the mean: what their "
+            f"{images.words.scores} say is to be trusted least."
         )
     return ""
 
@@ -428,8 +453,8 @@ def target_cell(images: Images, target: int, score: float | None = None, rank: i
     return Cell(
         target,
         images.picture("test", target),
-        (f"{score:+.3f}", f"{rank:+d} · {named}", f"#{target}"),
-        f"Rank {rank:+d}, weight {score:+.3f}: {alt}",
+        (images.words.number(score), f"{rank:+d} · {named}", f"#{target}"),
+        f"Rank {rank:+d}, {images.words.score} {images.words.number(score)}: {alt}",
         "positive" if score > 0 else "negative",
         row["class"],
     )
@@ -440,8 +465,9 @@ def train_cells(images: Images, frame: pd.DataFrame) -> list[Cell]:
         Cell(
             int(row.train),
             images.picture("train", int(row.train)),
-            (f"{row.score:+.3f}", f"{row.rank:+d} · {row.label}", f"#{row.train}"),
-            f"Rank {row.rank:+d}, weight {row.score:+.3f}: training image {row.train}, class {row.label}",
+            (images.words.number(row.score), f"{row.rank:+d} · {row.label}", f"#{row.train}"),
+            f"Rank {row.rank:+d}, {images.words.score} {images.words.number(row.score)}: training image {row.train}, "
+            f"class {row.label}",
             "positive" if row.score > 0 else "negative",
             row.label,
         )
@@ -525,13 +551,7 @@ def describe_target(images: Images, pick: Pick) -> None:
         enlarged(images, "test", pick.target, f"Test image {pick.target}, class {row['class']}")
     with right:
         st.markdown(f"#### Test image {pick.target}")
-        verdict = f":orange[**{row['named']}**, wrong ✗]" if row["wrong"] else f"**{row['named']}**, right ✓"
-        st.markdown(
-            f"Class **{row['class']}**; the models say {verdict}  \n"
-            f"{row['agreement']:.0%} of the models agree on that, {row['correct']:.0%} are right  \n"
-            f"Margin **{row['margin']:+.2f}** ± {row['margin_sd']:.2f} from model to model  \n"
-            f"Held-out LDS of this image **{row['lds']:.2f}**, error {row['error']:.2f} of the margin’s variance"
-        )
+        st.markdown(images.words.of_target(row))
         if note := images.note_on_class(pick.target):
             st.caption(note)
         if near := images.near_copy(pick.target):
@@ -549,49 +569,45 @@ def describe_train(images: Images, walk: Walk, target: int) -> None:
         enlarged(images, "train", walk.train, f"Training image {walk.train}, class {walk.row['class']}")
     with right:
         st.markdown(f"#### Training image {walk.train}")
-        st.markdown(
-            f"Class **{walk.row['class']}**  \n"
-            f"Mean weight on test images of its class **{walk.row['own_class']:+.4f}**, "
-            f"of other classes **{walk.row['other_classes']:+.4f}**"
-        )
+        st.markdown(images.words.of_train(images.train, walk.train))
         st.button(f"Back to test image {target}", icon=":material/arrow_back:", on_click=pick_target, args=(target,))
 
 
 # --- test image -> training images ----------------------------------------------------------------------------------
 
 
-def side(title: str, frame: pd.DataFrame, of_its_class: str) -> None:
-    same = int(frame["same_class"].sum())
-    st.markdown(f"{title}  \n{same} of {len(frame)} are {of_its_class}")
-
-
 def show_influences(images: Images, pick: Pick) -> None:
-    own = f"of its class, {pick.row['class']}"
-    for column, frame, title, key in zip(
-        st.columns(2, gap="medium"),
+    both_sides(
+        images.words.sides,
         (pick.positive, pick.negative),
-        (
-            ":blue[**+ Most positive**]: training on them raised its margin",
-            ":orange[**− Most negative**]: training on them lowered it",
-        ),
-        ("positive", "negative"),
-        strict=True,
-    ):
-        with column:
-            side(title, frame, own)
-            image_grid(
-                train_cells(images, frame),
-                label=f"Most {key} training images",
-                key=f"grid_{key}",
-                on_pick=pick_train,
-                size=58,
-            )
+        ("Most positive training images", "Most negative training images"),
+        pick.row["class"],
+        lambda frame: train_cells(images, frame),
+        pick_train,
+    )
     st.caption("Click a training image to see the test images that it helps and hurts most.")
     download(pick.table, f"influence-on-{pick.target}.csv")
 
 
+def both_sides(
+    titles: tuple[str, str],
+    frames: tuple[pd.DataFrame, pd.DataFrame],
+    labels: tuple[str, str],
+    own: str,
+    cells: Callable[[pd.DataFrame], list[Cell]],
+    on_pick: Callable[[int], None],
+) -> None:
+    """What helped beside what hurt, with how many of each are of the class ``own``."""
+    for column, title, frame, label in zip(st.columns(2, gap="medium"), titles, frames, labels, strict=True):
+        with column:
+            same = int(frame["same_class"].sum())
+            st.markdown(f"{title}  \n{same} of {len(frame)} are of its class, {own}")
+            image_grid(cells(frame), label=label, key=label, on_pick=on_pick, size=58)
+
+
 def show_histogram(images: Images, pick: Pick) -> None:
-    st.subheader("All its weights")
+    words = images.words
+    st.subheader(f"All its {words.scores}")
     of, bar = st.session_state.get("bar", (None, None))
     chosen = bar if of == pick.target else None
 
@@ -606,14 +622,15 @@ def show_histogram(images: Images, pick: Pick) -> None:
         )
         return
     low, high = images.bins(pick.target).loc[chosen, ["left", "right"]]
+    span = f"{words.scores.capitalize()} from {words.number(low)} to {words.number(high)}"
     frame = images.between(pick.target, low, high)
     if frame.empty:
         st.caption(
-            f"Weights from {low:+.3f} to {high:+.3f}: this bar has no image to show. Only the {images.max_k} "
-            "strongest either way are kept, and none of them lies here; its height is approximate."
+            f"{span}: this bar has no image to show. Only the {images.max_k} strongest either way are kept, and none "
+            "of them lies here; its height is approximate."
         )
         return
-    st.markdown(f"Weights from {low:+.3f} to {high:+.3f}:")
+    st.markdown(f"{span}:")
     image_grid(train_cells(images, frame), label="Training images of this bar", key="grid_bar", on_pick=pick_train)
 
 
@@ -656,26 +673,14 @@ def show_removal(images: Images, pick: Pick, check: panel.Check) -> None:
 
 
 def show_walk(images: Images, walk: Walk) -> None:
-    own = f"of its class, {walk.row['class']}"
-    for column, frame, title, key in zip(
-        st.columns(2, gap="medium"),
+    both_sides(
+        images.words.walked,
         (walk.helped, walk.hurt),
-        (
-            ":blue[**+ Helps most**]: it raised their margins",
-            ":orange[**− Hurts most**]: it lowered them",
-        ),
-        ("helped", "hurt"),
-        strict=True,
-    ):
-        with column:
-            side(title, frame, own)
-            image_grid(
-                [target_cell(images, int(row.target), row.score, row.rank) for row in frame.itertuples()],
-                label=f"Test images {key} most",
-                key=f"grid_{key}",
-                on_pick=pick_target,
-                size=58,
-            )
+        ("Test images helped most", "Test images hurt most"),
+        walk.row["class"],
+        lambda frame: [target_cell(images, int(row.target), row.score, row.rank) for row in frame.itertuples()],
+        pick_target,
+    )
     kept = int(images.result.manifest["reverse_k"])
     st.caption(
         f"Click a test image to walk back. The result keeps {kept} test images either way for each training image."
@@ -700,22 +705,13 @@ def download(table: pd.DataFrame, name: str) -> None:
 
 def about(images: Images) -> None:
     manifest = images.result.manifest
-    quality = manifest["quality"]
-    st.markdown(meaning(manifest))
-    st.markdown(f"**How far to trust it.** {trust(manifest)}")
-    st.caption(provenance(images.result))
+    st.markdown(images.words.meaning(manifest))
+    st.markdown(f"**How far to trust it.** {images.trust}")
+    for problem in images.evaluated.problems:
+        st.warning(problem)
+    st.caption(images.provenance)
     with st.expander("How far to trust this"):
-        st.markdown(
-            f"- **Method**: {manifest['title']}.\n"
-            f"- **Protocol**: {manifest['protocol']}\n"
-            f"- **The models**: {quality['accuracy']:.1%} of the test images right on average; "
-            f"{quality['fitted']:,} were fitted, {quality['held_out']:,} judged, {quality['diverged']:,} diverged and "
-            "were left out.\n"
-            f"- **Error**: predictions for held-out models miss by {quality['error']:.0%} of the margins’ variance on "
-            "average; their mean correlation (Pearson) is "
-            f"{quality['correlation']:.3f}.\n"
-            f"- **Caveat**: {manifest['caveat']}"
-        )
+        st.markdown("\n".join(f"- **{title}**: {text}" for title, text in images.words.details(manifest).items()))
 
 
 try:

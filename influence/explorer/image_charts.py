@@ -7,11 +7,12 @@ from influence.explorer.images import Images, Pick, Removal
 
 
 def weight_histogram(images: Images, pick: Pick) -> str:
-    """The weights of all training images, the bars whose images are kept in colour; a bar can be picked by its number.
+    """The scores of all training images, the bars whose images are kept in colour; a bar can be picked by its number.
 
     The heights are logarithmic, from below a single image on.
     """
-    bins = images.bins(pick.target)
+    bins, words = images.bins(pick.target), images.words
+    one = words.score.capitalize()
     frame = Frame(bins["left"].iloc[0], bins["right"].iloc[-1], -0.5, np.log10(len(images.train)) + 0.1)
     marks = []
     for place, (left, right, count, kept) in enumerate(zip(*(bins[name].tolist() for name in bins), strict=True)):
@@ -20,22 +21,22 @@ def weight_histogram(images: Images, pick: Pick) -> str:
             frame.mark(
                 left,
                 right,
-                f"{left:+.3f} to {right:+.3f}: about {count:,.0f}, {kept} to show",
+                f"{words.number(left)} to {words.number(right)}: about {count:,.0f}, {kept} to show",
                 frame.bar(left, right, np.log10(max(count, 1e-3)), color),
                 place,
-                f"Weight {left:+.3f} to {right:+.3f}: about {count:,.0f} training images, {kept or 'none'} of them can "
-                "be shown",
+                f"{one} {words.number(left)} to {words.number(right)}: about {count:,.0f} training images, "
+                f"{kept or 'none'} of them can be shown",
             )
         )
     axes = frame.axes(
         [(value, f"{value:g}") for value in steps(frame.left, frame.right)],
         [(power, f"{10**power:,}") for power in range(int(frame.top) + 1)],
-        "weight: hurts (left of 0) or helps (right)",
+        words.axis,
         "training images",
     )
     return picture(
-        "Histogram of the weights",
-        f"How the weights of all training images on test image {pick.target} are spread; a bar shows its images.",
+        f"Histogram of the {words.scores}",
+        f"How those of all training images for test image {pick.target} are spread; a bar shows its images.",
         [axes, *marks],
         "listbox",
     )

@@ -15,6 +15,8 @@ from PIL import Image
 from influence import datasets
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
+from influence.evidence import Estimate, Evaluated
+from influence.explorer.image_words import WORDS
 from influence.results import PERCENTILES, Result
 
 ALL = "all"
@@ -38,12 +40,17 @@ SORTS = {
     "highest margin first": ("margin", False),
     "best explained first": ("lds", False),
     "worst explained first": ("lds", True),
+    "highest loss first": ("loss", False),
     "most disputed first": ("agreement", True),
     "smallest data support first": ("data_support", True),
     "most like a training image first": ("nearest_similarity", False),
     "class explains most first": ("between_classes", False),
 }
 SEEDS = ("fresh", "common")
+_SHOWN = (  # columns of a download, as far as the result has them
+    *("class", "named", "wrong", "loss", "margin", "margin_sd", "agreement", "correct", "lds", "error", "support"),
+    *("nearest", "nearest_similarity", "between_classes"),
+)
 ESTIMATOR_SETTINGS: dict[str, dict[str, Any]] = {  # those that the sidebar offers, and their defaults
     "prior-informed": {"choose": "overall"},
     "lasso": {"lambdas": 50, "ratio": 0.01},
@@ -159,23 +166,29 @@ class Removal:
 
 
 class Images:
-    """A datamodels result, joined with the data set where its pixels are on this machine.
+    """A result of either method, joined with the data set where its pixels are on this machine.
 
     Parameters
     ----------
     result : Result
     dataset : Dataset or None
-        None where it is missing: then there are indices, classes and weights, and no pictures.
+        None where it is missing: then there are indices, classes and scores, and no pictures.
+    evaluated : Evaluated or None
+        What is known of how far the result can be trusted, beside its manifest.
 
     Attributes
     ----------
+    words : Words
+        What the page says of the method's scores.
     classes : tuple of str
     test : pd.DataFrame
         One row a test image, indexed by its number: label, prediction (both class numbers), class, named (their
-        names), wrong, agreement, correct, margin, margin_sd, lds, correlation, error, support, data_support; and in
-        newer results nearest, nearest_similarity, between_classes.
+        names), wrong, margin. Of datamodels also agreement, correct, margin_sd, lds, correlation, error, support,
+        data_support, and in newer results nearest, nearest_similarity, between_classes. Of TracIn also loss, and lds
+        where it was measured.
     train : pd.DataFrame
-        One row a training image, indexed by its number: label, class, own_class, other_classes.
+        One row a training image, indexed by its number: label, class. Of datamodels also own_class, other_classes; of
+        TracIn prediction, named, loss, margin, self_influence.
 
     Raises
     ------
@@ -183,21 +196,28 @@ class Images:
         If the result was made from other data.
     """
 
-    def __init__(self, result: Result, dataset: Dataset | None) -> None:
+    def __init__(self, result: Result, dataset: Dataset | None, evaluated: Evaluated | None = None) -> None:
         if dataset is not None and dataset.content_hash != result.manifest["dataset_hash"]:
             raise InfluenceError(
                 f"The result {result.name} was made from another version of {dataset.name} than the one on this "
                 "machine: compute it again."
             )
         self.result = result
+        self.words = WORDS[result.manifest["method"]]
+        self.evaluated = evaluated or Evaluated(None, None, None, [])
         self.has_pictures = dataset is not None
         self.classes: tuple[str, ...] = tuple(result.manifest["classes"])
         names = np.array(self.classes)
         self.test = result.targets.assign(**{"class": names[result.targets["label"]]})
         self.test["named"] = names[self.test["prediction"]]
         self.test["wrong"] = self.test["label"] != self.test["prediction"]
-        self.test["data_support"] = self.test["support"].where(self.test["support"] >= 0, np.inf)
+        if "support" in self.test:
+            self.test["data_support"] = self.test["support"].where(self.test["support"] >= 0, np.inf)
+        if "lds" not in self.test and (measured := self.evaluated.lds):
+            self.test["lds"] = measured.tables["targets"].set_index("target")["result"]
         self.train = result.train.assign(**{"class": names[result.train["label"]]})
+        if "prediction" in self.train:
+            self.train["named"] = names[self.train["prediction"]]
         self._parts = {} if dataset is None else {"test": dataset.test, "train": dataset.train}
         self._uris: dict[tuple[str, int], str] = {}
 
@@ -209,13 +229,28 @@ class Images:
         return "nearest" in self.test
 
     @property
+    def knows_lds(self) -> bool:
+        """Whether it was measured how well each test image is explained."""
+        return "lds" in self.test
+
+    @property
+    def predicts_removal(self) -> bool:
+        """Whether the result says what a test image's margin would be without some training images."""
+        return "removal" in self.test
+
+    @property
     def alike(self) -> float:
         """From which correlation of pixels on two pictures count as near-copies."""
         return _ALIKE.get(self.result.manifest["dataset"], _ALIKE_ELSEWHERE)
 
     @property
     def views(self) -> tuple[str, ...]:
-        return tuple(view for view in VIEWS if view != NEAR_COPIES or self.knows_nearest)
+        known = {NEAR_COPIES: self.knows_nearest, HARD: self.knows_lds}
+        return tuple(view for view in VIEWS if known.get(view, True))
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        return tuple(QUALITIES) if self.knows_lds else (ALL,)
 
     @property
     def sorts(self) -> tuple[str, ...]:
@@ -237,7 +272,7 @@ class Images:
             "label": (ALL, *self.classes),
             "prediction": (ALL, *self.classes),
             "mistakes": (False, True),
-            "quality": tuple(QUALITIES),
+            "quality": self.qualities,
             "view": self.views,
         }
         return {
@@ -273,7 +308,10 @@ class Images:
     @cached_property
     def hard(self) -> float:
         """The LDS below which a test image counts as hard to explain."""
-        return _HARD * float(self.result.manifest["quality"]["lds"]["mean"])
+        measured = self.evaluated.lds
+        own = self.result.manifest["quality"]["lds"]
+        mean = Estimate.of(own).mean if own else measured.methods["result"].mean if measured else 0.0
+        return _HARD * mean
 
     @cached_property
     def margin_range(self) -> tuple[float, float]:
@@ -283,30 +321,30 @@ class Images:
 
     @cached_property
     def by_class(self) -> pd.DataFrame:
-        """How many test images every class has, how many are named so, how many are wrong, and their mean LDS."""
+        """How many test images every class has, are named so, and are wrong; and their mean LDS, where it is known."""
         grouped = self.test.groupby("class")
         frame = pd.DataFrame(
             {
                 "images": grouped.size(),
                 "named so": self.test.groupby("named").size(),
                 "wrong": grouped["wrong"].sum(),
-                "LDS": grouped["lds"].mean(),
             }
         )
+        if self.knows_lds:
+            frame["LDS"] = grouped["lds"].mean()
         return frame.reindex([name for name in self.classes if name in frame.index])
 
     def shown(self, targets: list[int]) -> pd.DataFrame:
         """Test images as a table for download."""
-        columns = ["class", "named", "wrong", "margin", "margin_sd", "agreement", "correct", "lds", "error", "support"]
-        if self.knows_nearest:
-            columns += ["nearest", "nearest_similarity", "between_classes"]
+        columns = [name for name in _SHOWN if name in self.test]
         return self.test.loc[targets, columns].rename(columns={"named": "prediction"}).reset_index()
 
     def default(self) -> int:
-        """The test image shown first: the best explained of the mistakes, or of all."""
+        """The test image shown first: the best explained of the mistakes, or of all; else the one of lowest margin."""
         wrong = self.test[self.test["wrong"]]
         test = self.test if wrong.empty else wrong
-        return int(test.index[int(test["lds"].argmax())])
+        place = test["lds"].argmax() if self.knows_lds else test["margin"].argmin()
+        return int(test.index[int(place)])
 
     def near_copy(self, target: int) -> tuple[int, float] | None:
         """The training image that is almost the same picture, and the correlation of their pixels; None without one."""
@@ -416,6 +454,16 @@ class Images:
             support if support >= 0 else None,
         )
 
+    # --- how far to trust it ---
+
+    @property
+    def provenance(self) -> str:
+        return self.words.provenance(self.result)
+
+    @property
+    def trust(self) -> str:
+        return self.words.trust(self.result, self.evaluated.lds)
+
     # --- pictures ---
 
     def picture(self, part: str, index: int) -> str | None:
@@ -439,59 +487,6 @@ def _strongest(ranked: pd.DataFrame, k: int) -> pd.DataFrame:
 def _sides(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The positive and the negative side, strongest first."""
     return tuple(frame[side].reset_index(drop=True) for side in (frame["rank"] > 0, frame["rank"] < 0))  # type: ignore[return-value]
-
-
-# --- sentences ------------------------------------------------------------------------------------------------------
-
-
-def provenance(result: Result) -> str:
-    """One line: from what, by what and when."""
-    manifest = result.manifest
-    config, quality = manifest["config"], manifest["quality"]
-    subsets = config["outcomes"]["subsets"]
-    return (
-        f"{manifest['dataset']} · {quality['fitted']:,} models of {manifest['learner']} on subsets of "
-        f"{manifest['subset_size']:,} of {len(result.train):,} training images (alpha {subsets['alpha']:g}) · "
-        f"seed {subsets['seed']}, {subsets['seeds']} · {config['estimator']} · "
-        f"made {manifest['created'][:10]} in {manifest['seconds']:.0f} s · result “{result.name}”"
-    )
-
-
-def trust(manifest: dict[str, Any]) -> str:
-    """How well the weights predict models that were never fitted, in plain words."""
-    quality = manifest["quality"]
-    lds, random, ceiling = quality["lds"], quality["random"], quality["ceiling"]
-    text = (
-        f"On {quality['held_out']} models that were not used for the weights, what the weights predict for a test "
-        f"image and what those models said correlate at **{lds['mean']:.3f}** (linear datamodeling score, LDS; "
-        f"{lds['level']:.0%} interval {lds['low']:.3f} to {lds['high']:.3f}; 1 is perfect). "
-        f"Random weights get {random['mean']:.3f}."
-    )
-    if ceiling is not None and manifest["config"]["outcomes"]["subsets"]["seeds"] == "fresh":
-        best = np.sqrt(max(ceiling["mean"], 0.0))
-        text += (
-            f" Training twice on the same subset with two seeds, one result predicts the other at "
-            f"{ceiling['mean']:.3f}: the rest is chance, and a perfect predictor would get about {best:.2f}."
-        )
-    elif ceiling is not None:
-        text += (
-            f" The same subsets trained from another initialisation predict these models at {ceiling['mean']:.3f}: "
-            "so much of what is explained here holds for any initialisation."
-        )
-    return text
-
-
-def meaning(manifest: dict[str, Any]) -> str:
-    """What a weight says, and what it does not."""
-    share = manifest["config"]["outcomes"]["subsets"]["alpha"]
-    return (
-        "**What a weight says.** Models that saw this training image had a margin on the test image that is larger by "
-        f"about the weight, averaged over random subsets of {share:.0%} of the training set, all other images' weights "
-        "being equal. Margin: the correct class's logit minus the log-sum-exp of the others; above 0 the model gives "
-        "the correct class more than half. **What it does not say.** That the two images look alike; what one certain "
-        "model did; or what would happen in the full training set, where a near-duplicate may fill the gap. Single "
-        "small weights are mostly noise: the strongest few are what the held-out score vouches for."
-    )
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------

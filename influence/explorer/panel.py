@@ -105,7 +105,7 @@ def _ending(run: Run, page: str) -> None:
     if run.state == "done" and run.out is not None:
         home, shown = _PAGES[run.arguments[0]], {"result": run.out.name}
         if run.arguments[0] == "datamodels":
-            shown["data"] = run.arguments[2]
+            shown |= {"data": run.arguments[2], "method": "datamodels"}
         here = page == home
         # On the page that is open, the address belongs to its widgets; from another page it carries the choice along.
         shows = left.button(

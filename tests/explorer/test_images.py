@@ -8,11 +8,13 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from influence import cli, datasets, results
 from influence.errors import InfluenceError
+from influence.evidence import METHODS, Evaluated, LdsEvidence
 from influence.explorer import image_charts
 from influence.explorer.drawing import steps
 from influence.explorer.images import (
@@ -24,10 +26,7 @@ from influence.explorer.images import (
     SORTS,
     Filters,
     Images,
-    meaning,
-    provenance,
     run_arguments,
-    trust,
 )
 from influence.results import Result
 
@@ -92,8 +91,9 @@ def test_filters_and_their_counts(images: Images) -> None:
     assert by_class["wrong"].sum() == test["wrong"].sum()
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", [sort for sort in SORTS if sort != "highest loss first"])
 def test_every_order(images: Images, sort: str) -> None:
+    assert sort in images.sorts
     order = images.gallery(Filters(), sort)
     assert sorted(order) == sorted(images.test.index)
     column, rising = SORTS[sort]
@@ -197,22 +197,80 @@ def test_a_result_of_other_data_is_refused(shipped: Result) -> None:
         Images(other, datasets.load("digits"))
 
 
-def test_sentences_hold_the_numbers(shipped: Result) -> None:
+def test_sentences_hold_the_numbers(images: Images, shipped: Result) -> None:
     quality = shipped.manifest["quality"]
-    text = trust(shipped.manifest)
     for number in (quality["lds"]["mean"], quality["lds"]["low"], quality["lds"]["high"], quality["ceiling"]["mean"]):
-        assert f"{number:.3f}" in text
-    assert f"{np.sqrt(quality['ceiling']['mean']):.2f}" in text
-    common = {
-        **shipped.manifest,
-        "config": {"outcomes": {"subsets": {"seeds": "common"}}},
-    }
-    assert "from another initialisation" in trust(common)
-    assert "chance" not in trust({**shipped.manifest, "quality": {**quality, "ceiling": None}})
-    assert "50%" in meaning(shipped.manifest)
-    line = provenance(shipped)
+        assert f"{number:.3f}" in images.trust
+    assert f"{np.sqrt(quality['ceiling']['mean']):.2f}" in images.trust
+
+    def trust(**changes: object) -> str:
+        return images.words.trust(replace(shipped, manifest={**shipped.manifest, **changes}), None)
+
+    assert "from another initialisation" in trust(config={"outcomes": {"subsets": {"seeds": "common"}}})
+    assert "chance" not in trust(quality={**quality, "ceiling": None})
+    assert "50%" in images.words.meaning(shipped.manifest)
     for part in ("digits", "5,000 models", "718 of 1,437", "alpha 0.5", "seed 0, fresh", "prior-informed"):
-        assert part in line
+        assert part in images.provenance
+
+
+# The other method
+
+
+@pytest.fixture(scope="module")
+def traced() -> Result:
+    return results.read(results.precomputed_home() / "digits" / "tracin", "shipped")
+
+
+@pytest.fixture(scope="module")
+def tracin(traced: Result) -> Images:
+    return Images(traced, datasets.load("digits"))
+
+
+def test_tracin_has_what_its_columns_tell(tracin: Images, traced: Result) -> None:
+    assert not any((tracin.knows_lds, tracin.knows_nearest, tracin.predicts_removal))
+    assert tracin.views == (ALL,)
+    assert tracin.counts(Filters())["quality"] == {ALL: 360}
+    assert tracin.sorts == ("index", "lowest margin first", "highest margin first", "highest loss first")
+    losses = tracin.test.loc[tracin.gallery(Filters(), "highest loss first"), "loss"].to_numpy()
+    assert (np.diff(losses) <= 0).all()
+    wrong = traced.targets[traced.targets["label"] != traced.targets["prediction"]]
+    assert tracin.default() == wrong["margin"].idxmin()
+    assert "LDS" not in tracin.by_class
+    assert "loss" in tracin.shown([21])
+    pick, walk = tracin.pick(21, 5), tracin.walk(int(tracin.train.index[0]), 5)
+    assert (pick.positive["score"] > 0).all()
+    assert len(walk.helped) == 5
+    assert tracin.bins(21)["kept"].sum() == 100
+
+
+def test_tracin_says_what_it_is_and_that_it_is_not_evaluated(tracin: Images, traced: Result) -> None:
+    row = tracin.test.loc[21]
+    said = tracin.words.of_target(row)
+    assert f"**{row['loss']:.3g}** nats" in said
+    highest = int(traced.train["self_influence"].idxmax())
+    assert "number 1 of 1,437 from the highest" in tracin.words.of_train(tracin.train, highest)
+    assert "6 checkpoints (epochs 5 to 30) · seed 0" in tracin.provenance
+    assert "Not evaluated" in tracin.trust
+    assert "influence evaluate lds precomputed/digits/tracin" in tracin.trust
+    assert tracin.words.number(-0.0106) == "-0.0106"
+
+
+def test_tracin_with_evidence_tells_its_lds(traced: Result) -> None:
+    shares = np.linspace(-0.2, 0.8, len(traced.targets), dtype=np.float32)
+    estimates = {name: {"mean": 0.1, "low": 0.05, "high": 0.15, "level": 0.95} for name in METHODS}
+    estimates["result"]["mean"] = 0.234
+    figures = {"methods": estimates, "ceiling": estimates["random"], "held_out": 77}
+    table = pd.DataFrame({"target": traced.targets.index, "result": shares})
+    measured = LdsEvidence({"figures": figures}, {"targets": table})
+    judged = Images(traced, None, Evaluated(measured, None, None, []))
+    assert "On 77 models" in judged.trust
+    assert "**0.234**" in judged.trust
+    assert judged.test["lds"].to_numpy() == pytest.approx(shares)
+    assert judged.hard == pytest.approx(0.75 * 0.234)
+    assert judged.default() == judged.test[judged.test["wrong"]]["lds"].idxmax()
+    assert judged.counts(Filters())["quality"]["0.7 and more"] == (shares >= 0.7).sum()
+    assert "best explained first" in judged.sorts
+    assert "Held-out LDS of this image" in judged.words.of_target(judged.test.loc[21])
 
 
 def test_the_histogram_is_as_high_as_its_bins(images: Images) -> None:

@@ -329,3 +329,63 @@ def test_the_settings_of_a_result_are_where_its_form_starts(monkeypatch: pytest.
     field(app, "Fixed penalty").set_value(0.0)
     next(button for button in app.button if button.label == "Start run").click().run()
     assert "penalties=null" in started[2]
+
+
+# The other method
+
+
+def test_tracin_is_shown_in_its_own_words() -> None:
+    app = digits_page(method="tracin", image=str(OTHER))
+    assert not app.exception
+    assert warnings(app) == ""
+    said = texts(app)
+    for words in (
+        "**+ Proponents**",
+        "**− Opponents**",
+        "at the last checkpoint",
+        "What a score says",
+        "Not evaluated",
+    ):
+        assert words in said
+    for words in ("Held-out LDS", "weights", "Predicted, not measured", "majority vote"):
+        assert words not in said
+    assert not app.metric
+    assert field(app, "Sort by").options[-1] == "highest loss first"
+    assert not [button for button in app.button if button.label == "Start run"]
+    assert "score" in grid(app, "Most positive training images")["items"][0]["alt"]
+    shown = results.read(results.precomputed_home() / "digits" / "tracin")
+    proponents = shown.of(OTHER).set_index("rank").loc[range(1, 11), "train"].tolist()
+    assert ids(app, "Most positive training images") == proponents
+    train = ids(app, "Most negative training images")[0]
+    click(app, "Most negative training images", train)
+    assert not app.exception
+    assert "Self-influence" in texts(app)
+    hurt = shown.by(train).set_index("rank").loc[range(-1, -11, -1), "target"].tolist()
+    assert ids(app, "Test images hurt most") == hurt
+
+
+def test_a_bar_of_tracin_shows_its_images() -> None:
+    app = digits_page(method="tracin", image=str(OTHER))
+    deliver(app, drawn(app, "listbox"), 59)
+    assert ids(app, "Most positive training images")[0] in ids(app, "Training images of this bar")
+
+
+def test_methods_are_switched_on_the_same_image() -> None:
+    app = digits_page(image=str(OTHER), sort="worst explained first", lds="below 0.3")
+    switch = next(group for group in app.get("button_group") if group.key == "method")
+    switch.set_value("tracin").run()
+    assert not app.exception
+    assert f"Test image {OTHER}" in texts(app)
+    assert "**+ Proponents**" in texts(app)
+    assert field(app, "Sort by").value == "index"
+    switch = next(group for group in app.get("button_group") if group.key == "method")
+    switch.set_value("datamodels").run()
+    assert not app.exception
+    assert "Held-out LDS of this image" in texts(app)
+
+
+def test_a_link_to_no_method_opens_the_first() -> None:
+    app = digits_page(method="guesses")
+    assert not app.exception
+    assert "The link asks for method=guesses" in warnings(app)
+    assert f"Test image {STORY}" in texts(app)
