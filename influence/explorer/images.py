@@ -510,7 +510,7 @@ def run_arguments(config: dict[str, Any], **changes: Any) -> list[str]:
     learner = dict(outcomes["learner"])
     arguments += ["--learner", str(learner.pop("name"))]
     for name, value in learner.items():
-        arguments += ["--setting", f"{name}={value}"]
+        arguments += ["--setting", f"{name}={json.dumps(value)}"]
     if settings["classes"]:
         arguments += ["--classes", ",".join(settings["classes"])]
     if settings["train_size"] is not None:

@@ -28,6 +28,8 @@ from influence.explorer.images import (
     Images,
     run_arguments,
 )
+from influence.learners import registry as registry_of_learners
+from influence.learners.convnet import ConvNet
 from influence.results import Result
 
 
@@ -327,6 +329,10 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
     monkeypatch.setattr(jobs, "datamodels", lambda config, out, *_: seen.append(config) or out)
     config = shipped.manifest["config"]
     part = {**config, "outcomes": {**config["outcomes"], "classes": ["1", "7"], "train_size": 100}}
+    convnet = {
+        **config,
+        "outcomes": {**config["outcomes"], "learner": registry_of_learners.as_dict(ConvNet(flip=False))},
+    }
     for arguments in (
         run_arguments(config),
         run_arguments(config, models=6000),
@@ -335,11 +341,13 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
         run_arguments(config, estimator="ridge", settings={"choose": "target", "penalties": [0.5]}),
         run_arguments({**config, "estimator": "lasso", "settings": {"lambdas": 9}}, models=6000),
         run_arguments({**config, "estimator": "lasso", "settings": {"lambdas": 9}}, estimator="ridge"),
+        run_arguments(convnet),
     ):
         monkeypatch.setattr(sys, "argv", ["influence", *arguments, "--out", "x"])
         with pytest.raises(SystemExit):
             cli.main()
-    same, more, other, little, chosen, grown, left_behind = seen
+    same, more, other, little, chosen, grown, left_behind, by_convnet = seen
+    assert by_convnet == job.DatamodelsConfig.from_dict(convnet)
     assert same == job.DatamodelsConfig.from_dict(config)
     assert chosen == replace(same, estimator="ridge", settings={"choose": "target", "penalties": [0.5]})
     assert grown == replace(more, estimator="lasso", settings={"lambdas": 9})
