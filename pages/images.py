@@ -71,11 +71,13 @@ def main() -> None:
         name = choose_dataset(check)
         method = choose_method(name, check)
         entry = panel.choose_result(name, method, check)
-        config = results.read_manifest(entry.path)["config"]
         if method == "datamodels":
-            recompute(config)
+            recompute(results.read_manifest(entry.path)["config"])
         else:
-            st.caption(f"Another: `python -m influence {method} {name} --seed {config['seed'] + 1}`")
+            st.caption(
+                f"Another is made on the command line: `python -m influence {method} {name}`; `--help` lists its "
+                "settings."
+            )
     images = open_images(entry, name)
     if not is_there(name):
         offer_download(name)
