@@ -4,6 +4,7 @@ import io
 import re
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,7 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from influence import Dataset, Split, datasets, results
-from influence.datamodels.outcomes import OutcomeConfig
+from influence.datamodels.outcomes import OutcomeConfig, missing
 from influence.datasets import cifar10
 from influence.explorer.images import Filters, Images
 from influence.jobs import DatamodelsConfig
@@ -23,6 +24,9 @@ from tests.explorer.made import random_result
 
 SHOTS = Path(__file__).parents[2] / "test-output"
 STORY = 1628  # the shipped result's best explained mistake, shown first
+CATS_AND_DOGS = OutcomeConfig(
+    cifar10.NAME, ("cat", "dog"), 300, ConvNet(width=2, epochs=1, batch_size=64, learning_rate=0.05)
+)
 
 
 def grid(page: Page, label: str) -> Locator:
@@ -65,7 +69,7 @@ def open_page(visit: Visit, url: str) -> Page:
     return page
 
 
-def wait_for_address(page: Page, /, **choices: int) -> None:
+def wait_for_address(page: Page, /, **choices: int | str) -> None:
     """Wait until the address names digits and these choices, in any order, and nothing else."""
     expected = {"data": "digits"} | {key: str(value) for key, value in choices.items()}
     page.wait_for_url(lambda url: urlsplit(url).path == "/images" and dict(parse_qsl(urlsplit(url).query)) == expected)
@@ -312,6 +316,30 @@ def test_nothing_is_asked_of_the_network(server: Server, visit: Visit) -> None:
     assert visit.complaints == []
 
 
+def test_the_other_method_is_a_click_away(server: Server, visit: Visit) -> None:
+    page = open_page(visit, f"{server.url}/images?data=digits&image=21")
+    page.get_by_role("radio", name="tracin").click()
+    expect(page.get_by_text("+ Proponents")).to_be_visible()
+    wait_for_address(page, image=21, method="tracin")
+    settled(page)
+    shown = results.read(results.precomputed_home() / "digits" / "tracin")
+    strongest = shown.of(21).set_index("rank").loc[range(1, 11), "train"].tolist()
+    assert ids(grid(page, "Most positive training images")) == strongest
+    grid(page, "Most positive training images").first.click()
+    expect(heading(page, f"Training image {strongest[0]}")).to_be_visible()
+    expect(page.get_by_text("from the highest")).to_be_visible()  # its self-influence
+    wait_for_address(page, image=21, method="tracin", train=strongest[0])
+    page.go_back()
+    expect(heading(page, "Test image 21")).to_be_visible()
+    page.get_by_role("radio", name="datamodels").click()
+    expect(page.get_by_text("+ Most positive")).to_be_visible()
+    wait_for_address(page, image=21)
+
+    page = open_page(visit, f"{server.url}/images?data=digits&method=tracin&train={strongest[0]}")
+    expect(page.get_by_text("from the highest")).to_be_visible()
+    assert visit.complaints == []
+
+
 def fill(page: Page, **values: int) -> None:
     for label, value in values.items():
         field = page.get_by_role("spinbutton", name=label.replace("_", " "), exact=True)
@@ -366,28 +394,77 @@ def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(fresh_server: Se
     assert visit.complaints == []
 
 
-def test_cifar10_opens_first_where_there_is_a_result_on_it(tmp_path: Path, visit: Visit) -> None:
+@pytest.fixture
+def cats_and_dogs(tmp_path: Path) -> Iterator[Server]:
+    """A server with a result on 300 of CIFAR-10's cats and dogs, by a learner that is quick."""
     if not cifar10.is_present():
         pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
-    part = (("cat", "dog"), 300)
-    config = DatamodelsConfig(OutcomeConfig(cifar10.NAME, *part, learner=ConvNet()), k=5, reverse_k=3)
-    random_result(tmp_path / "results" / "mine", config, datasets.mapped(cifar10.NAME, *part))
-    official = datasets.load(cifar10.NAME).test.inputs
+    config = DatamodelsConfig(CATS_AND_DOGS, 1000, 10, "difference-in-means", ceiling=False, k=5, reverse_k=3)
+    part = datasets.mapped(cifar10.NAME, CATS_AND_DOGS.classes, CATS_AND_DOGS.train_size)
+    random_result(tmp_path / "results" / "mine", config, part)
     server = start_server(tmp_path / "results")
-    try:
-        page = open_page(visit, f"{server.url}/images")
-        expect(page.get_by_role("radio", name="cifar10")).to_be_checked()
-        for index, picture in pixels(gallery(page)).items():
-            assert np.array_equal(picture, official[index, :, :, 0]), index
-        gallery(page).nth(1).click()
-        expect(heading(page, f"Test image {ids(gallery(page))[1]}")).to_be_visible()
-        page.wait_for_url(re.compile(r"/images\?image=\d+$"))
-        page.get_by_role("radio", name="digits").click()
-        expect(heading(page, f"Test image {STORY}")).to_be_visible()
-        wait_for_address(page)
-        assert visit.complaints == []
-    finally:
-        server.kill()
+    yield server
+    server.kill()
+
+
+def test_cifar10_opens_first_where_there_is_a_result_on_it(cats_and_dogs: Server, visit: Visit) -> None:
+    official = datasets.load(cifar10.NAME).test.inputs
+    page = open_page(visit, f"{cats_and_dogs.url}/images")
+    expect(page.get_by_role("radio", name="cifar10")).to_be_checked()
+    for index, picture in pixels(gallery(page)).items():
+        assert np.array_equal(picture, official[index, :, :, 0]), index
+    gallery(page).nth(1).click()
+    expect(heading(page, f"Test image {ids(gallery(page))[1]}")).to_be_visible()
+    page.wait_for_url(re.compile(r"/images\?image=\d+$"))
+    page.get_by_role("radio", name="digits").click()
+    expect(heading(page, f"Test image {STORY}")).to_be_visible()
+    wait_for_address(page)  # nothing of the other data set is left in it
+    assert visit.complaints == []
+
+
+def test_a_run_on_cifar10_times_one_model_then_trains_stops_and_goes_on(cats_and_dogs: Server, visit: Visit) -> None:
+    page = open_page(visit, f"{cats_and_dogs.url}/images?data=cifar10&result=mine")
+
+    def measured(left: int) -> None:
+        said = re.compile(rf"One model takes [\d.]+ s here: {left:,} are left to train, which takes about \d+ (s|min)")
+        expect(page.get_by_text(said)).to_be_visible(timeout=120_000)
+
+    store = cats_and_dogs.results / ".outcomes" / f"cifar10-{CATS_AND_DOGS.digest[:16]}"
+
+    def trained() -> int:
+        return 1010 - missing(CATS_AND_DOGS, str(store), 1010)
+
+    expect(page.get_by_text("The first model is timed")).to_be_visible()
+    fill(page, Models=1000, Held_out=10)
+    page.get_by_role("button", name="Start run").click()
+    measured(1009)
+    assert trained() == 1
+    assert names(cats_and_dogs) == ["mine"]  # nothing is fitted yet
+
+    page.get_by_role("button", name="Train them").click()
+    progress = page.get_by_test_id("stProgress")
+    expect(progress).to_contain_text(re.compile(r"training: [\d,]+ of 1,009 models"), timeout=120_000)
+    page.get_by_role("button", name="Cancel run").click()
+    expect(page.get_by_text("was cancelled. The models that were trained are kept.")).to_be_visible()
+    kept = trained()
+    assert 1 <= kept < 1010
+    dismiss(page)
+
+    models = kept + 20  # enough for each training image to be in some subset and not in another
+    fill(page, Models=models, Held_out=10)
+    page.get_by_role("button", name="Start run").click()
+    measured(models + 10 - kept - 1)  # it goes on from those that are there
+    page.get_by_role("button", name="Train them").click()
+    page.get_by_role("button", name="Show it").click(timeout=240_000)
+    expect(page.get_by_text(f"{models:,} models of convnet")).to_be_visible()
+    assert trained() == models + 10
+    assert len(names(cats_and_dogs)) == 2
+    assert visit.complaints == []
+
+
+def names(server: Server) -> list[str]:
+    """The results of a server."""
+    return sorted(path.name for path in server.results.iterdir() if not path.name.startswith("."))
 
 
 def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visit: Visit) -> None:
@@ -435,7 +512,7 @@ def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visi
 def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.id
     SHOTS.mkdir(exist_ok=True)
-    for part, link in (("pick", ""), ("walk", "&train=1611")):
+    for part, link in (("pick", ""), ("walk", "&train=1611"), ("tracin", "&method=tracin")):
         page = open_page(visit, f"{server.url}/images?data=digits{link}")
         page.wait_for_timeout(1500)
         main = page.get_by_test_id("stMain")
