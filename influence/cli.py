@@ -427,6 +427,30 @@ def evaluate_lds(
         report.done(evaluation.lds(result, store, config, ceiling_store, out, report.progress))
 
 
+@evaluate.command("sizes", epilog="Example: python -m influence evaluate sizes RESULT --sizes 100,500,1000")
+def evaluate_sizes(
+    result: ResultFolder,
+    store: FitStore = None,
+    sizes: Annotated[
+        str, typer.Option(help="Numbers of models, separated by commas; what the fit did not have is left out.")
+    ] = "50,100,250,500,1000,2000",
+    targets: Annotated[int, typer.Option(help="Test examples that the score is averaged over.")] = 1000,
+    lasso_targets: Annotated[int, typer.Option(help="The same for the LASSO; 0 leaves it out.")] = 50,
+    feature_models: FeatureModels = 4,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the models, for the intervals.")] = 200,
+    seed: DrawSeed = 0,
+    out: EvidenceOut = None,
+    events: Events = False,
+) -> None:
+    """Every estimator from fewer and more models, beside what needs no outcomes, on the models held out of the fit."""
+    from influence.jobs import evaluation
+
+    with _Events() if events else _Terminal() as report:
+        wanted = tuple(_whole_number(each, "--sizes") for each in sizes.split(","))
+        config = evaluation.SizesConfig(wanted, targets, lasso_targets, feature_models, bootstrap, seed)
+        report.done(evaluation.sizes(result, store, config, out, report.progress))
+
+
 @evaluate.command("removal", epilog="Example: python -m influence evaluate removal RESULT --targets 100 --seeds 10")
 def evaluate_removal(
     result: ResultFolder,

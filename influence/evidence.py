@@ -6,11 +6,12 @@
       lds/        manifest.json  targets.parquet
       removal/    manifest.json  effects.parquet  curves.parquet  targets.parquet
       mislabels/  manifest.json  curves.parquet   examples.parquet
+      sizes/      manifest.json  scores.parquet
 
 Each kind is a folder of its own, which is written aside and renamed like a result, with the SHA-256 of its tables in
 its manifest; the result's own files, manifest and hashes stay as they are. A manifest holds
 
-    kind        "lds", "removal" or "mislabels"
+    kind        "lds", "removal", "mislabels" or "sizes"
     about       what tells the scores that were judged from others, see `about`: evidence about others is not shown
     config      everything that the figures follow from, seeds included
     figures     the numbers to show; estimates are {"mean", "low", "high", "level"}
@@ -41,11 +42,15 @@ mislabels/curves
 mislabels/examples
     A (``flips``, training example ``train``): ``label`` as trained on, ``true`` as the data set has it, and its score
     by every ranking, the higher the more suspect. Rows with flips "none" are the data set as it is.
+sizes/scores
+    An (``estimator``, number of fitted ``models``): the mean LDS over ``targets`` targets and its interval over
+    held-out models, ``low`` to ``high``. Estimators are those of datamodels, and those in `REFERENCES`, which fit no
+    outcomes: their ``models`` is 0, but for the guess, which needs some models' gradients.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +62,7 @@ from influence import results
 from influence.errors import InfluenceError
 from influence.results import Result
 
-KINDS = ("lds", "removal", "mislabels")
+KINDS = ("lds", "removal", "mislabels", "sizes")
 METHODS = ("result", "random", "same-class", "neighbours")
 CHOICES = {
     "helpful": "the highest scores",
@@ -75,6 +80,12 @@ RANKINGS = {
     "own-weight": "datamodel weight of an example on its own margin, by difference in means",
     "loss": "loss of models that were trained on it",
     "held-out-loss": "loss of models that were not trained on it",
+}
+REFERENCES = {
+    "random": "weights drawn at random",
+    "same-class": "1 for the target's class, 0 for others",
+    "neighbours": "the cosine of features, negative between classes",
+    "guess": "the prior's mean alone, from gradients",
 }
 
 _TOLERANCE = 1e-3  # between the same scores, made again
@@ -120,6 +131,13 @@ _TABLES: dict[str, dict[str, dict[str, str]]] = {
             **dict.fromkeys(("label", "true"), _INT),
             **dict.fromkeys(RANKINGS, _FLOAT),
         },
+    },
+    "sizes": {
+        "scores": {
+            "estimator": _NAME,
+            **dict.fromkeys(("models", "targets"), _INT),
+            **dict.fromkeys(("mean", "low", "high"), _FLOAT),
+        }
     },
 }
 
@@ -241,14 +259,24 @@ class MislabelsEvidence(Evidence):
         }
 
 
+class SizesEvidence(Evidence):
+    """How the score grows with the number of models, by estimator."""
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """A row an (estimator, models); see the module's docstring."""
+        return self.tables["scores"]
+
+
 @dataclass(frozen=True)
 class Evaluated:
     """What is known of a result: each kind of evidence or None, and what is wrong with others, in sentences."""
 
-    lds: LdsEvidence | None
-    removal: RemovalEvidence | None
-    mislabels: MislabelsEvidence | None
-    problems: list[str]
+    lds: LdsEvidence | None = None
+    removal: RemovalEvidence | None = None
+    mislabels: MislabelsEvidence | None = None
+    sizes: SizesEvidence | None = None
+    problems: list[str] = field(default_factory=list)
 
 
 def read(result: Result) -> Evaluated:
@@ -274,11 +302,12 @@ def read(result: Result) -> Evaluated:
             return None
         return manifest, tables
 
-    lds, removal, mislabels = map(one, KINDS)
+    lds, removal, mislabels, sizes = map(one, KINDS)
     return Evaluated(
         LdsEvidence(*lds) if lds else None,
         RemovalEvidence(*removal) if removal else None,
         MislabelsEvidence(*mislabels) if mislabels else None,
+        SizesEvidence(*sizes) if sizes else None,
         problems,
     )
 

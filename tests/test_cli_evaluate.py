@@ -43,7 +43,11 @@ def test_every_kind(here, made: tuple[Path, Path], tmp_path: Path) -> None:
     assert (status, output, errors) == (0, f"Result: {result / 'evidence' / 'lds'}\n", "")
     assert here("evaluate", "removal", result, *FEW, "--choices", "helpful,random", "--store", store)[0] == 0
     assert here("evaluate", "mislabels", result, "--models", 1, "--subset-models", 20)[0] == 0
+    quick = ("--targets", 8, "--lasso-targets", 3, "--bootstrap", 10, "--feature-models", 1, "--sizes", "20,500")
+    assert here("evaluate", "sizes", result, "--store", store, *quick)[0] == 0
     found = evaluated(result)
+    assert found.sizes is not None
+    assert set(found.sizes.scores["models"]) == {0, 16, 20, 30}
     assert found.lds is not None
     assert found.lds.held_out == 15
     assert found.removal is not None
@@ -110,7 +114,7 @@ def trained(home: Path) -> int:
         return 0
 
 
-@pytest.mark.parametrize("verb", ["lds", "removal", "mislabels"])
+@pytest.mark.parametrize("verb", ["lds", "removal", "mislabels", "sizes"])
 def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     status, output, errors = here("evaluate", verb, "--help")
@@ -122,6 +126,9 @@ def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPa
     ("arguments", "message"),
     [
         (["lds", "nowhere", "--store", "x"], "nowhere is not a result folder"),
+        (["sizes", "RESULT", "--store", "nowhere"], "There is no outcome store at nowhere"),
+        (["sizes", "RESULT", "--sizes", "1,5"], "each at least 2"),
+        (["sizes", "RESULT", "--sizes", "many"], "--sizes"),
         (["lds", "RESULT", "--store", "nowhere"], "There is no outcome store at nowhere"),
         (["lds", "RESULT", "--store", "STORE", "--models", "5"], "--models '5' is not FIRST:STOP"),
         (["lds", "RESULT", "--store", "STORE", "--models", "0:5"], "has 5 finished model(s) that may judge"),

@@ -20,7 +20,7 @@ from influence.evaluation.lds import lds as score_lds
 from influence.evaluation.removal import predicted_support
 from influence.jobs import DatamodelsConfig, evaluation
 from influence.jobs import datamodels as run
-from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig
+from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig, SizesConfig
 from influence.jobs.evaluation.common import neighbours_of
 from influence.jobs.evaluation.mislabels import own_gradients
 from influence.jobs.evaluation.removal import TEST_MARGINS, trial_seeds
@@ -607,3 +607,48 @@ def test_mislabels_refuse_what_has_no_classes(tmp_path: Path) -> None:
 def test_mislabels_of_a_result_use_its_learner(result: Path) -> None:
     config = evaluation.mislabels_of(result, models=3)
     assert (config.dataset, config.learner, config.models) == ("digits", QUICK.learner, 3)
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def test_sizes_are_the_scores_of_fits_on_the_first_models(store: str, result: Path) -> None:
+    evaluation.sizes(result, store, SizesConfig((20, 45, 1000), 360, 0, 1, 20))
+    found = evidence.read(results.read(result)).sizes
+    assert found is not None
+    scores = found.scores.set_index(["estimator", "models"])
+    sizes = {"ridge", "difference-in-means", "prior-informed"}
+    assert {name for name, models in scores.index if models == 45} == sizes
+    assert {(name, models) for name, models in scores.index if name not in sizes} == {
+        ("random", 0),
+        ("same-class", 0),
+        ("neighbours", 0),
+        ("guess", 16),
+    }
+    fitted, held_out = outcomes.read(store, range(40, 85)), outcomes.read(store, range(40))
+    ridge = Ridge().fit(fitted.masks, fitted.margins).predict(held_out.masks)
+    assert scores.loc[("ridge", 45), "mean"] == pytest.approx(score_lds(ridge, held_out.margins, 2).mean, abs=1e-6)
+    whole = results.read(result).manifest["quality"]["lds"]["mean"]  # of all 60 models
+    assert scores.loc[("ridge", 60), "mean"] == pytest.approx(whole, abs=1e-6)
+    assert scores.loc[("prior-informed", 60), "mean"] > scores.loc[("ridge", 60), "mean"]
+    assert abs(scores.loc[("random", 0), "mean"]) < 0.1
+
+
+def test_the_lasso_is_judged_on_a_few_targets(store: str, result: Path) -> None:
+    evaluation.sizes(result, store, SizesConfig((20,), 30, 4, 1, 20))
+    found = evidence.read(results.read(result)).sizes
+    assert found is not None
+    assert dict(found.scores.groupby("estimator", observed=True)["targets"].max()) == {
+        **dict.fromkeys(("random", "same-class", "neighbours", "guess", "ridge"), 30),
+        **dict.fromkeys(("difference-in-means", "prior-informed"), 30),
+        "lasso": 4,
+    }
+
+
+def test_sizes_are_of_datamodels_and_their_own_store(store: str, result: Path, tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match="is no datamodel"):
+        evaluation.sizes(by_hand(tmp_path / "other", np.random.default_rng(0).normal(size=(5, 1437))), store)
+    other = str(tmp_path / "store")
+    outcomes.collect(replace(QUICK, subsets=SubsetConfig(seed=9)), other, 10)
+    with pytest.raises(InfluenceError, match="another config"):
+        evaluation.sizes(result, other)

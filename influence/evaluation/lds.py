@@ -12,6 +12,7 @@ import numpy as np
 from influence.errors import InfluenceError
 
 LEAST_MODELS = 10
+_BLOCK = 512  # targets whose weights are held at once
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,10 @@ def random_baseline(masks: np.ndarray, observed: np.ndarray, bootstrap: int = 10
         Of the held-out models.
     observed : (m, n_targets)
     """
-    weights = np.random.default_rng(seed).standard_normal((masks.shape[1], observed.shape[1]))
-    return lds(masks.astype(np.float64) @ weights, observed, bootstrap, seed=seed)
+    rng, members = np.random.default_rng(seed), masks.astype(np.float32)
+    sizes = [min(_BLOCK, observed.shape[1] - start) for start in range(0, observed.shape[1], _BLOCK)]
+    predicted = [members @ rng.standard_normal((masks.shape[1], size), np.float32) for size in sizes]
+    return lds(np.concatenate(predicted, axis=1), observed, bootstrap, seed=seed)
 
 
 def noise_ceiling(observed: np.ndarray, repeated: np.ndarray, bootstrap: int = 1000, seed: int = 0) -> Lds:

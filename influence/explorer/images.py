@@ -204,7 +204,7 @@ class Images:
             )
         self.result = result
         self.words = WORDS[result.manifest["method"]]
-        self.evaluated = evaluated or Evaluated(None, None, None, [])
+        self.evaluated = evaluated or Evaluated()
         self.has_pictures = dataset is not None
         self.classes: tuple[str, ...] = tuple(result.manifest["classes"])
         names = np.array(self.classes)
