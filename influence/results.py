@@ -314,6 +314,11 @@ def _write_tables(folder: Path, manifest: dict[str, Any], tables: dict[str, pa.T
         path = folder / f"{name}.parquet"
         # Scores are noise to a compressor until their bytes are split into streams.
         floats = [field.name for field in table.schema if pa.types.is_float32(field.type)]
+        floats += [
+            f"{field.name}.list.element"
+            for field in table.schema
+            if pa.types.is_fixed_size_list(field.type) and pa.types.is_float32(field.type.value_type)
+        ]
         pq.write_table(
             table,
             path,
