@@ -138,7 +138,7 @@ class Houses:
         influences = self.result.of(target)
         shown = influences[influences["rank"].abs() <= k].drop(columns="target")
         shown = shown.merge(self.train, left_on="train", right_index=True)
-        shown.insert(3, "km", _nearest_km(shown, houses))
+        shown.insert(3, "km", nearest_km(shown, houses))
         shown = shown.sort_values("rank", key=abs, kind="stable")
         return Pick(
             target,
@@ -211,7 +211,7 @@ def _join(table: pd.DataFrame, split: Split | None) -> pd.DataFrame:
     return frame
 
 
-def _nearest_km(train: pd.DataFrame, houses: pd.DataFrame) -> np.ndarray:
+def nearest_km(train: pd.DataFrame, houses: pd.DataFrame) -> np.ndarray:
     """(n,) great-circle distance in km from each training house to the nearest of ``houses``."""
     latitude, longitude = (np.radians(train[[axis]].to_numpy(float)) for axis in ("latitude", "longitude"))
     other_latitude, other_longitude = (np.radians(houses[axis].to_numpy(float)) for axis in ("latitude", "longitude"))

@@ -50,6 +50,9 @@ def frame(title: str, page: str) -> None:
         st.page_link("app.py", label="Home", icon=":material/home:")
         st.page_link("pages/images.py", label="Images", icon=":material/grid_view:")
         st.page_link("pages/houses.py", label="Houses", icon=":material/map:")
+        st.page_link("pages/quality.py", label="Quality", icon=":material/verified:")
+        st.page_link("pages/compare.py", label="Compare", icon=":material/compare:")
+        st.page_link("pages/outliers.py", label="Outliers", icon=":material/flag:")
         runs(page)
 
 

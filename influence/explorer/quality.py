@@ -1,0 +1,394 @@
+"""What the quality page shows, worked out without Streamlit: verdicts in sentences, tables, commands."""
+
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from influence import evidence, results
+from influence.evaluation.bootstrap import Figure
+from influence.evaluation.mislabels import advantage
+from influence.evidence import Estimate, Evaluated, LdsEvidence, MislabelsEvidence, RemovalEvidence
+from influence.explorer import library
+from influence.explorer.library import Listed
+
+NAMES = {
+    "result": "this result",
+    "neighbours": "neighbours",
+    "same-class": "same class",
+    "random": "random scores",
+    "ceiling": "best possible",
+}
+CHOICES = {"helpful": "most helpful", "harmful": "most harmful", "neighbours": "neighbours", "random": "random"}
+FLIPS = {"uniform": "to another class at random", "adversarial": "to the likeliest wrong class"}
+_JUDGES = 512  # held-out models that the commands ask for where the result has none of its own
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Linear datamodeling scores of a result, from its evidence or else from its manifest.
+
+    Parameters
+    ----------
+    methods : dict of str to Estimate
+        Of "result" and, where measured, "neighbours", "same-class", "random".
+    ceiling : Estimate or None
+        How well a second training on the same subsets predicts the first.
+    held_out : int
+    common : bool
+        Whether the models that judge share their initial weights and order of examples.
+    per_target : pd.DataFrame or None
+        As `influence.evidence` describes lds/targets.
+    """
+
+    methods: dict[str, Estimate]
+    ceiling: Estimate | None
+    held_out: int
+    common: bool
+    per_target: pd.DataFrame | None = None
+
+    @property
+    def best(self) -> float | None:
+        """What a perfect predictor of the mean would get: the square root of the ceiling.
+
+        None if the ceiling was not measured, or is none: where all models share their seeds, the subset settles what
+        a model says, and a second training from other seeds bounds nothing.
+        """
+        if self.ceiling is None or self.common or self.ceiling.mean <= 0:
+            return None
+        return math.sqrt(self.ceiling.mean)
+
+
+def judged(manifest: dict[str, Any], lds: LdsEvidence | None) -> Judged | None:
+    """What is known of a result's LDS; None if nothing is."""
+    if lds is not None:
+        common = lds.config["outcomes"]["subsets"]["seeds"] == "common"
+        return Judged(lds.methods, lds.ceiling, lds.held_out, common, lds.tables["targets"])
+    quality = manifest["quality"]
+    if not quality.get("lds"):
+        return None
+    methods = {
+        name: Estimate.of(quality[key]) for name, key in (("result", "lds"), ("random", "random")) if quality.get(key)
+    }
+    ceiling = Estimate.of(quality["ceiling"]) if quality.get("ceiling") else None
+    common = manifest["config"].get("outcomes", {}).get("subsets", {}).get("seeds") == "common"
+    return Judged(methods, ceiling, int(quality["held_out"]), common)
+
+
+# --- the overview ---------------------------------------------------------------------------------------------------
+
+
+def row(listed: Listed, found: Evaluated) -> dict[str, Any]:
+    """A result's line in the table of all."""
+    lds = judged(listed.manifest, found.lds)
+    kinds = [kind for kind in evidence.KINDS if getattr(found, kind) is not None]
+    return {
+        "result": listed.id,
+        "data": listed.dataset,
+        "method": library.method(listed.manifest),
+        "learner": library.learner(listed.manifest),
+        "models": library.models(listed.manifest),
+        "lds": short(lds.methods["result"]) if lds else "–",
+        "best": f"{lds.best:.2f}" if lds and lds.best is not None else "–",
+        "evidence": ", ".join(kinds) or ("its own LDS" if lds else "not evaluated"),
+    }
+
+
+def has_evidence(listed: Listed) -> bool:
+    """Whether there is a folder of any kind of evidence, whatever is in it."""
+    return any(evidence.place(listed.entry.path, kind).exists() for kind in evidence.KINDS)
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def number(value: float) -> str:
+    """Two decimals, and never a minus before zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
+def interval(estimate: Estimate | Figure) -> str:
+    return f"{number(estimate.low)} to {number(estimate.high)}"
+
+
+def short(estimate: Estimate | Figure) -> str:
+    """A score and its interval, for a narrow column."""
+    return f"{estimate.mean:.3f} ({estimate.low:.3f}–{estimate.high:.3f})"
+
+
+def percent(estimate: Estimate | Figure) -> str:
+    """A share with its interval."""
+    return f"{estimate.mean:.0%} ({estimate.low:.0%} to {estimate.high:.0%})"
+
+
+def lds_verdict(lds: Judged) -> str:
+    """How far the scores predict models that they have not seen, in plain words."""
+    own = lds.methods["result"]
+    random = f"; random scores {number(lds.methods['random'].mean)}" if "random" in lds.methods else ""
+    score = f"LDS **{own.mean:.3f}** ({own.level:.0%} interval {own.low:.3f} to {own.high:.3f}){random}"
+    if lds.best is not None:
+        return (
+            f"**Explains {own.mean / lds.best:.0%} of what could be explained**: {score}. The rest is chance: training "
+            f"twice on one subset agrees at {lds.ceiling.mean:.3f}, "  # type: ignore[union-attr]
+            f"so that a perfect predictor would get about {lds.best:.2f}."
+        )
+    if lds.ceiling is not None:
+        return (
+            f"{score}, on models that share their initial weights: there is no chance in them that would cap it. From "
+            f"other initial weights, the same subsets predict them at {lds.ceiling.mean:.3f}: so much holds for any."
+        )
+    return f"{score}. How much could be explained was **not evaluated**: there is no noise ceiling."
+
+
+def against_baselines(lds: Judged) -> str:
+    """Which baselines a result beats: those whose intervals lie below its own."""
+    own = lds.methods["result"]
+    said: dict[str, list[str]] = {}
+    for name in ("neighbours", "same-class"):
+        if (other := lds.methods.get(name)) is not None:
+            how = (
+                "beats" if own.low > other.high else "does worse than" if own.high < other.low else "is no better than"
+            )
+            said.setdefault(how, []).append(f"{NAMES[name]} ({other.mean:.3f})")
+    return f"It {', and '.join(f'{how} ' + ' and '.join(names) for how, names in said.items())}." if said else ""
+
+
+def removal_verdicts(removal: RemovalEvidence, unit: str) -> list[str]:
+    """What retraining without the named examples says of the scores."""
+    said = []
+    if whole := removal.agreement.get("all"):
+        rank = whole["spearman"]
+        text = f"**Predicted and measured changes agree at {rank.mean:.2f}** (Spearman, {interval(rank)}; 1 is perfect)"
+        if removal.has_scale:
+            slope = whole["slope"]
+            text += f"; where 1 was predicted, {number(slope.mean)} came ({interval(slope)}), in {unit}"
+        said.append(text + ".")
+        if others := [
+            f"{CHOICES[choice]} {number(each['spearman'].mean)} ({interval(each['spearman'])})"
+            for choice, each in removal.agreement.items()
+            if choice != "all"
+        ]:
+            said.append(f"Within one kind of removal: {'; '.join(others)}.")
+    if flips := _flips_verdict(removal):
+        said.append(flips)
+    if support := removal.support:
+        said.append(_support_verdict(support))
+    return said
+
+
+def _flips_verdict(removal: RemovalEvidence) -> str | None:
+    curves = removal.tables["curves"]
+    most = curves["count"].max()
+    at = curves[curves["count"] == most].set_index("choice")
+    if "helpful" not in at.index or not np.isfinite(at.loc["helpful", "flipped"]):
+        return None
+
+    def share(choice: str) -> str:
+        values = at.loc[choice, ["flipped", "flipped_low", "flipped_high"]].to_numpy(float)
+        return "{:.0%} ({:.0%} to {:.0%})".format(*values)
+
+    text = f"Without the {most:,} most helpful, **{share('helpful')} of the trainings** name another class"
+    others = [f"{CHOICES[each]} {share(each)}" for each in ("harmful", "neighbours", "random") if each in at.index]
+    nothing = curves[curves["choice"] == "none"]
+    if len(nothing):
+        others.append(f"nothing removed {nothing['flipped'].iloc[0]:.0%}")
+    return f"{text}; {', '.join(others)}." if others else f"{text}."
+
+
+def _support_verdict(support: dict[str, Any]) -> str:
+    if not support["tried"]:
+        return "Data support: none was predicted within what can be removed."
+    text = (
+        f"Data support: of {support['tried']:,} targets whose predicted support was removed, {support['flipped']:.0%} "
+        f"are then mostly named another class, and {support['negative']:.0%} have a negative mean margin."
+    )
+    if support["spearman"] is not None:
+        text += f" Predicted and found supports agree at {support['spearman']:.2f} (Spearman, {support['found']:,})."
+    return text
+
+
+def mislabel_verdict(name: str, against: Figure | None, found: Estimate, loss: Estimate) -> str:
+    """Whether a ranking finds more flips than plain loss; ``against`` is how much more, with an interval."""
+    text = f"{percent(found)} of the flips in the first 20 %; plain loss {percent(loss)}"
+    if against is None:
+        return f"{name}: {text}."
+    if against.low > 0:
+        return f"{name} **finds more than plain loss**: {text}."
+    if against.high < 0:
+        return f"**Plain loss finds more than** {name}: {text}."
+    return f"**Plain loss does as well as {name}**: {text}; the difference is within chance."
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def lds_table(lds: Judged) -> pd.DataFrame:
+    """A row a method that was judged, the result first: name, score, low, high."""
+    rows = [
+        (NAMES[name], each.mean, each.low, each.high)
+        for name in ("result", "neighbours", "same-class", "random")
+        if (each := lds.methods.get(name)) is not None
+    ]
+    return pd.DataFrame(rows, columns=["scores", "LDS", "low", "high"])
+
+
+def removed(removal: RemovalEvidence, count: int | None) -> pd.DataFrame:
+    """The removals of so many examples, or all, by choice; those without a prediction or a measurement are left out."""
+    effects = removal.tables["effects"]
+    effects = effects if count is None else effects[effects["count"] == count]
+    kept = effects.dropna(subset=["predicted", "measured"]).assign(choice=effects["choice"].astype(str))
+    return kept.sort_values(["choice", "target", "count"], kind="stable").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the rankings did on one kind of flips.
+
+    Parameters
+    ----------
+    flips : str
+        As in `FLIPS`.
+    table : pd.DataFrame
+        ranking, area, area interval, found, found interval, more than loss.
+    verdicts : list of str
+    """
+
+    flips: str
+    table: pd.DataFrame
+    verdicts: list[str]
+
+
+def searches(mislabels: MislabelsEvidence) -> list[Search]:
+    """What every ranking found, and whether that is more than plain loss finds: computed from the kept scores."""
+    examples = mislabels.tables["examples"]
+    found = []
+    for kind, rankings in mislabels.found.items():
+        rows = examples[examples["flips"] == kind]
+        flipped = (rows["label"] != rows["true"]).to_numpy()
+        lines, verdicts = [], []
+        for name, figures in rankings.items():
+            scores, loss = rows[name].to_numpy(float), rows["loss"].to_numpy(float)
+            can_tell = name != "loss" and flipped.any() and np.isfinite(scores).all() and np.isfinite(loss).all()
+            more = advantage(scores, loss, flipped) if can_tell else None
+            area, share = figures["area"], figures["at_20"]
+            lines.append(
+                (
+                    name,
+                    evidence.RANKINGS.get(name, ""),
+                    short(area),
+                    f"{share.mean:.0%} ({share.low:.0%}–{share.high:.0%})",
+                    "–" if more is None else f"{more.mean:+.1%} ({more.low:+.1%} to {more.high:+.1%})",
+                )
+            )
+            if name in ("self-influence", "own-weight"):
+                verdicts.append(mislabel_verdict(name, more, share, rankings["loss"]["at_20"]))
+        columns = ["ranking", "what it is", "area", "found in the first 20 %", "more than loss"]
+        found.append(Search(kind, pd.DataFrame(lines, columns=columns), verdicts))
+    return found
+
+
+# --- what would evaluate it -----------------------------------------------------------------------------------------
+
+
+def commands(listed: Listed, kind: str) -> list[str]:
+    """The commands, in order, that would make a kind of evidence; none where it is not defined for these data."""
+    folder = str(_short(listed.entry.path))
+    if kind == "removal":
+        return (
+            [_command("evaluate", "removal", folder)] if listed.manifest["method"] in ("datamodels", "tracin") else []
+        )
+    if not listed.has_classes:
+        return []
+    if kind == "mislabels":
+        return [_command("evaluate", "mislabels", folder)]
+    return _lds_commands(listed, folder)
+
+
+def why_none(listed: Listed, kind: str) -> str:
+    """Why there is no command for a kind of evidence."""
+    if kind == "lds":
+        return f"models are collected on subsets of data sets with classes alone, and {listed.dataset} has values."
+    if kind == "mislabels":
+        return f"{listed.dataset} has values and no labels to flip."
+    return f"how to train like “{listed.manifest['method']}” is not known."
+
+
+def _lds_commands(listed: Listed, folder: str) -> list[str]:
+    """Judge by a store that is there, or collect one first."""
+    manifest = listed.manifest
+    outcomes = manifest["config"].get("outcomes")
+    store = _store(listed)
+    if store is not None:
+        again = Path(f"{store}-ceiling").exists()
+        return [_command("evaluate", "lds", folder, "--store", str(store), *([] if again else ["--no-ceiling"]))]
+    collected = f"outcomes/{listed.dataset}"
+    judges = manifest["config"].get("held_out", _JUDGES)
+    recipe = outcomes or manifest["config"]
+    arguments = ["datamodels", "collect", listed.dataset, "--models", str(judges)]
+    if outcomes is not None:
+        for name in ("alpha", "seed", "seeds"):
+            arguments += [f"--{name}", str(outcomes["subsets"][name])]
+    own = dict(recipe.get("learner", {}))
+    if "name" in own:
+        arguments += ["--learner", str(own.pop("name"))]
+        for name, value in own.items():
+            arguments += ["--setting", f"{name}={json.dumps(value)}"]
+    classes, train_size = library.part_of(manifest)
+    if classes:
+        arguments += ["--classes", ",".join(classes)]
+    if train_size is not None:
+        arguments += ["--train-size", str(train_size)]
+    return [
+        _command(*arguments, "--store", collected),
+        _command(*arguments, "--repeat", "1", "--store", f"{collected}-ceiling"),
+        _command("evaluate", "lds", folder, "--store", collected),
+    ]
+
+
+def _store(listed: Listed) -> Path | None:
+    """An outcome store on this machine that can judge a result: of a datamodel the one it was fitted on."""
+    shipped = results.precomputed_home() / listed.dataset / "outcomes"
+    kept = sorted((results.results_home() / ".outcomes").glob(f"{listed.dataset}-*"))
+    outcomes = listed.manifest["config"].get("outcomes")
+    for place in (shipped, *kept):
+        try:
+            config = json.loads((place / "zarr.json").read_text())["attributes"]["config"]
+            if place.name.endswith("-ceiling") or config["subsets"]["retrain"]:
+                continue
+            part = tuple(config["classes"]), config["train_size"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if config == outcomes or (outcomes is None and part == library.part_of(listed.manifest)):
+            return _short(place)
+    return None
+
+
+def _command(*arguments: str) -> str:
+    return shlex.join(["python", "-m", "influence", *arguments])
+
+
+def _short(path: Path) -> Path:
+    """A path as it would be typed in the current folder."""
+    try:
+        return path.resolve().relative_to(Path.cwd().resolve())
+    except ValueError:
+        return path
+
+
+def caveats(manifest: dict[str, Any], found: Evaluated) -> dict[str, list[str]]:
+    """What was compared and what the figures do not say, by kind of evidence."""
+    said: dict[str, list[str]] = {"The method": [manifest["caveat"]]}
+    if protocol := manifest.get("protocol"):
+        said["The method"].append(protocol)
+    titles: Sequence[tuple[str, Any]] = (
+        ("LDS", found.lds),
+        ("Removal", found.removal),
+        ("Mislabels", found.mislabels),
+    )
+    return said | {title: each.notes for title, each in titles if each is not None}

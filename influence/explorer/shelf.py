@@ -1,0 +1,141 @@
+"""Streamlit parts of the pages that look at results of every method: reading them once, and choosing among them."""
+
+import pandas as pd
+import streamlit as st
+
+from influence import datasets, evidence, results
+from influence.datasets import Dataset
+from influence.errors import InfluenceError
+from influence.evidence import Evaluated
+from influence.explorer import library, panel
+from influence.explorer.library import Listed
+from influence.explorer.outliers import Judgement
+from influence.explorer.pictures import Pictures
+from influence.results import Result
+
+
+def read(listed: Listed) -> Result:
+    """A result, read and checked once; its name is the id that it has in lists of all."""
+    return _read(listed, panel.stamp(listed.entry.path / "manifest.json"))
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the result …", hash_funcs={Listed: lambda one: one.entry.path})
+def _read(listed: Listed, stamp: int) -> Result:
+    return results.read(listed.entry.path, listed.id)
+
+
+def evaluated(listed: Listed) -> Evaluated:
+    """The evidence about a result. Where there is none, the result's tables are not read for it."""
+    places = [evidence.place(listed.entry.path, kind) for kind in evidence.KINDS]
+    if not any(place.exists() for place in places):
+        return Evaluated(None, None, None, [])
+    stamps = tuple(panel.stamp(folder / "manifest.json") for folder in (listed.entry.path, *places))
+    return _evaluated(listed, stamps)
+
+
+@st.cache_resource(
+    max_entries=32, show_spinner="Reading the evidence …", hash_funcs={Listed: lambda one: one.entry.path}
+)
+def _evaluated(listed: Listed, stamps: tuple[int, ...]) -> Evaluated:
+    return evidence.read(read(listed))
+
+
+def judgement(listed: Listed, found: dict[str, Listed]) -> Judgement | None:
+    """Scores of the training labels as they are, from mislabels evidence on the same data: its own or another's.
+
+    What `evaluate mislabels` measured for the data set itself, which no result holds, counts too.
+    """
+    others = (one for one in found.values() if one.manifest["dataset_hash"] == listed.manifest["dataset_hash"])
+    for one in (listed, *others):
+        if library.part_of(one.manifest) != library.part_of(listed.manifest):
+            continue
+        try:
+            mislabels = evaluated(one).mislabels
+        except InfluenceError:  # that result says so itself where it is shown
+            continue
+        if mislabels is not None:
+            return Judgement(_unflipped(mislabels.tables["examples"]), one.id)
+    return _of_dataset(listed)
+
+
+def _of_dataset(listed: Listed) -> Judgement | None:
+    folder = results.results_home() / ".evidence" / listed.dataset
+    try:
+        manifest, tables = evidence.read_one(folder, "mislabels")
+    except InfluenceError:
+        return None
+    if manifest["about"].get("dataset_hash") != listed.manifest["dataset_hash"]:
+        return None
+    return Judgement(_unflipped(tables["examples"]), listed.dataset)
+
+
+def _unflipped(examples: pd.DataFrame) -> pd.DataFrame:
+    return examples[examples["flips"] == "none"].set_index("train")
+
+
+def data_of(listed: Listed) -> Dataset | None:
+    """The data that a result is about; None, and a message on the page, where they can't be had."""
+    run = panel.runner().current
+    being_fetched = run is not None and run.arguments[0] == "data"
+    if being_fetched or not datasets.is_present(listed.dataset):
+        what = (
+            "images are shown by class and index" if listed.has_classes else "only the houses that it names are shown"
+        )
+        st.info(
+            f"{listed.dataset} is not on this machine, so {what}. `python -m influence data {listed.dataset}` brings "
+            "it.",
+            icon=":material/download:",
+        )
+        return None
+    try:
+        return _data(listed, panel.stamp(listed.entry.path / "manifest.json"))
+    except InfluenceError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the data …", hash_funcs={Listed: lambda one: one.entry.path})
+def _data(listed: Listed, stamp: int) -> Dataset:
+    return library.load_data(listed)
+
+
+def pictures_of(listed: Listed, dataset: Dataset | None) -> Pictures:
+    """Its pictures, each drawn once."""
+    if dataset is None or not listed.has_classes:
+        return Pictures(None)
+    return _pictures(dataset, dataset.content_hash, *library.part_of(listed.manifest))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _pictures(_dataset: Dataset, content_hash: str, classes: tuple[str, ...], train_size: int | None) -> Pictures:
+    return Pictures(_dataset)
+
+
+def every() -> dict[str, Listed]:
+    """All results by id; stops the page where there is none, and lists the folders that can't be read."""
+    found, problems = library.every()
+    if problems:
+        with st.expander(f"{len(problems)} folder(s) that can't be shown"):
+            for problem in problems:
+                st.caption(problem)
+    if not found:
+        st.info("There is no result yet. Compute one with `python -m influence tracin digits`.")
+        st.stop()
+    return found
+
+
+def choose_dataset(found: dict[str, Listed], check: panel.Check, *leaves: str) -> str:
+    """A data set that has results; what was picked under the keys ``leaves`` belongs to the one that was shown."""
+    names = sorted({listed.dataset for listed in found.values()}, key=list(datasets.NAMES).index)
+    first = "digits" if "digits" in names else names[0]
+    panel.keep_within("of", names.__contains__)
+    name: str = st.segmented_control(
+        "Data set", names, default=first, required=True, key="of", bind="query-params", label_visibility="collapsed"
+    )
+    check("of", name, f"there is no result on it, so {name} is shown.")
+    if st.session_state.setdefault("data set shown", name) != name:
+        st.session_state["data set shown"] = name
+        for key in leaves:
+            panel.leave_out(key)
+            st.session_state.pop(key, None)
+    return name
