@@ -33,6 +33,20 @@ with st.container(border=True):
         "(Pruthi et al. 2020)."
     )
 
+with st.container(border=True):
+    st.page_link("pages/quality.py", label="**Quality**: how far to trust each result", icon=":material/verified:")
+    st.markdown(
+        "What held-out models, retraining without the named examples, and flipped labels say of every ranking, beside "
+        "baselines and the best possible; and what has not been evaluated."
+    )
+    st.page_link("pages/compare.py", label="**Compare**: rankings side by side", icon=":material/compare:")
+    st.markdown("One target as two or three methods, runs or plain neighbours see it, and how much they agree.")
+    st.page_link("pages/outliers.py", label="**Outliers**: examples that stand out", icon=":material/flag:")
+    st.markdown(
+        "Training examples by self-influence, memorisation and loss, what they help and hurt, and a list of labels to "
+        "fix."
+    )
+
 st.subheader("Words")
 st.markdown(
     """

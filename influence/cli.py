@@ -148,6 +148,9 @@ def tracin(
     batch_size: Annotated[
         int | None, typer.Option(help="Examples a step. Default: 512 for houses, else the learner's.")
     ] = None,
+    layers: Annotated[
+        str, typer.Option(help="Of houses: all, or last, which approximates with the last layer's gradients alone.")
+    ] = "all",
     learner: LearnerName = None,
     setting: Settings = None,
     classes: Classes = None,
@@ -173,6 +176,8 @@ def tracin(
     with _Events() if events else _Terminal() as report:
         folder = out or _new_folder(dataset, "tracin")
         if datasets.classes(dataset):
+            if layers != "all":
+                raise InfluenceError(f"--layers is for houses alone: {dataset} is scored over all layers.")
             chosen = change(_learner(dataset, learner, setting), **settings)  # type: ignore[type-var]
             every = checkpoint_every if checkpoint_every is not None else max(1, getattr(chosen, "epochs", 1) // 6)
             names = tuple(classes.split(",")) if classes else ()
@@ -183,7 +188,7 @@ def tracin(
                 raise InfluenceError(f"{dataset} has one learner and no classes: leave out what is for images alone.")
             if checkpoint_every is not None:
                 settings["checkpoint_every"] = checkpoint_every
-            houses = jobs.TracInConfig(dataset, k, RegressionConfig(seed, **settings))  # type: ignore[arg-type]
+            houses = jobs.TracInConfig(dataset, k, RegressionConfig(seed, **settings), layers)  # type: ignore[arg-type]
             report.done(jobs.tracin(houses, folder, replace, report.progress))
 
 

@@ -166,6 +166,8 @@ def test_a_mistyped_command(here, arguments, message):
         (["data", "cifra10"], "id you mean cifar10?"),
         (["tracin", "cifar10", "--learner", "convent"], "id you mean convnet?"),
         (["tracin", "california-housing", "--classes", "4"], "leave out what is for images alone."),
+        (["tracin", "california-housing", "--layers", "first"], "layers is 'first', but must be all or last."),
+        (["tracin", "digits", "--layers", "last"], "--layers is for houses alone"),
         (["tracin", "digits", "--setting", "width"], "--setting 'width' is not NAME=VALUE"),
         (["tracin", "digits", "--epochs", "0"], "epochs is 0, but must be at least 1."),
         (["tracin", "digits", "--checkpoint-every", "0"], "checkpoint_every is 0, but must be at least 1."),

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, results
 from influence.datasets.california_housing import is_palo_alto
 from influence.jobs import TracInConfig
+from influence.jobs.scores import scores_of
 from influence.jobs.tracin import PALO_ALTO
 from influence.learners import checkpoints, regression
 from influence.learners.checkpoints import load_folder
@@ -105,6 +106,46 @@ def test_the_tables_are_tracincps(folder, village, direct):
         assert order[len(order) // 2 - 3] - tolerance <= percentiles[50] <= order[len(order) // 2 + 3] + tolerance
     own = scorer.self_influence(train).numpy()
     np.testing.assert_allclose(read.train["self_influence"], own, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("_in_the_village")
+def test_the_last_layer_alone(folder, village, results_home):
+    """The same training, other scores; and whoever computes them again takes the same layer."""
+    read = results.read(jobs.tracin(replace(CONFIG, layers="last"), results_home / "last"))
+    assert "last layer alone" in read.manifest["title"]
+    assert read.manifest["config"]["layers"] == "last"
+    whole = load_folder(folder / "checkpoints")[-1].state
+    assert all(
+        torch.equal(whole[name], value) for name, value in load_folder(read.path / "checkpoints")[-1].state.items()
+    )
+
+    model, data = regression.build(8), Standardised.of(village)
+    target = int(village.test.index[3])
+    expected = torch.zeros(len(village.train))
+    for checkpoint in load_folder(read.path / "checkpoints"):  # the gradient is 2 (f - y) [a, 1]
+        model.load_state_dict(checkpoint.state)
+        with torch.no_grad():
+            factors = [
+                (model[:-1](inputs), 2 * (model(inputs)[:, 0] - labels))
+                for inputs, labels in (
+                    (data.test_inputs[3:4], data.test_labels[3:4]),
+                    (data.train_inputs, data.train_labels),
+                )
+            ]
+        (own, own_delta), (others, deltas) = factors
+        expected += checkpoint.learning_rate * own_delta * deltas * (others @ own[0] + 1)
+    kept = read.of(target)
+    places = np.searchsorted(village.train.index, kept["train"])
+    np.testing.assert_allclose(kept["score"], expected[places], rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+    again = scores_of(read, village)
+    np.testing.assert_allclose(
+        again.rows(np.array([3]))[0], expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max())
+    )
+
+
+def test_layers_that_there_are_not():
+    with pytest.raises(InfluenceError, match="layers is 'first', but must be all or last"):
+        TracInConfig(layers="first")
 
 
 def test_residuals_of_all_and_prices_of_the_named_alone(folder, village, direct):

@@ -7,6 +7,7 @@ and all others count as 0: `Scores.source` says so.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -173,7 +174,7 @@ def _traced(result: Result, dataset: Dataset) -> Scores | None:
     checkpoints = load_folder(folder)
     architecture = _houses if dataset.name == california_housing.NAME else _images
     model, train, targets, loss = architecture(result, dataset)
-    scorer = TracInCP(model, checkpoints, loss)
+    scorer = TracInCP(model, checkpoints, loss, layers=_layers(result))
 
     def rows(places: np.ndarray) -> np.ndarray:
         return scorer.scores(train, Examples(targets.inputs[places], targets.labels[places])).numpy()
@@ -183,6 +184,12 @@ def _traced(result: Result, dataset: Dataset) -> Scores | None:
     )
     _check_same_scores(result, dataset, found)
     return found
+
+
+def _layers(result: Result) -> Literal["all", "last"]:
+    """Whose gradients a TracIn result is made of; older ones don't say, and are of all."""
+    layers: Literal["all", "last"] = result.manifest["config"].get("layers", "all")
+    return layers
 
 
 _Parts = tuple[nn.Module, Examples, Examples, Loss]
@@ -228,7 +235,8 @@ def price_scores(result: Result, dataset: Dataset) -> Callable[[np.ndarray], np.
         inputs = data.test_inputs[places]
         with torch.no_grad():
             labels = model(inputs)[:, 0] - 0.5
-        return -TracInCP(model, [checkpoint], regression.squared_error).scores(train, Examples(inputs, labels)).numpy()
+        scorer = TracInCP(model, [checkpoint], regression.squared_error, layers=_layers(result))
+        return -scorer.scores(train, Examples(inputs, labels)).numpy()
 
     checkpoints = load_folder(result.path / "checkpoints")
 

@@ -21,15 +21,34 @@ from influence.tracin.scores import Examples, TopK, TracInCP, check_k, strongest
 PALO_ALTO = -1  # the id of the group of the eleven
 NAMED_TOP_K = 20  # training houses either way, of each of the eleven, whose coordinates and price a result carries
 NAMED_SELF_INFLUENCES = 100  # likewise, with the highest and the lowest self-influence
+TITLES = {
+    "all": "TracInCP, exact: all layers, all parameters, biases included",
+    "last": "TracInCP of the last layer alone: an approximation that leaves out the gradients of all others",
+}
 
 
 @dataclass(frozen=True)
 class TracInConfig:
-    """Everything that a TracIn result follows from."""
+    """Everything that a TracIn result follows from.
+
+    Parameters
+    ----------
+    dataset : str
+    k : int
+        Proponents and opponents kept for each target.
+    learner : RegressionConfig
+    layers : "all" or "last"
+        "last" is an approximation, as for `influence.tracin.scores.TracInCP`.
+    """
 
     dataset: str = california_housing.NAME
     k: int = 50
     learner: RegressionConfig = field(default_factory=RegressionConfig)
+    layers: str = "all"
+
+    def __post_init__(self) -> None:
+        if self.layers not in TITLES:
+            raise InfluenceError(f"layers is {self.layers!r}, but must be {' or '.join(TITLES)}.")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TracInConfig":
@@ -99,7 +118,7 @@ def _score(
     eleven: np.ndarray,
     stages: Stages,
 ) -> _Scored:
-    scorer = TracInCP(trained.model, trained.checkpoints, regression.squared_error)
+    scorer = TracInCP(trained.model, trained.checkpoints, regression.squared_error, layers=config.layers)  # type: ignore[arg-type]
     train = Examples(data.train_inputs, data.train_labels)
     targets = Examples(data.test_inputs, data.test_labels)
     group = scorer.group(train, Examples(*(part[eleven] for part in targets)))[None]
@@ -137,7 +156,7 @@ def _describe(
         "dataset": config.dataset,
         "dataset_hash": dataset.content_hash,
         "method": "tracin",
-        "title": "TracInCP, exact: all layers, all parameters, biases included",
+        "title": TITLES[config.layers],
         "learner": "regression: 8-512-256-128-1 ReLU, Adam, mean squared error, standardised inputs",
         "config": asdict(config),
         "checkpoint_epochs": [checkpoint.epoch for checkpoint in trained.checkpoints],
@@ -164,7 +183,7 @@ def _cost(config: TracInConfig, dataset: Dataset) -> dict[str, float]:
     sizes = (len(dataset.feature_names), *regression.WIDTHS, 1)
     pairs = list(pairwise(sizes))
     weights = sum(n_in * n_out for n_in, n_out in pairs)
-    widths = sum(n_in + 1 + n_out for n_in, n_out in pairs)
+    widths = sum(n_in + 1 + n_out for n_in, n_out in (pairs if config.layers == "all" else pairs[-1:]))
     n, checkpoints = len(dataset.train), config.learner.epochs // config.learner.checkpoint_every
     return {
         "training": 6 * weights * n * config.learner.epochs,
