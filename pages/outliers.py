@@ -54,10 +54,10 @@ def main() -> None:
 
 
 def choose_result(found: dict[str, Listed], check: panel.Check) -> str:
-    panel.keep_within("result", found.__contains__)
+    panel.keep_within("of", found.__contains__)
     first = list(found).index(outliers.first_shown(found))
-    name: str = st.selectbox("Result", list(found), first, key="result", bind="query-params")
-    check("result", name, f"there is no such result, so “{name}” is shown.")
+    name: str = st.selectbox("Result", list(found), first, key="of", bind="query-params")
+    check("of", name, f"there is no such result, so “{name}” is shown.")
     if st.session_state.setdefault("outliers of", found[name].dataset) != found[name].dataset:
         st.session_state["outliers of"] = found[name].dataset
         for key in PICKED:
@@ -79,20 +79,21 @@ def choose_ranking(examples: Outliers, check: panel.Check) -> str:
 
 def choose_shown(examples: Outliers, ranking: str, check: panel.Check) -> list[int]:
     """Filters and order; the training examples that pass."""
-    first, second, third, fourth = st.columns(4)
     label = agreement = ALL
+    columns = iter(st.columns(2 + bool(examples.classes) + examples.knows_predictions))
     if examples.classes:
-        label = bound_choice(first, "Label", "label", [ALL, *examples.classes], check)
+        label = bound_choice(next(columns), "Label", "label", [ALL, *examples.classes], check)
     if examples.knows_predictions:
-        agreement = bound_choice(second, "The model", "agree", [ALL, AGREE, DISAGREE], check)
-    indices = third.text_input(
+        agreement = bound_choice(next(columns), "The model", "agree", [ALL, AGREE, DISAGREE], check)
+    searched = next(columns)
+    indices = searched.text_input(
         "Indices", key="find", bind="query-params", placeholder="12, 100-200", on_change=first_sheet
     )
-    order = bound_choice(fourth, "Sort", "order", list(ORDERS), check)
+    order = bound_choice(next(columns), "Sort", "order", list(ORDERS), check)
     try:
         return examples.listed(Filters(label, agreement, indices or ""), ranking, order)
     except InfluenceError as error:
-        third.warning(str(error))
+        searched.warning(str(error))
         return examples.listed(Filters(label, agreement), ranking, order)
 
 

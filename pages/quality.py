@@ -56,14 +56,15 @@ def shelf_evidence(listed: Listed) -> Evaluated:
 def overview(found: dict[str, Listed], known: dict[str, Evaluated], check: panel.Check) -> str:
     """The table of all results, and the one that is chosen."""
     table = pd.DataFrame([quality.row(listed, known[id_]) for id_, listed in found.items()])
-    panel.keep_within("result", found.__contains__)
-    shown = st.session_state.get("result", next(iter(found)))
+    panel.keep_within("of", found.__contains__)
+    first = next((id_ for id_, each in known.items() if each.lds or each.removal or each.mislabels), next(iter(found)))
+    shown = st.session_state.get("of", first)
     place = int(list(found).index(shown))
 
     def picked() -> None:
         cells = st.session_state[key]["selection"]["cells"]
         if cells:
-            st.session_state["result"] = table["result"].iloc[cells[0][0]]
+            st.session_state["of"] = table["result"].iloc[cells[0][0]]
 
     def read(state: Any) -> int | None:
         cells = state["selection"]["cells"]
@@ -92,8 +93,8 @@ def overview(found: dict[str, Listed], known: dict[str, Evaluated], check: panel
         },
         alt="All results; picking a cell picks its result.",
     )
-    chosen: str = st.selectbox("Result", list(found), key="result", bind="query-params")
-    check("result", chosen, f"there is no such result, so “{chosen}” is shown.")
+    chosen: str = st.selectbox("Result", list(found), list(found).index(first), key="of", bind="query-params")
+    check("of", chosen, f"there is no such result, so “{chosen}” is shown.")
     return chosen
 
 

@@ -128,11 +128,11 @@ def choose_dataset(found: dict[str, Listed], check: panel.Check, *leaves: str) -
     """A data set that has results; what was picked under the keys ``leaves`` belongs to the one that was shown."""
     names = sorted({listed.dataset for listed in found.values()}, key=list(datasets.NAMES).index)
     first = "digits" if "digits" in names else names[0]
-    panel.keep_within("of", names.__contains__)
+    panel.keep_within("on", names.__contains__)
     name: str = st.segmented_control(
-        "Data set", names, default=first, required=True, key="of", bind="query-params", label_visibility="collapsed"
+        "Data set", names, default=first, required=True, key="on", bind="query-params", label_visibility="collapsed"
     )
-    check("of", name, f"there is no result on it, so {name} is shown.")
+    check("on", name, f"there is no result on it, so {name} is shown.")
     if st.session_state.setdefault("data set shown", name) != name:
         st.session_state["data set shown"] = name
         for key in leaves:

@@ -1,0 +1,234 @@
+"""The quality page: its verdicts follow from the figures, and what was not measured says how to."""
+
+import json
+import shlex
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+
+from influence import cli, evidence, results
+from influence.evaluation.bootstrap import Figure
+from influence.evidence import Estimate
+from influence.explorer import library, quality
+from influence.explorer.library import Listed
+from influence.explorer.quality import Judged
+from tests.explorer import evidenced
+from tests.explorer.pages import click_point, codes, open_page, texts, warnings
+
+DIGITS = results.precomputed_home() / "digits" / "datamodels"
+
+
+def estimate(mean: float, half: float = 0.01) -> Estimate:
+    return Estimate(mean, mean - half, mean + half, 0.95)
+
+
+def judged(ceiling: float | None = 0.64, common: bool = False) -> Judged:
+    methods = {
+        "result": estimate(0.4),
+        "neighbours": estimate(0.3),
+        "same-class": estimate(0.405),
+        "random": estimate(0.001),
+    }
+    return Judged(methods, None if ceiling is None else estimate(ceiling), 100, common)
+
+
+@pytest.fixture
+def own(results_home: Path) -> Path:
+    """A copy of the shipped digits result, without evidence."""
+    return Path(shutil.copytree(DIGITS, results_home / "mine", ignore=shutil.ignore_patterns("evidence")))
+
+
+def listed(id_: str) -> Listed:
+    return library.every()[0][id_]
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def test_lds_is_told_as_a_share_of_what_could_be_explained() -> None:
+    text = quality.lds_verdict(judged())
+    assert "**Explains 50% of what could be explained**" in text  # 0.4 of the root of 0.64
+    assert "random scores 0.00" in text
+    assert "about 0.80" in text
+    assert "no noise ceiling" in quality.lds_verdict(judged(None))
+    common = quality.lds_verdict(judged(common=True))  # the subset settles everything: no ceiling of noise
+    assert "could be explained" not in common
+    assert "share their initial weights" in common
+
+
+def test_a_baseline_is_beaten_when_the_intervals_are_apart() -> None:
+    lds = judged()
+    assert quality.against_baselines(lds) == ("It beats neighbours (0.300), and is no better than same class (0.405).")
+    better = replace(lds, methods=lds.methods | {"neighbours": estimate(0.5), "same-class": estimate(0.6)})
+    assert quality.against_baselines(better) == "It does worse than neighbours (0.500) and same class (0.600)."
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (Figure(0.1, 0.02, 0.2, 0.95), "own-weight **finds more than plain loss**"),
+        (Figure(0.0, -0.1, 0.1, 0.95), "**Plain loss does as well as own-weight**"),
+        (Figure(-0.1, -0.2, -0.02, 0.95), "**Plain loss finds more than** own-weight"),
+    ],
+)
+def test_plain_loss_is_given_its_due(more: Figure, said: str) -> None:
+    assert quality.mislabel_verdict("own-weight", more, estimate(0.6), estimate(0.5)).startswith(said)
+
+
+def test_searches_are_judged_by_the_kept_scores(own: Path) -> None:
+    evidenced.mislabels(own, {"self-influence": 3.0, "own-weight": 0.0, "loss": 1.0, "held-out-loss": 1.0})
+    found = evidence.read(results.read(own)).mislabels
+    assert found is not None
+    (search,) = quality.searches(found)
+    assert search.flips == "uniform"
+    assert search.verdicts[0].startswith("self-influence **finds more than plain loss**")
+    assert search.verdicts[1].startswith("**Plain loss finds more than** own-weight")
+    assert list(search.table["ranking"]) == list(evidence.RANKINGS)
+
+
+def test_removal_is_told_with_its_controls(own: Path) -> None:
+    targets = results.read(own).targets.index[:12].to_numpy()
+    evidenced.removal(own, targets)
+    removal = evidence.read(results.read(own)).removal
+    assert removal is not None
+    said = " ".join(quality.removal_verdicts(removal, "margin"))
+    slope = removal.agreement["all"]["slope"].mean
+    assert slope == pytest.approx(0.5, abs=0.02)
+    assert f"where 1 was predicted, {slope:.2f} came" in said
+    assert "Without the 10 most helpful, **50% (49% to 51%) of the trainings** name another class" in said
+    assert "random 2% (1% to 3%), nothing removed 2%" in said
+    assert len(quality.removed(removal, 10)) == 24
+    assert len(quality.removed(removal, None)) == 48
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def parse(command: str) -> None:
+    """Raise unless the command line takes these arguments."""
+    python, dash, module, *arguments = shlex.split(command)
+    assert (python, dash, module) == ("python", "-m", "influence")
+    found = typer.main.get_command(cli.app)
+    while hasattr(found, "commands"):
+        name, *arguments = arguments
+        found = found.commands[name]
+    found.make_context("test", arguments)
+
+
+@pytest.mark.parametrize("id_", ["digits/datamodels", "digits/datamodels-lasso", "digits/tracin", "mine"])
+@pytest.mark.parametrize("kind", evidence.KINDS)
+def test_every_command_is_one_that_the_command_line_takes(own: Path, id_: str, kind: str) -> None:
+    commands = quality.commands(listed(id_), kind)
+    assert commands
+    for command in commands:
+        parse(command)
+    assert str(Path(commands[-1].split()[5]).name) == listed(id_).entry.path.name
+
+
+def test_a_store_that_is_there_is_used_and_one_that_is_not_is_collected(own: Path, results_home: Path) -> None:
+    mine = listed("mine")
+    assert [command.split()[4] for command in quality.commands(mine, "lds")] == ["collect", "collect", "lds"]
+    store = results_home / ".outcomes" / "digits-of-mine"
+    store.mkdir(parents=True)
+    attributes = {"attributes": {"config": mine.manifest["config"]["outcomes"]}}
+    (store / "zarr.json").write_text(json.dumps(attributes))
+    (command,) = quality.commands(mine, "lds")
+    assert command.endswith(f"--store {store} --no-ceiling")
+    (results_home / ".outcomes" / "digits-of-mine-ceiling").mkdir()
+    (command,) = quality.commands(mine, "lds")
+    assert command.endswith(f"--store {store}")
+    other = mine.manifest["config"]["outcomes"] | {"train_size": 100}
+    (store / "zarr.json").write_text(json.dumps({"attributes": {"config": other}}))
+    assert len(quality.commands(mine, "lds")) == 3
+
+
+def test_houses_have_no_labels_to_flip() -> None:
+    houses = listed("california-housing/tracin")
+    assert quality.commands(houses, "mislabels") == quality.commands(houses, "lds") == []
+    assert len(quality.commands(houses, "removal")) == 1
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_digits_are_told_in_plain_words() -> None:
+    app = open_page("quality", of="digits/datamodels")
+    assert not app.exception
+    assert warnings(app) == ""
+    found = evidence.read(results.read(DIGITS))
+    assert found.lds is not None
+    assert f"Explains {found.lds.explained:.0%} of what could be explained" in texts(app)
+    assert "It beats neighbours" in texts(app)
+    assert "lds" in app.dataframe[0].value.set_index("result").loc["digits/datamodels", "evidence"]
+    assert all(note in texts(app) for note in found.lds.notes)
+
+
+def test_what_was_not_evaluated_says_so_with_the_command(own: Path) -> None:
+    app = open_page("quality", of="digits/tracin")
+    assert not app.exception
+    assert texts(app).count("**Not evaluated**") == 3
+    assert "python -m influence evaluate removal precomputed/digits/tracin" in codes(app)
+    houses = open_page("quality", of="california-housing/tracin")
+    assert "california-housing has values and no labels to flip" in texts(houses)
+    mine = open_page("quality", of="mine")
+    assert "From the result’s own manifest" in texts(mine)
+    assert any("evaluate mislabels" in line for line in codes(mine))
+
+
+def test_a_point_opens_its_target(own: Path) -> None:
+    targets = results.read(own).targets.index[:12].to_numpy()
+    evidenced.removal(own, targets)
+    app = open_page("quality", of="mine", find=str(targets[3]), removed="10")
+    assert not app.exception
+    assert warnings(app) == ""
+    assert "24 removals" in texts(app)
+    click_point(app, "removals", [float(targets[5]), 10, 0.01])
+    assert not app.exception
+    assert app.title[0].value == "Images"
+    assert f"Test image {targets[5]}" in texts(app)
+    assert "result “mine”" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ({"of": "gone"}, "The link asks for of=gone"),
+        ({"of": "mine", "removed": "3"}, "The link asks for removed=3"),
+        ({"of": "mine", "find": "5"}, "The link asks for find=5"),
+    ],
+)
+def test_a_bad_link_falls_back_with_a_message(own: Path, link: dict[str, str], message: str) -> None:
+    evidenced.removal(own, results.read(own).targets.index[:12].to_numpy())
+    app = open_page("quality", **link)
+    assert not app.exception
+    assert message in warnings(app)
+
+
+def test_damage_is_named_and_the_rest_is_shown(own: Path) -> None:
+    evidenced.removal(own, results.read(own).targets.index[:12].to_numpy())
+    with open(own / "evidence" / "removal" / "effects.parquet", "r+b") as file:
+        file.truncate(100)
+    app = open_page("quality", of="mine")
+    assert not app.exception
+    assert "effects.parquet is damaged" in warnings(app)
+    assert "**Not evaluated**: whether training without" in texts(app)
+
+
+def test_houses_are_in_dollars(results_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "none"))
+    shipped = results.precomputed_home() / "california-housing" / "tracin"
+    copy = Path(shutil.copytree(shipped, results_home / "homes", ignore=shutil.ignore_patterns("checkpoints")))
+    palo_alto = np.array(results.read(copy).groups[-1]["targets"])
+    evidenced.removal(copy, palo_alto, has_scale=False, flips=False)
+    app = open_page("quality", of="homes", find=str(palo_alto[2]))
+    assert not app.exception
+    assert "Predicted and measured changes agree at" in texts(app)
+    assert "where 1 was predicted" not in texts(app)  # TracIn's predictions have no scale
+    assert "name another class" not in texts(app)
+    click_point(app, "removals", [float(palo_alto[2]), 10, 0.01])
+    assert app.title[0].value == "Houses"
+    assert f"House {palo_alto[2]}" in texts(app)
