@@ -16,7 +16,7 @@ from influence.explorer.pictures import Pictures
 from influence.results import Result
 
 SLOTS = ("first", "second", "third")
-PICKED = ("target", "train", "k", *SLOTS)  # what belongs to one data set
+PICKED = ("target", "example", "k", *SLOTS)  # what belongs to one data set
 
 
 def main() -> None:
@@ -177,7 +177,7 @@ def show_images(
                     label=f"Most {side} by {ranking.name}",
                     key=f"grid {side} {ranking.name}",
                     on_pick=pick_train,
-                    selected=st.session_state.get("train"),
+                    selected=st.session_state.get("example"),
                     size=58,
                 )
     show_train(listed, compared, rankings, labels, check)
@@ -218,7 +218,7 @@ def train_cell(pictures: Pictures, row: object, name: str, sign: int, shared: in
 
 
 def pick_train(train: int) -> None:
-    st.session_state["train"] = train
+    st.session_state["example"] = train
 
 
 def show_train(
@@ -231,9 +231,9 @@ def show_train(
     """Where each method has one training image."""
     left, right = st.columns([1, 3], gap="medium")
     train = left.number_input(
-        "Training image", value=None, step=1, key="train", bind="query-params", placeholder="click one above"
+        "Training image", value=None, step=1, key="example", bind="query-params", placeholder="click one above"
     )
-    check("train", train, "there is no such training image, so none is shown.")
+    check("example", train, "there is no such training image, so none is shown.")
     if train is None:
         return
     if train not in labels.index:

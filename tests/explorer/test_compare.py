@@ -1,0 +1,215 @@
+"""The compare page: overlaps and correlations by hand, neighbours against the baseline, and who may be compared."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from influence import datasets, results
+from influence.datamodels.outcomes import OutcomeConfig
+from influence.datasets import Dataset
+from influence.evaluation.baselines import Neighbours, flat
+from influence.explorer import compare, library
+from influence.explorer.compare import NEIGHBOURS, Nearest, Ranking
+from influence.jobs import DatamodelsConfig
+from tests.explorer.made import random_result
+from tests.explorer.pages import click, errors, grid, ids, open_page, texts, warnings
+
+SHIPPED = results.precomputed_home()
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return datasets.load("digits")
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[results.Result, results.Result]:
+    """The shipped digits: datamodels and TracIn."""
+    first, second = (results.read(SHIPPED / "digits" / name, name) for name in ("datamodels", "tracin"))
+    return first, second
+
+
+def by_hand(name: str, scores: dict[int, float], k: int = 2) -> Ranking:
+    order = sorted(scores, key=scores.__getitem__, reverse=True)
+    kept = pd.Series({train: scores[train] for train in [*order[:k], *order[-k:]]})
+    return Ranking(name, np.array(order[:k]), np.array(order[::-1][:k]), kept)
+
+
+# --- agreement ------------------------------------------------------------------------------------------------------
+
+
+def test_overlap_by_hand() -> None:
+    first = by_hand("first", {1: 4.0, 2: 3.0, 3: 0.0, 4: -1.0, 5: -2.0})
+    second = by_hand("second", {1: 1.0, 2: -0.5, 3: 2.0, 4: 0.0, 5: -3.0})
+    assert compare.overlap(first, second, 1, 2) == 0.5  # {1, 2} and {3, 1}
+    assert compare.overlap(first, second, 1, 1) == 0.0
+    assert compare.overlap(first, second, -1, 2) == 0.5  # {5, 4} and {5, 2}
+    assert compare.correlation(first, second) == (None, 3)  # too few
+    table = compare.agreement([first, second], 5)
+    assert list(table["pair"]) == ["first and second"] * 2 + ["by chance"]
+    assert list(table["@2"]) == [0.5, 0.5, 2 / 5]
+    assert table["rank correlation"][0] == "not given: 3 in common"
+    assert first.place(4) == (-2, -1.0)
+    assert first.place(3) == (None, None)
+
+
+def test_correlation_is_spearmans_on_what_both_keep(pair: tuple[results.Result, results.Result]) -> None:
+    target = 21
+    found, common = compare.correlation(*(compare.ranking(result, target) for result in pair))
+    kept = [result.of(target).set_index("train")["score"] for result in pair]
+    both = kept[0].index.intersection(kept[1].index)
+    assert common == len(both) >= 5
+    assert found == pytest.approx(spearmanr(kept[0][both], kept[1][both]).statistic)
+
+
+def test_overlap_over_all_targets_is_the_mean_of_each(pair: tuple[results.Result, results.Result]) -> None:
+    few = replace(pair[0], targets=pair[0].targets.iloc[::9])
+    for sign in (1, -1):
+        each = [
+            compare.overlap(*(compare.ranking(result, int(target)) for result in pair), sign, 10)
+            for target in few.targets.index
+        ]
+        mean, number = compare.mean_overlap(few, pair[1], sign, 10)
+        assert number == 40
+        assert mean == pytest.approx(np.mean(each))
+    assert compare.mean_overlap(pair[0], pair[0], 1, 10) == (1.0, 360)
+
+
+# --- neighbours -----------------------------------------------------------------------------------------------------
+
+
+def test_nearest_are_the_baselines_neighbours(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "_ROWS", 500)  # several blocks, the last one shorter
+    parts = flat(digits.test.inputs), flat(digits.train.inputs)
+    expected = Neighbours(*parts, digits.test.labels, digits.train.labels)
+    nearest = Nearest(digits, has_classes=True)
+    for place in (0, 77, 359):
+        scores = nearest.scores(int(digits.test.index[place]))
+        np.testing.assert_allclose(scores, expected.rows(np.array([place]))[0], atol=1e-6)
+    ranked = nearest.ranking(int(digits.test.index[0]), 10)
+    assert set(digits.train.labels[np.isin(digits.train.index, ranked.positive)]) == {digits.test.labels[0]}
+    assert ranked.scores[ranked.positive[0]] == ranked.scores.max()
+    assert ranked.scores[ranked.negative[0]] == ranked.scores.min()
+
+
+def test_nearest_of_houses_compare_standardised_features(houses: Dataset) -> None:
+    few = replace(houses, train=houses.train.take(np.arange(0, 16000, 40)), test=houses.test.take(np.arange(9)))
+    mean, spread = few.train.inputs.mean(axis=0), few.train.inputs.std(axis=0)
+    expected = Neighbours(*(flat((part.inputs - mean) / spread) for part in (few.test, few.train)))
+    scores = Nearest(few, has_classes=False).scores(int(few.test.index[4]))
+    np.testing.assert_allclose(scores, expected.rows(np.array([4]))[0], atol=1e-5)
+
+
+# --- who may be compared --------------------------------------------------------------------------------------------
+
+
+def test_another_data_set_or_part_is_one_sentence(pair: tuple[results.Result, results.Result]) -> None:
+    first, second = pair
+    assert library.why_not_together(first, second) is None
+    fewer = replace(second, name="fewer", train=second.train.iloc[:300])
+    assert library.why_not_together(first, fewer) == (
+        "“datamodels” ranks 1,437 training examples of digits and “fewer” 300 others: choose two of the same classes "
+        "and training size."
+    )
+    other = replace(second, manifest=second.manifest | {"dataset": "cifar10"})
+    assert "is about digits and “tracin” about cifar10" in str(library.why_not_together(first, other))
+    old = replace(second, manifest=second.manifest | {"dataset_hash": "0" * 64})
+    assert "different versions of digits" in str(library.why_not_together(first, old))
+
+
+@pytest.fixture
+def part(results_home: Path) -> Path:
+    """A result on the first 300 training digits."""
+    config = DatamodelsConfig(OutcomeConfig("digits", train_size=300), k=5, reverse_k=3)
+    return random_result(results_home / "part", config, datasets.load("digits", train_size=300))
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def test_two_methods_side_by_side(pair: tuple[results.Result, results.Result]) -> None:
+    app = open_page("compare", target="21", k="5")
+    assert not app.exception
+    assert warnings(app) == errors(app) == ""
+    for name, result in zip(("digits/datamodels", "digits/tracin"), pair, strict=True):
+        strongest = result.of(21).set_index("rank").loc[range(1, 6), "train"].tolist()
+        assert ids(app, f"Most positive by {name}") == strongest
+    assert "LDS 0.693" in texts(app)
+    assert "LDS: not evaluated" in texts(app)
+    table = app.dataframe[0].value
+    assert table["@10"][0] == compare.overlap(*(compare.ranking(result, 21) for result in pair), 1, 10)
+    assert app.dataframe[1].value["targets"].tolist() == [360, 360]
+
+
+def test_neighbours_are_a_third_and_a_click_asks_all() -> None:
+    app = open_page("compare", third=NEIGHBOURS, target="21")
+    assert not app.exception
+    assert warnings(app) == ""
+    nearest = ids(app, f"Most positive by {NEIGHBOURS}")
+    assert grid(app, f"Most positive by {NEIGHBOURS}")["items"][0]["src"].startswith("data:image/png")
+    click(app, f"Most positive by {NEIGHBOURS}", nearest[0])
+    assert not app.exception
+    table = app.dataframe[0].value.set_index("method")
+    assert table.loc[NEIGHBOURS, "rank"] == 1
+    assert list(table.index) == ["digits/datamodels", "digits/tracin", NEIGHBOURS]
+
+
+def test_houses_are_facts_side_by_side(houses: Dataset, results_home: Path) -> None:
+    shutil.copytree(SHIPPED / "california-housing" / "tracin", results_home / "again")
+    app = open_page("compare", on="california-housing", second="again", target="12", k="4")
+    assert not app.exception
+    assert warnings(app) == ""
+    assert "House 12" in texts(app)
+    tables = [frame.value for frame in app.dataframe]
+    assert [list(frame["rank"]) for frame in tables[:4]] == [[1, 2, 3, 4], [-1, -2, -3, -4]] * 2
+    assert {"price", "km", "MedInc"} <= set(tables[0])
+    pd.testing.assert_frame_equal(tables[0], tables[2])
+    assert list(tables[4]["@50"][:2]) == [1.0, 1.0]  # the same result
+
+
+def test_without_the_data_there_are_numbers_and_no_neighbours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "none"))
+    app = open_page("compare", on="california-housing", second=NEIGHBOURS)
+    assert not app.exception
+    assert "neighbours need the data set" in warnings(app)
+    assert "california-housing is not on this machine" in texts(app)
+    assert app.dataframe[0].value["price"].notna().all()  # of the eleven’s strongest, which the result names
+
+
+def test_a_result_of_other_training_examples_is_refused(part: Path) -> None:
+    app = open_page("compare", second="part")
+    assert not app.exception
+    assert "ranks 1,437 training examples of digits and “part” 300 others" in errors(app)
+
+
+def test_a_result_of_another_version_is_refused(results_home: Path) -> None:
+    path = Path(shutil.copytree(SHIPPED / "digits" / "tracin", results_home / "old")) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
+    app = open_page("compare", second="old")
+    assert not app.exception
+    assert "different versions of digits" in errors(app)
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ({"second": "gone"}, "The link asks for second=gone"),
+        ({"on": "mnist"}, "The link asks for on=mnist"),
+        ({"target": "99999"}, "have no test image 99999"),
+        ({"target": "0"}, "Image 0 is a training image"),
+        ({"k": "51"}, "these results show 1 to 50 either way"),
+        ({"second": "digits/datamodels"}, "is chosen twice"),
+        ({"example": "21"}, "no training image 21"),
+    ],
+)
+def test_a_bad_link_falls_back_with_a_message(link: dict[str, str], message: str) -> None:
+    app = open_page("compare", **link)
+    assert not app.exception
+    assert message in warnings(app)
+    assert "Test image " in texts(app)
