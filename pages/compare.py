@@ -22,6 +22,7 @@ PICKED = ("target", "example", "k", *SLOTS)  # what belongs to one data set
 def main() -> None:
     check = panel.link_checker("compare")
     panel.frame("Compare", "pages/compare.py")
+    shelf.come_back("compare", ("on", *PICKED))
     st.title("Compare")
     st.caption("One test example, and the training examples that different methods or runs say helped and hurt it.")
     found = shelf.every()
@@ -54,6 +55,7 @@ def main() -> None:
         show_houses(listed, compared, rankings, target, k, whole)
     show_agreement(compared, rankings)
     about(listed, rankings, compared[0])
+    shelf.leave_ready("compare", ("on", *PICKED))
 
 
 # --- what is chosen -------------------------------------------------------------------------------------------------

@@ -16,12 +16,14 @@ from influence.explorer.pictures import Pictures
 PER_PAGE = 40
 HOUSES_SHOWN = 500
 PICKED = ("example", "label", "agree", "find", "sheet", "fix", "by")  # what belongs to one data set
+KEYS = ("of", "order", "marking", *PICKED)  # what is in the address
 NEW = "opened"
 
 
 def main() -> None:
     check = panel.link_checker("outliers")
     panel.frame("Outliers", "pages/outliers.py")
+    shelf.come_back("outliers", KEYS)
     st.title("Outliers")
     st.caption("Training examples that stand out. Not all are wrong: rare ones stand out too, so look before you fix.")
     found = shelf.every()
@@ -48,6 +50,7 @@ def main() -> None:
         show_example(listed, examples, picked, chosen, pictures)
     show_fix_list(examples, ranking, chosen)
     about(listed, examples)
+    shelf.leave_ready("outliers", KEYS)
 
 
 # --- what is chosen -------------------------------------------------------------------------------------------------

@@ -15,11 +15,13 @@ from influence.explorer.quality import Judged
 
 NO_BAR = {"displayModeBar": False}
 ALL_COUNTS = "any number"
+KEYS = ("of", "removed", "find")  # what is in the address
 
 
 def main() -> None:
     check = panel.link_checker("quality")
     panel.frame("Quality", "pages/quality.py")
+    shelf.come_back("quality", KEYS)
     st.title("Quality")
     st.caption(
         "A ranking of training examples always looks plausible. These figures come from models and trainings that had "
@@ -40,6 +42,7 @@ def main() -> None:
     show_removal(listed, evaluated.removal, check)
     show_mislabels(listed, evaluated.mislabels)
     about(listed, evaluated)
+    shelf.leave_ready("quality", KEYS)
 
 
 def shelf_evidence(listed: Listed) -> Evaluated:

@@ -108,7 +108,7 @@ def page_of(listed: Listed, **choice: int) -> tuple[str, dict[str, str]]:
     ``choice`` may name a ``target`` or a ``train`` example.
     """
     if listed.has_classes:
-        link = {"data": listed.dataset, "result": listed.entry.name}
+        link = {"data": listed.dataset, "method": listed.manifest["method"], "result": listed.entry.name}
         names = {"target": "image", "train": "train"}
         return IMAGES_PAGE, link | {names[name]: str(index) for name, index in choice.items()}
     link = {"result": listed.entry.name}

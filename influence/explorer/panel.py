@@ -46,6 +46,8 @@ def frame(title: str, page: str) -> None:
     fresh server that is first opened by a deep link runs that page alone, without what app.py would put around it.
     """
     st.set_page_config(page_title=f"{title} · Influence explorer", page_icon="🔎", layout="wide")
+    st.session_state["has arrived"] = st.session_state.get("page shown") != page
+    st.session_state["page shown"] = page
     with st.sidebar:
         st.page_link("app.py", label="Home", icon=":material/home:")
         st.page_link("pages/images.py", label="Images", icon=":material/grid_view:")
@@ -54,6 +56,11 @@ def frame(title: str, page: str) -> None:
         st.page_link("pages/compare.py", label="Compare", icon=":material/compare:")
         st.page_link("pages/outliers.py", label="Outliers", icon=":material/flag:")
         runs(page)
+
+
+def has_arrived() -> bool:
+    """Whether the reader has just come to this page, from another or from outside."""
+    return bool(st.session_state["has arrived"])
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------

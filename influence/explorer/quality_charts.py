@@ -110,7 +110,7 @@ def removal_scatter(frame: pd.DataFrame, unit: str, has_scale: bool, noun: str, 
                 "line": {"width": 1.5, "color": color},
             },
             name=CHOICES[choice],
-            customdata=rows[["target", "count", "error"]],
+            customdata=rows[["target", "count", "error"]].to_numpy().tolist(),  # as lists, a click returns lists
             hovertemplate=f"test {noun} %{{customdata[0]}}, %{{customdata[1]}} {CHOICES[choice]} removed<br>"
             "predicted %{x:.3g}, measured %{y:.3g} ± %{customdata[2]:.2g}<extra></extra>",
         )
@@ -127,7 +127,7 @@ def removal_scatter(frame: pd.DataFrame, unit: str, has_scale: bool, noun: str, 
     scale = unit if has_scale else "up to a factor"
     figure.update_xaxes(title=f"predicted change ({scale})")
     figure.update_yaxes(title=f"measured change ({unit})")
-    return compact(figure).update_layout(height=420, clickmode="event+select", dragmode="pan")
+    return compact(figure).update_layout(height=420)
 
 
 def removal_curve(curves: pd.DataFrame, what: str, title: str) -> go.Figure:

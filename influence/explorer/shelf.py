@@ -1,5 +1,7 @@
 """Streamlit parts of the pages that look at results of every method: reading them once, and choosing among them."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -139,3 +141,26 @@ def choose_dataset(found: dict[str, Listed], check: panel.Check, *leaves: str) -
             panel.leave_out(key)
             st.session_state.pop(key, None)
     return name
+
+
+# --- coming back ----------------------------------------------------------------------------------------------------
+
+
+def come_back(page: str, keys: Sequence[str]) -> None:
+    """Choose again what was chosen when the reader left a page, unless the address chooses something.
+
+    A link to another page that carries parameters leaves a step in the browser's history that has this page's path
+    and the other's parameters: without this, going back would show the defaults. In the run that follows a step in the
+    history the address decides, so the choice is made in one of its own.
+    """
+    left = st.session_state.get(f"left on {page}", {})
+    if left and panel.has_arrived() and not any(key in st.query_params for key in keys):
+        st.session_state.update(left)
+        st.rerun()
+
+
+def leave_ready(page: str, keys: Sequence[str]) -> None:
+    """Note what is chosen, at the end of a run, for `come_back`."""
+    st.session_state[f"left on {page}"] = {
+        key: st.session_state[key] for key in keys if st.session_state.get(key) is not None
+    }

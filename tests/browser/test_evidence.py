@@ -1,0 +1,210 @@
+"""Quality, compare and outliers as people use them: by link, mouse, keyboard, in the dark, on a phone, offline."""
+
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from influence import results
+from tests.browser.driving import Server, Visit, heading, settled, start_server
+from tests.explorer import evidenced
+
+SHOTS = Path(__file__).parents[2] / "test-output"
+DIGITS = results.precomputed_home() / "digits"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """With a result that has evidence of every kind."""
+    home = tmp_path_factory.mktemp("results")
+    mine = Path(shutil.copytree(DIGITS / "datamodels", home / "mine"))
+    evidenced.removal(mine, results.read(mine).targets.index[:12].to_numpy())
+    server = start_server(home)
+    yield server
+    server.kill()
+
+
+def grid(page: Page, label: str) -> Locator:
+    return page.get_by_role("listbox", name=label, exact=True).get_by_role("option")
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settled(page)
+
+
+def test_deep_links_open_on_a_fresh_server(fresh_server: Server, visit: Visit) -> None:
+    for link, title in (
+        ("quality?of=digits%2Ftracin", "digits/tracin"),
+        ("compare?target=21&third=neighbours", "Test image 21, class 1"),
+        ("outliers?example=746&fix=746,12", "Training image 746"),
+    ):
+        page = visit.open(f"{fresh_server.url}/{link}")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(heading(page, title)).to_be_visible()
+        expect(page.get_by_test_id("stAlert")).to_have_count(0)
+        expect(page.get_by_role("link", name="Home")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_a_result_is_picked_in_the_table_by_mouse_and_keyboard(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/quality")
+    expect(heading(page, "digits/datamodels")).to_be_visible()
+    table, place = page.get_by_test_id("stDataFrame").first, {"x": 40, "y": 35 * 3 + 17}
+    table.hover(position=place)
+    page.wait_for_timeout(400)
+    table.click(position=place)
+    expect(heading(page, "digits/datamodels-lasso")).to_be_visible()
+    page.wait_for_url("**/quality?of=digits%2Fdatamodels-lasso")
+    expect(page.get_by_text("python -m influence evaluate removal precomputed/digits/datamodels-lasso")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(heading(page, "digits/tracin")).to_be_visible()
+    page.go_back()
+    expect(heading(page, "digits/datamodels-lasso")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_a_point_of_the_scatter_opens_its_target(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/quality?of=mine&removed=10")
+    plot = page.locator(".js-plotly-plot").filter(has_text="measured change (margin)").first
+    plot.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    point = plot.locator(".scatterlayer .trace").last.locator(".point").first
+    box = point.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    label = plot.locator(".hoverlayer")
+    expect(label).to_contain_text("test image")
+    target = re.search(r"test image (\d+)", label.text_content() or "")
+    assert target is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(heading(page, f"Test image {target[1]}")).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"/images\?.*image={target[1]}"))
+    expect(page.get_by_text("result “mine”")).to_be_visible()
+    settled(page)
+    page.go_back()
+    expect(heading(page, "mine")).to_be_visible()
+    expect(page.get_by_text("24 removals")).to_be_visible()
+    page.wait_for_url(re.compile(r"/quality\?.*of=mine"))
+    settled(page)
+    page.wait_for_timeout(1000)
+    assert "/quality" in page.url  # the old click opens nothing again
+    assert visit.complaints == []
+
+
+def test_a_target_of_the_scatter_is_found_by_keyboard(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/quality?of=mine")
+    target = int(results.read(server.results / "mine").targets.index[4])
+    field = page.get_by_role("combobox", name="Test image to find")
+    field.focus()
+    page.keyboard.type(str(target))
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(rf"find={target}(&|$)"))
+    link = page.get_by_role("link", name=f"Open test image {target}")
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(heading(page, f"Test image {target}")).to_be_visible()
+    expect(page.get_by_text("result “mine”")).to_be_visible()
+
+
+def test_rankings_side_by_side(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/compare?target=21")
+    choose(page, "Third", "neighbours")
+    expect(heading(page, "neighbours")).to_be_visible()
+    page.wait_for_url(re.compile("third=neighbours(&|$)"))
+    first = grid(page, "Most positive by digits/tracin").first
+    train = first.get_attribute("data-id")
+    first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(rf"example={train}(&|$)"))
+    expect(grid(page, "Most positive by digits/tracin").first).to_have_attribute("aria-selected", "true")
+    page.get_by_role("link", name="Open it").click()
+    expect(heading(page, f"Training image {train}")).to_be_visible()
+    page.go_back()
+    expect(heading(page, "Test image 21, class 1")).to_be_visible()
+    settled(page)
+    page.get_by_text("california-housing", exact=True).click()
+    expect(heading(page, "House 17136")).to_be_visible()
+    settled(page)
+    assert "target" not in page.url
+    expect(page.get_by_test_id("stAlert").filter(has_text="The link asks")).to_have_count(0)
+    assert visit.complaints == []
+
+
+def test_a_fix_list_is_made_by_clicks_shared_and_downloaded(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/outliers?label=8")
+    page.get_by_text("A click puts it on the fix list").click()
+    settled(page)
+    cells = grid(page, "Training images that stand out")
+    chosen = []
+    for place in (0, 3):
+        chosen.append(cells.nth(place).get_attribute("data-id"))
+        cells.nth(place).click()
+        expect(cells.nth(place)).to_contain_text("✓ listed")
+        settled(page)
+    page.wait_for_url(re.compile(rf"fix={chosen[0]}(,|%2C){chosen[1]}(&|$)"))
+    page = visit.open(page.url)  # as another would, who is sent the link
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download these 2 as CSV").click()
+    frame = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
+    assert list(frame) == ["index", "label", "suggested_label", "score", "reason"]
+    assert frame["index"].tolist() == [int(str(each)) for each in chosen]
+    assert set(frame["label"]) == {8}
+    assert visit.complaints == []
+
+
+def test_houses_are_ticked(server: Server, visit: Visit) -> None:
+    page = visit.open(f"{server.url}/outliers?of=california-housing%2Ftracin")
+    table, place = page.get_by_test_id("stDataFrame").first, {"x": 14, "y": 35 * 2 + 17}
+    table.hover(position=place)
+    page.wait_for_timeout(400)
+    table.click(position=place)
+    page.get_by_role("button", name="Add the 1 ticked").click()
+    expect(page.get_by_role("button", name="Download these 1 as CSV")).to_be_visible()
+    page.wait_for_url(re.compile(r"fix=\d+(&|$)"))
+    assert visit.complaints == []
+
+
+def test_nothing_is_asked_of_the_network(server: Server, visit: Visit) -> None:
+    visit.page.route(lambda url: not url.startswith((server.url, "data:")), lambda route: route.abort())
+    for link in ("quality?of=mine", "compare", "outliers"):
+        page = visit.open(f"{server.url}/{link}")
+        page.wait_for_timeout(1000)
+    assert visit.outside == []
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize(
+    "visit",
+    [
+        pytest.param({"color_scheme": "light"}, id="light"),
+        pytest.param({"color_scheme": "dark"}, id="dark"),
+        pytest.param({"viewport": {"width": 390, "height": 844}}, id="narrow"),
+    ],
+    indirect=True,
+)
+def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.id
+    SHOTS.mkdir(exist_ok=True)
+    for part, link in (
+        ("quality", "quality?of=mine"),
+        ("compare", "compare?third=neighbours"),
+        ("outliers", "outliers?fix=1658,5"),
+    ):
+        page = visit.open(f"{server.url}/{link}")
+        page.wait_for_timeout(1500)
+        main = page.get_by_test_id("stMain")
+        height = main.evaluate("element => element.scrollHeight")
+        width = page.viewport_size["width"]  # type: ignore[index]
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1000)
+        page.screenshot(path=SHOTS / f"{part}-{name}.png")
+        assert main.evaluate("element => element.scrollWidth <= element.clientWidth")  # nothing sticks out
+        page.set_viewport_size({"width": width, "height": 844})
+    assert visit.complaints == []
