@@ -59,13 +59,14 @@ def main() -> None:
 def choose_result(found: dict[str, Listed], check: panel.Check) -> str:
     panel.keep_within("of", found.__contains__)
     first = list(found).index(outliers.first_shown(found))
-    name: str = st.selectbox("Result", list(found), first, key="of", bind="query-params")
+
+    def changed() -> None:
+        if found[st.session_state["of"]].dataset != st.session_state["outliers of"]:
+            shelf.leave(*PICKED)
+
+    name: str = st.selectbox("Result", list(found), first, key="of", bind="query-params", on_change=changed)
     check("of", name, f"there is no such result, so “{name}” is shown.")
-    if st.session_state.setdefault("outliers of", found[name].dataset) != found[name].dataset:
-        st.session_state["outliers of"] = found[name].dataset
-        for key in PICKED:
-            panel.leave_out(key)
-            st.session_state.pop(key, None)
+    st.session_state["outliers of"] = found[name].dataset
     return name
 
 

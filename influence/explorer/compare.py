@@ -6,7 +6,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from influence.datasets import Dataset, Split
 from influence.evidence import Evaluated
@@ -145,7 +144,7 @@ def correlation(first: Ranking, second: Ranking) -> tuple[float | None, int]:
     common = first.scores.index.intersection(second.scores.index)
     if len(common) < LEAST_COMMON:
         return None, len(common)
-    rank = float(spearmanr(first.scores.loc[common], second.scores.loc[common]).statistic)
+    rank = float(first.scores.loc[common].rank().corr(second.scores.loc[common].rank()))
     return (rank if np.isfinite(rank) else None), len(common)
 
 

@@ -132,15 +132,30 @@ def choose_dataset(found: dict[str, Listed], check: panel.Check, *leaves: str) -
     first = "digits" if "digits" in names else names[0]
     panel.keep_within("on", names.__contains__)
     name: str = st.segmented_control(
-        "Data set", names, default=first, required=True, key="on", bind="query-params", label_visibility="collapsed"
+        "Data set",
+        names,
+        default=first,
+        required=True,
+        key="on",
+        bind="query-params",
+        label_visibility="collapsed",
+        on_change=leave,
+        args=leaves,
     )
     check("on", name, f"there is no result on it, so {name} is shown.")
-    if st.session_state.setdefault("data set shown", name) != name:
-        st.session_state["data set shown"] = name
-        for key in leaves:
-            panel.leave_out(key)
-            st.session_state.pop(key, None)
     return name
+
+
+def leave(*keys: str) -> None:
+    """What was picked belongs to the data set that was shown: forget it, here and in the address."""
+    # Given a value where possible: of what is forgotten, the browser would keep showing the old one.
+    blank = {"target": None, "example": None, "fix": "", "find": "", "sheet": 1}
+    for key in keys:
+        if key in blank:
+            st.session_state[key] = blank[key]
+        else:
+            st.session_state.pop(key, None)
+    panel.drop(*keys)
 
 
 # --- coming back ----------------------------------------------------------------------------------------------------

@@ -126,13 +126,15 @@ def test_rankings_side_by_side(server: Server, visit: Visit) -> None:
     expect(grid(page, "Most positive by digits/tracin").first).to_have_attribute("aria-selected", "true")
     page.get_by_role("link", name="Open it").click()
     expect(heading(page, f"Training image {train}")).to_be_visible()
-    page.go_back()
+    settled(page)
+    page.get_by_role("link", name="Compare").click()
     expect(heading(page, "Test image 21, class 1")).to_be_visible()
+    expect(heading(page, "neighbours")).to_be_visible()
     settled(page)
     page.get_by_text("california-housing", exact=True).click()
     expect(heading(page, "House 17136")).to_be_visible()
     settled(page)
-    assert "target" not in page.url
+    expect(page).not_to_have_url(re.compile("target|example"))
     expect(page.get_by_test_id("stAlert").filter(has_text="The link asks")).to_have_count(0)
     assert visit.complaints == []
 

@@ -182,6 +182,15 @@ def test_without_the_data_there_are_numbers_and_no_neighbours(monkeypatch: pytes
     assert app.dataframe[0].value["price"].notna().all()  # of the eleven’s strongest, which the result names
 
 
+def test_another_data_set_leaves_nothing_of_the_first_behind() -> None:
+    app = open_page("compare", target="21", third="digits/datamodels-lasso", example="1611")
+    assert "Test image 21" in texts(app)
+    next(group for group in app.get("button_group") if group.key == "on").set_value("california-housing").run()
+    assert not app.exception
+    assert warnings(app) == ""
+    assert "House 17136" in texts(app)
+
+
 def test_a_result_of_other_training_examples_is_refused(part: Path) -> None:
     app = open_page("compare", second="part")
     assert not app.exception

@@ -197,6 +197,18 @@ def test_houses_have_prices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert app.dataframe[-1].value["label"][0] == 67_500
 
 
+def test_another_data_set_leaves_nothing_of_the_first_behind() -> None:
+    app = open_page("outliers", example="746", fix="746", label="4", by="memorisation")
+    app.selectbox(key="of").set_value("california-housing/tracin").run()
+    assert not app.exception
+    assert warnings(app) == ""
+    assert "Training house 3364" in texts(app)
+    assert "Nothing is on the list yet" in texts(app)
+    app.selectbox(key="of").set_value("digits/datamodels").run()
+    assert warnings(app) == ""
+    assert "1,437 of 1,437 training examples" in texts(app)
+
+
 def test_evidence_of_the_data_set_itself_counts_too(results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = Path(shutil.copytree(SHIPPED / "digits" / "tracin", results_home / "bare"))
     kept = results_home / ".evidence" / "digits" / "evidence" / "mislabels"
