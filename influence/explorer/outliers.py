@@ -252,5 +252,10 @@ def changed(text: str, trains: Sequence[int], on: bool) -> str:
 
 
 def first_shown(found: dict[str, Listed]) -> str:
-    """The result that the page opens with: one that knows self-influence, and has pictures if possible."""
-    return min(found, key=lambda id_: (found[id_].manifest["method"] != "tracin", not found[id_].has_classes))
+    """The result that the page opens with: one that knows self-influence, on digits if possible, whose pictures ship."""
+
+    def order(id_: str) -> tuple[bool, bool, bool]:
+        one = found[id_]
+        return one.manifest["method"] != "tracin", one.dataset != "digits", not one.has_classes
+
+    return min(found, key=order)
