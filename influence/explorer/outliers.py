@@ -252,7 +252,7 @@ def changed(text: str, trains: Sequence[int], on: bool) -> str:
 
 
 def first_shown(found: dict[str, Listed]) -> str:
-    """The result that the page opens with: one that knows self-influence, on digits if possible, whose pictures ship."""
+    """The result that the page opens with: one that knows self-influence, if possible on digits (its pictures ship)."""
 
     def order(id_: str) -> tuple[bool, bool, bool]:
         one = found[id_]

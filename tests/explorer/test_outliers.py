@@ -176,14 +176,16 @@ def test_one_is_added_and_all_are_cleared(traced: Outliers) -> None:
     assert "Nothing is on the list yet" in texts(app)
 
 
-def test_a_target_opens_on_its_page() -> None:
-    app = open_page("outliers", of="digits/datamodels")
+@pytest.mark.parametrize("of", ["digits/datamodels", "digits/tracin"])
+def test_a_target_opens_on_its_page(of: str) -> None:
+    app = open_page("outliers", of=of)
     assert not app.exception
     target = ids(app, "Test images that it hurt most")[0]
     click(app, "Test images that it hurt most", target)
     assert not app.exception
     assert app.title[0].value == "Images"
     assert f"Test image {target}" in texts(app)
+    assert ("What a weight says" if of == "digits/datamodels" else "What a score says") in texts(app)
 
 
 def test_houses_have_prices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
