@@ -50,7 +50,7 @@ def shelf_evidence(listed: Listed) -> Evaluated:
     try:
         return shelf.evaluated(listed)
     except InfluenceError as error:
-        return Evaluated(None, None, None, [str(error)])
+        return Evaluated(problems=[str(error)])
 
 
 # --- all results ----------------------------------------------------------------------------------------------------

@@ -390,5 +390,6 @@ def caveats(manifest: dict[str, Any], found: Evaluated) -> dict[str, list[str]]:
         ("LDS", found.lds),
         ("Removal", found.removal),
         ("Mislabels", found.mislabels),
+        ("Sizes", found.sizes),
     )
     return said | {title: each.notes for title, each in titles if each is not None}

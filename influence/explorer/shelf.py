@@ -30,7 +30,7 @@ def evaluated(listed: Listed) -> Evaluated:
     """The evidence about a result. Where there is none, the result's tables are not read for it."""
     places = [evidence.place(listed.entry.path, kind) for kind in evidence.KINDS]
     if not any(place.exists() for place in places):
-        return Evaluated(None, None, None, [])
+        return Evaluated()
     stamps = tuple(panel.stamp(folder / "manifest.json") for folder in (listed.entry.path, *places))
     return _evaluated(listed, stamps)
 
