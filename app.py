@@ -16,7 +16,7 @@ st.markdown(
 )
 
 with st.container(border=True):
-    st.page_link("pages/images.py", label="**Images**: datamodels on handwritten digits", icon=":material/grid_view:")
+    st.page_link("pages/images.py", label="**Images**: datamodels on CIFAR-10 and digits", icon=":material/grid_view:")
     st.markdown(
         "Thousands of small networks were each trained on a random half of the training images. From what they say, a "
         "*datamodel* learns how much each training image raised or lowered the margin of a test image, and is judged "

@@ -8,7 +8,7 @@ import streamlit as st
 
 from influence import evidence
 from influence.errors import InfluenceError
-from influence.evidence import Evaluated, MislabelsEvidence, RemovalEvidence
+from influence.evidence import Evaluated, MislabelsEvidence, RemovalEvidence, SizesEvidence
 from influence.explorer import library, panel, quality, quality_charts, shelf
 from influence.explorer.library import Listed
 from influence.explorer.quality import Judged
@@ -39,6 +39,7 @@ def main() -> None:
     for problem in evaluated.problems:
         st.warning(problem)
     show_lds(listed, evaluated)
+    show_sizes(listed, evaluated.sizes)
     show_removal(listed, evaluated.removal, check)
     show_mislabels(listed, evaluated.mislabels)
     about(listed, evaluated)
@@ -135,6 +136,22 @@ def show_judged(lds: Judged) -> None:
                 f"Target by target: half of them lie between {values.quantile(0.25):.2f} and "
                 f"{values.quantile(0.75):.2f}, and {(values < 0.2).mean():.0%} below 0.2."
             )
+
+
+def show_sizes(listed: Listed, sizes: SizesEvidence | None) -> None:
+    if listed.manifest["method"] != "datamodels":
+        return
+    st.subheader("From fewer models, by other estimators")
+    if sizes is None:
+        not_evaluated(listed, "sizes", "how estimators compare on fewer models")
+        return
+    st.markdown(quality.sizes_verdict(sizes.scores))
+    left, right = st.columns([2, 3], gap="medium")
+    left.plotly_chart(quality_charts.sizes_chart(sizes.scores), key="sizes", config=NO_BAR)
+    right.dataframe(
+        quality.sizes_table(sizes.scores), alt="LDS with its 95 % interval, by estimator and number of models."
+    )
+    right.caption("; ".join(f"**{name}**: {what}" for name, what in evidence.REFERENCES.items()) + ".")
 
 
 # --- removal --------------------------------------------------------------------------------------------------------

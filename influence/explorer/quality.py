@@ -305,6 +305,8 @@ def commands(listed: Listed, kind: str) -> list[str]:
         )
     if not listed.has_classes:
         return []
+    if kind == "sizes":
+        return [_command("evaluate", "sizes", folder)] if listed.manifest["method"] == "datamodels" else []
     if kind == "mislabels":
         return [_command("evaluate", "mislabels", folder)]
     return _lds_commands(listed, folder)
@@ -316,6 +318,8 @@ def why_none(listed: Listed, kind: str) -> str:
         return f"models are collected on subsets of data sets with classes alone, and {listed.dataset} has values."
     if kind == "mislabels":
         return f"{listed.dataset} has values and no labels to flip."
+    if kind == "sizes":
+        return f"{library.method(listed.manifest)} is not fitted on models' outcomes, of which there could be fewer."
     return f"how to train like “{listed.manifest['method']}” is not known."
 
 
@@ -379,6 +383,47 @@ def _short(path: Path) -> Path:
         return path.resolve().relative_to(Path.cwd().resolve())
     except ValueError:
         return path
+
+
+def sizes_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """A row an estimator, the best last; a column a number of models, the first for those that fit no outcomes."""
+    shown = pd.DataFrame(
+        {
+            "weights from": scores["estimator"].astype(str),
+            "models": ["none" if each in evidence.REFERENCES else f"{n:,}" for each, n in _pairs(scores)],
+            "text": [
+                f"{row.mean:.3f} ({row.low:.3f} to {row.high:.3f})"
+                for row in scores[["mean", "low", "high"]].itertuples(name="Row")
+            ],
+        }
+    )
+    order = ["none", *(f"{n:,}" for n in sorted(set(fitted_sizes(scores)["models"])))]
+    best = scores["mean"].groupby(shown["weights from"]).max().sort_values()
+    table = shown.pivot(index="weights from", columns="models", values="text")
+    return table.loc[best.index, [name for name in order if name in table]].fillna("–")
+
+
+def fitted_sizes(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores of estimators that were fitted on outcomes."""
+    return scores[~scores["estimator"].isin(list(evidence.REFERENCES))]
+
+
+def sizes_verdict(scores: pd.DataFrame) -> str:
+    """Which estimator leads at every number of models, or at how many."""
+    fitted = fitted_sizes(scores)
+    leaders = fitted.loc[fitted.groupby("models")["mean"].idxmax()]
+    most = leaders["estimator"].mode()[0]
+    led = int((leaders["estimator"] == most).sum())
+    where = "every number" if led == len(leaders) else f"{led} of {len(leaders)} numbers"
+    last = leaders.iloc[-1]
+    return (
+        f"**{most} leads at {where} of models**; with {last['models']:,} the best is {last['estimator']}, at "
+        f"{last['mean']:.3f}."
+    )
+
+
+def _pairs(scores: pd.DataFrame) -> list[tuple[str, int]]:
+    return list(zip(scores["estimator"].astype(str), scores["models"], strict=True))
 
 
 def caveats(manifest: dict[str, Any], found: Evaluated) -> dict[str, list[str]]:

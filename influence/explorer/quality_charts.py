@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from influence import evidence
 from influence.explorer.charts import compact
 from influence.explorer.maps import BLUE, GREEN, ORANGE, PINK
-from influence.explorer.quality import CHOICES, Judged, lds_table
+from influence.explorer.quality import CHOICES, Judged, fitted_sizes, lds_table
 
 _GREY = "#8a8a8a"
 _BLUE, _ORANGE, _GREEN, _PINK = (f"rgb{color}" for color in (BLUE, ORANGE, GREEN, PINK))
@@ -23,6 +24,42 @@ _RANKINGS = {
     "loss": (_PINK, "dash"),
     "held-out-loss": (_GREEN, "longdash"),
 }
+
+_ESTIMATORS = {
+    "prior-informed": (_BLUE, "circle", "solid"),
+    "lasso": (_ORANGE, "diamond", "dashdot"),
+    "ridge": (_GREEN, "square", "dash"),
+    "difference-in-means": (_PINK, "triangle-up", "longdash"),
+}
+
+
+def sizes_chart(scores: pd.DataFrame) -> go.Figure:
+    """Each estimator's score by the number of models that it was fitted on; what needs none is a level line."""
+    figure = go.Figure()
+    for name, rows in fitted_sizes(scores).sort_values("models").groupby("estimator", observed=True, sort=False):
+        color, symbol, dash = _ESTIMATORS.get(str(name), (_GREY, "circle", "solid"))
+        figure.add_scatter(
+            x=rows["models"],
+            y=rows["mean"],
+            mode="lines+markers",
+            name=str(name),
+            line={"color": color, "dash": dash},
+            marker={"symbol": symbol, "size": 9},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": rows["high"] - rows["mean"],
+                "arrayminus": rows["mean"] - rows["low"],
+            },
+            hovertemplate=f"{name}, %{{x:,}} models: LDS %{{y:.3f}}<extra></extra>",
+        )
+    for row in scores[scores["estimator"].isin(list(evidence.REFERENCES))].itertuples():
+        figure.add_hline(
+            y=row.mean, line_dash="dot", line_color=_GREY, annotation_text=str(row.estimator), annotation_font_size=11
+        )
+    figure.update_xaxes(title="models that were fitted", type="log")
+    figure.update_yaxes(title="LDS, mean over targets")
+    return compact(figure)
 
 
 def lds_chart(lds: Judged) -> go.Figure:

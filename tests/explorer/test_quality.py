@@ -232,3 +232,30 @@ def test_houses_are_in_dollars(results_home: Path, monkeypatch: pytest.MonkeyPat
     click_point(app, "removals", [float(palo_alto[2]), 10, 0.01])
     assert app.title[0].value == "Houses"
     assert f"House {palo_alto[2]}" in texts(app)
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def test_sizes_are_a_curve_a_table_and_a_sentence(own: Path) -> None:
+    evidenced.sizes(own)
+    found = evidence.read(results.read(own)).sizes
+    assert found is not None
+    table = quality.sizes_table(found.scores)
+    assert list(table.columns) == ["none", "50", "100"]
+    assert table.loc["lasso", "100"] == "0.400 (0.390 to 0.410)"
+    assert table.loc["random"].tolist() == ["0.000 (-0.010 to 0.010)", "–", "–"]
+    verdict = quality.sizes_verdict(found.scores)
+    assert "with 100 the best is lasso, at 0.400" in verdict
+    assert "leads at 1 of 2 numbers of models" in verdict
+    app = open_page("quality", of="mine")
+    assert not app.exception
+    assert "with 100 the best is lasso" in texts(app)
+
+
+def test_sizes_not_evaluated_say_how(own: Path) -> None:
+    assert any(
+        code.startswith("python -m influence evaluate sizes ") for code in codes(open_page("quality", of="mine"))
+    )
+    assert quality.commands(listed("digits/tracin"), "sizes") == []
+    assert "not fitted" in quality.why_none(listed("digits/tracin"), "sizes")
