@@ -344,13 +344,13 @@ def test_tracin_is_shown_in_its_own_words() -> None:
         "**− Opponents**",
         "at the last checkpoint",
         "What a score says",
-        "Not evaluated",
+        "0.271",
     ):
         assert words in said
-    for words in ("Held-out LDS", "weights", "Predicted, not measured", "majority vote"):
+    for words in ("weights", "Predicted, not measured", "majority vote"):
         assert words not in said
     assert not app.metric
-    assert field(app, "Sort by").options[-1] == "highest loss first"
+    assert "highest loss first" in field(app, "Sort by").options
     assert not [button for button in app.button if button.label == "Start run"]
     assert "score" in grid(app, "Most positive training images")["items"][0]["alt"]
     shown = results.read(results.precomputed_home() / "digits" / "tracin")
@@ -364,6 +364,16 @@ def test_tracin_is_shown_in_its_own_words() -> None:
     assert ids(app, "Test images hurt most") == hurt
 
 
+def test_tracin_that_was_not_evaluated_says_so(results_home: Path) -> None:
+    shipped = results.precomputed_home() / "digits" / "tracin"
+    shutil.copytree(shipped, results_home / "bare", ignore=shutil.ignore_patterns("evidence"))
+    app = digits_page(method="tracin", result="bare", image=str(OTHER))
+    assert not app.exception
+    assert "Not evaluated" in texts(app)
+    assert "Held-out LDS" not in texts(app)
+    assert field(app, "Sort by").options[-1] == "highest loss first"
+
+
 def test_a_bar_of_tracin_shows_its_images() -> None:
     app = digits_page(method="tracin", image=str(OTHER))
     deliver(app, drawn(app, "listbox"), 59)
@@ -371,7 +381,7 @@ def test_a_bar_of_tracin_shows_its_images() -> None:
 
 
 def test_methods_are_switched_on_the_same_image() -> None:
-    app = digits_page(image=str(OTHER), sort="worst explained first", lds="below 0.3")
+    app = digits_page(image=str(OTHER), sort="smallest data support first", lds="below 0.3")
     switch = next(group for group in app.get("button_group") if group.key == "method")
     switch.set_value("tracin").run()
     assert not app.exception
