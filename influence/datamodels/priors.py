@@ -205,12 +205,12 @@ def _add_unrolled(config: OutcomeConfig, model: int, damping: float, guess: np.n
     if sketch is None:
         return None
     across, _ = _sketched(unrolled.final, sketch, dataset.test.inputs, dataset.test.labels)
+    if not torch.isfinite(across).all():
+        return None
     adjoint = Adjoint(unrolled, across)
     features = across[:0]
     for stretch in reversed(unrolled.stretches):
         own, p = _sketched(stretch, sketch, np.arange(len(dataset.train)), dataset.train.labels)
-        if not torch.isfinite(own).all():
-            return None
         curvature = _curvature(own, p, subset.masks[0])
         if keep and not len(features):
             features = _whitened(own, p, _damped_factor(curvature, damping))

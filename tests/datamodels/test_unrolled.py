@@ -1,7 +1,5 @@
 """Unrolled differentiation against autograd through the whole training, and its worth as a first guess."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -69,19 +67,16 @@ def test_an_unrolled_training_is_the_training():
     assert not isinstance(ConvNet(), Unrollable)
 
 
-@pytest.mark.parametrize("seeds", ["common", "fresh"])
-def test_the_derivative_through_the_training_predicts_better_than_the_linearised_end(tmp_path, monkeypatch, seeds):
-    config = OutcomeConfig("digits", learner=replace(SMALL, flip=True), subsets=SubsetConfig(seeds=seeds))
-    collect(config, str(tmp_path / "store"), 64)
+def test_the_derivative_through_the_training_predicts_better_than_the_linearised_end(tmp_path, monkeypatch):
+    config = OutcomeConfig("digits", learner=SMALL, subsets=SubsetConfig(seeds="common"))
+    collect(config, str(tmp_path / "store"), 32)
     held_out = read(str(tmp_path / "store"))
-    centred = held_out.masks - held_out.masks.mean(axis=0)
+    centred = (held_out.masks - held_out.masks.mean(axis=0)).astype(np.float32)
 
     def score():
-        guess = sketched_prior(config, 4, 0.3, 64).guess
-        return lds(centred.astype(np.float32) @ guess.T, held_out.margins, bootstrap=2).mean
+        guess = sketched_prior(config, 2, 0.3, 32).guess
+        return lds(centred @ guess.T, held_out.margins, bootstrap=2).mean
 
     unrolled = score()
     monkeypatch.delattr(PatchNet, "unroll")
-    linearised = score()
-    print(seeds, unrolled, linearised)
-    assert unrolled > linearised + 0.02
+    assert unrolled > score() + 0.1
