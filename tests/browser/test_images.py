@@ -480,7 +480,7 @@ def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visi
         tmp_path / "results", INFLUENCE_DATA_DIR=str(tmp_path / "data"), https_proxy=nowhere, http_proxy=nowhere
     )
     try:
-        page = open_page(visit, f"{server.url}/images")
+        page = open_page(visit, f"{server.url}/images?data=cifar10&result=mine")
         expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
         expect(gallery(page).first).to_contain_text("airplane")  # by class and index
         page.get_by_role("button", name="Download cifar10").click()
