@@ -6,7 +6,7 @@ PORT ?= 8501
 # Where the data sets are; the tests of this project's own machines keep them beside the checkout.
 export INFLUENCE_DATA_DIR ?= $(if $(wildcard ../shared/data),../shared/data,data)
 
-.PHONY: app test lint data precomputed benchmarks clean
+.PHONY: app test lint data precomputed notebook benchmarks clean
 .NOTPARALLEL:
 
 app: .venv/app .venv/data-california-housing
@@ -29,6 +29,10 @@ precomputed: .venv/app
 	$(BIN)/python -m influence tracin digits --out precomputed/digits/tracin --replace
 	$(BIN)/python -m influence datamodels run digits --models 5000 --out precomputed/digits/datamodels --replace
 	$(BIN)/python -m influence datamodels run digits --models 5000 --estimator lasso --out precomputed/digits/datamodels-lasso --replace
+
+# The walkthrough again, with its outputs: after a change of what it shows.
+notebook: .venv/dev
+	$(BIN)/python -m notebooks.execute
 
 benchmarks: .venv/dev
 	$(BIN)/python -m benchmarks.tracin
