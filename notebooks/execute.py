@@ -7,7 +7,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 WALKTHROUGH = ROOT / "notebooks" / "walkthrough.ipynb"
-_CELL_SECONDS = 120
+_CELL_SECONDS = 240
 _ANYWHERE = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
