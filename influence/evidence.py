@@ -308,7 +308,7 @@ def read(result: Result) -> Evaluated:
         RemovalEvidence(*removal) if removal else None,
         MislabelsEvidence(*mislabels) if mislabels else None,
         SizesEvidence(*sizes) if sizes else None,
-        problems,
+        problems=problems,
     )
 
 

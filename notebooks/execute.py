@@ -1,5 +1,6 @@
 """Run the walkthrough and keep its outputs: python -m notebooks.execute (make notebook)."""
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -22,13 +23,15 @@ def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     nbclient.exceptions.CellExecutionError
         If a cell fails.
     nbclient.exceptions.CellTimeoutError
-        If a cell takes longer than two minutes.
+        If a cell takes longer than four minutes.
     """
     notebook = nbformat.from_dict(notebook)
     where = {"metadata": {"path": str(ROOT)}}
+    # Streamlit, where it was imported, has set another one for this process.
+    drawn = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     NotebookClient(
         notebook, timeout=_CELL_SECONDS, kernel_name="python3", resources=where, record_timing=False
-    ).execute()
+    ).execute(env=drawn)
     notebook.metadata = nbformat.from_dict(_ANYWHERE)
     return notebook
 

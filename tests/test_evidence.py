@@ -54,7 +54,7 @@ def test_what_is_written_comes_back_and_the_result_stays_as_it_is(result: Result
 
 
 def test_a_result_without_evidence_is_no_problem(result: Result) -> None:
-    assert evidence.read(result) == evidence.Evaluated(None, None, None, [])
+    assert evidence.read(result) == evidence.Evaluated()
 
 
 def test_evidence_is_replaced_by_the_next(result: Result) -> None:

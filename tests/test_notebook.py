@@ -60,7 +60,9 @@ def test_a_path_would_be_noticed() -> None:
 def test_runs_from_a_clean_kernel(
     present: str, kept: nbformat.NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On digits alone, which are always there, and on all data sets, where they are there."""
+    """On digits alone, which are always there, and on all data sets, where they are there; pictures come out as they
+    do from `make notebook`, whatever this process has loaded."""
+    monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # a kernel would write into the home folder
     if present == "embedded":
         monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "nothing"))

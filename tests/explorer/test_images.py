@@ -264,7 +264,7 @@ def test_tracin_with_evidence_tells_its_lds(traced: Result) -> None:
     figures = {"methods": estimates, "ceiling": estimates["random"], "held_out": 77}
     table = pd.DataFrame({"target": traced.targets.index, "result": shares})
     measured = LdsEvidence({"figures": figures}, {"targets": table})
-    judged = Images(traced, None, Evaluated(measured, None, None, []))
+    judged = Images(traced, None, Evaluated(measured))
     assert "On 77 models" in judged.trust
     assert "**0.234**" in judged.trust
     assert judged.test["lds"].to_numpy() == pytest.approx(shares)
