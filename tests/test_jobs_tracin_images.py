@@ -34,6 +34,8 @@ CONFIG = TracInImagesConfig(
     reverse_k=7,
 )
 
+SHORT = 5e-4  # relative error of kept scores; that of the scores themselves is tested where they are made
+
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
@@ -98,7 +100,7 @@ def test_the_tables_are_tracincps(result, scores, digits):
         rows = result.of(int(target))
         assert rows["rank"].tolist() == [*range(-20, 0), *range(1, 21)]
         columns = np.searchsorted(digits.train.index, rows["train"])
-        tolerance = 1e-5 * np.abs(every[place]).max()
+        tolerance = SHORT * np.abs(every[place]).max()
         np.testing.assert_allclose(rows["score"], every[place, columns], rtol=0, atol=tolerance)
         order = np.sort(every[place])
         np.testing.assert_allclose(rows["score"][rows["rank"] > 0], order[::-1][:20], rtol=0, atol=tolerance)
@@ -110,7 +112,7 @@ def test_the_tables_are_tracincps(result, scores, digits):
         assert rows["rank"].tolist() == [*range(-7, 0), *range(1, 8)]
         order = np.sort(every[:, place])
         np.testing.assert_allclose(
-            rows["score"][rows["rank"] > 0], order[::-1][:7], rtol=0, atol=1e-5 * np.abs(order).max()
+            rows["score"][rows["rank"] > 0], order[::-1][:7], rtol=0, atol=SHORT * np.abs(order).max()
         )
     np.testing.assert_allclose(result.train["self_influence"], own, rtol=1e-5)
 

@@ -27,7 +27,7 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evaluation.lds import LEAST_MODELS as LEAST_HELD_OUT
 from influence.evaluation.lds import Lds, Quality, noise_ceiling, quality, random_baseline
-from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, silent
+from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, shortened, silent
 from influence.text import duration
 from influence.tracin.scores import TopK, check_k, strongest
 
@@ -548,7 +548,7 @@ def _tables(
 ) -> dict[str, pa.Table]:
     train, test = dataset.train, dataset.test
     votes = np.stack([(named == each).sum(axis=0) for each in range(int(named.max()) + 1)])
-    removal = np.ascontiguousarray(explained.removal)
+    removal = np.ascontiguousarray(shortened(explained.removal))
     floats = {
         "agreement": votes.max(axis=0) / len(named),
         "correct": (named == test.labels).mean(axis=0),
@@ -564,12 +564,12 @@ def _tables(
         "between_classes": explained.between_classes,
     }
     return {
-        "influences": ranked(("target", "train"), test.index, train.index, explained.tops),
-        "reverse": ranked(("train", "target"), train.index, test.index, [explained.reverse]),
+        "influences": ranked(("target", "train"), test.index, train.index, explained.tops, short=True),
+        "reverse": ranked(("train", "target"), train.index, test.index, [explained.reverse], short=True),
         "targets": pa.table(
             {
                 "target": test.index,
-                "score_percentiles": results.percentile_column(explained.percentiles),
+                "score_percentiles": results.percentile_column(shortened(explained.percentiles)),
                 "label": test.labels.astype(np.int16),
                 "prediction": votes.argmax(axis=0).astype(np.int16),
                 "support": explained.support,

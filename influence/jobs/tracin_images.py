@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from influence import datasets, results
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
-from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, silent
+from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, shortened, silent
 from influence.jobs.datamodels import Reverse
 from influence.learners import registry
 from influence.learners.base import Learner, margins
@@ -195,10 +195,10 @@ def _score(config: TracInImagesConfig, dataset: Dataset, traced: Traced, stages:
 def _tables(dataset: Dataset, seen: _Seen, scored: _Scored) -> dict[str, pa.Table]:
     train, test = dataset.train, dataset.test
     return {
-        "influences": ranked(("target", "train"), test.index, train.index, scored.tops),
-        "reverse": ranked(("train", "target"), train.index, test.index, [scored.reverse]),
+        "influences": ranked(("target", "train"), test.index, train.index, scored.tops, short=True),
+        "reverse": ranked(("train", "target"), train.index, test.index, [scored.reverse], short=True),
         "targets": pa.table(
-            {"target": test.index, "score_percentiles": results.percentile_column(scored.percentiles)}
+            {"target": test.index, "score_percentiles": results.percentile_column(shortened(scored.percentiles))}
             | _columns(test, seen.test_logits)
         ),
         "train": pa.table(
