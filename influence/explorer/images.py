@@ -1,7 +1,5 @@
 """What the images page shows, worked out without Streamlit: frames, sentences, pictures, the arguments of runs."""
 
-import base64
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from influence import datasets
-from influence.datasets import Dataset, Split
+from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evidence import Estimate, Evaluated
 from influence.explorer.image_words import WORDS
+from influence.explorer.pictures import Pictures
 from influence.results import PERCENTILES, Result
 
 ALL = "all"
@@ -205,7 +202,6 @@ class Images:
         self.result = result
         self.words = WORDS[result.manifest["method"]]
         self.evaluated = evaluated or Evaluated()
-        self.has_pictures = dataset is not None
         self.classes: tuple[str, ...] = tuple(result.manifest["classes"])
         names = np.array(self.classes)
         self.test = result.targets.assign(**{"class": names[result.targets["label"]]})
@@ -218,8 +214,7 @@ class Images:
         self.train = result.train.assign(**{"class": names[result.train["label"]]})
         if "prediction" in self.train:
             self.train["named"] = names[self.train["prediction"]]
-        self._parts = {} if dataset is None else {"test": dataset.test, "train": dataset.train}
-        self._uris: dict[tuple[str, int], str] = {}
+        self.picture = Pictures(dataset)
 
     # --- the gallery ---
 
@@ -465,19 +460,6 @@ class Images:
         return self.words.trust(self.result, self.evaluated.lds)
 
     # --- pictures ---
-
-    def picture(self, part: str, index: int) -> str | None:
-        """An image as a PNG in a data: address; None where the pixels are not on this machine."""
-        if part not in self._parts:
-            return None
-        if (part, index) not in self._uris:
-            split: Split = self._parts[part]
-            row = int(np.searchsorted(split.index, index))
-            pixels = datasets.pictures(self.result.manifest["dataset"], split.inputs[row : row + 1])[0]
-            buffer = io.BytesIO()
-            Image.fromarray(pixels).save(buffer, "PNG")
-            self._uris[part, index] = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-        return self._uris[part, index]
 
 
 def _strongest(ranked: pd.DataFrame, k: int) -> pd.DataFrame:

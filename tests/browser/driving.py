@@ -70,6 +70,16 @@ class Visit:
         settled(self.page)
         return self.page
 
+    def cut_off(self, server: Server) -> None:
+        """From now on the network ends at the server."""
+        self.page.route(lambda url: not url.startswith((server.url, "data:", "blob:")), lambda route: route.abort())
+
+    def check_asked_for_nothing(self, wait: int = 1000) -> None:
+        """Whatever a page would fetch has had its milliseconds, and nothing was asked of the network."""
+        self.page.wait_for_timeout(wait)
+        assert self.outside == []
+        assert self.complaints == []
+
     def on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.location["url"].endswith(KNOWN_404):
             self.complaints.append(f"{message.text} ({message.location['url']})")

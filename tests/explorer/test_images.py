@@ -179,7 +179,7 @@ def test_pictures_belong_to_their_indices(images: Images) -> None:
 def test_without_pixels_everything_else_is_there(shipped: Result) -> None:
     bare = Images(shipped, None)
     assert bare.picture("test", bare.default()) is None
-    assert not bare.has_pictures
+    assert not bare.picture
     assert len(bare.pick(bare.default(), 10).table) == 20
 
 
