@@ -28,11 +28,11 @@ from influence.explorer.images import (
 )
 from influence.results import Entry
 
-DATASETS = ("cifar10", "digits")  # the larger one first
+DATASETS = [name for name in datasets.NAMES if datasets.classes(name)]
 METHODS = ("datamodels", "tracin")
 PER_PAGE = 30
 STEP = 1000  # models that one click adds
-MEASURED_FIRST = ("cifar10",)  # whose models take so long that one is timed before the others are trained
+QUICK = ("digits",)  # of others, models take so long that one is timed before the rest are trained
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the result …")
@@ -241,7 +241,7 @@ def recipe(config: dict[str, Any], estimator: str, busy: bool, waiting: str | No
             "of it, are fitted without training."
             + (
                 " The first model is timed: then you are told how long the others take here, before they are trained."
-                if config["outcomes"]["dataset"] in MEASURED_FIRST
+                if config["outcomes"]["dataset"] not in QUICK
                 else ""
             )
         )
@@ -294,7 +294,7 @@ def estimator_settings(config: dict[str, Any], estimator: str) -> dict[str, Any]
 
 def begin(arguments: list[str]) -> None:
     """Start a run; where models take long, one that trains the first and says how long the others will take here."""
-    if arguments[2] in MEASURED_FIRST:
+    if arguments[2] not in QUICK:
         panel.start([*arguments, panel.MEASURE], None)
     else:
         panel.start(arguments, panel.new_name("datamodels"))
