@@ -16,11 +16,12 @@ from torch import nn
 
 from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, jobs, results
 from influence.jobs import TracInImagesConfig
-from influence.jobs.tracin_images import cross_entropy
+from influence.jobs.tracin_images import cross_entropy, without_fixed_layers
 from influence.learners import registry
 from influence.learners.base import Subsets, margins
 from influence.learners.checkpoints import Checkpoint, load_folder
 from influence.learners.mlp import Mlp
+from influence.learners.patchnet import PatchNet
 from influence.learners.traceable import Scaled, Traceable, Traced
 from influence.results import Result
 
@@ -115,6 +116,26 @@ def test_the_tables_are_tracincps(result, scores, digits):
             rows["score"][rows["rank"] > 0], order[::-1][:7], rtol=0, atol=SHORT * np.abs(order).max()
         )
     np.testing.assert_allclose(result.train["self_influence"], own, rtol=1e-5)
+
+
+def test_fixed_layers_are_applied_once_and_change_no_score(digits):
+    learner = PatchNet(filters=8, patch=3, stride=1, grid=2, width=4, epochs=3, flip=False)
+    traced = learner.trace(digits.train, 3, 1)
+    parts = [Examples(torch.tensor(part.inputs), torch.tensor(part.labels)) for part in (digits.train, digits.test)]
+    expected = TracInCP(traced.model, traced.checkpoints, cross_entropy).scores(*parts)
+    moving, train, targets = without_fixed_layers(traced, digits)
+    assert train.inputs.shape == (len(digits.train), 4, 16)
+    assert [type(layer) for layer in moving.model] == [nn.Linear, nn.GELU, nn.Flatten, nn.Linear]
+    found = TracInCP(moving.model, moving.checkpoints, cross_entropy).scores(train, targets)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_layers_that_differ_between_checkpoints_are_not_taken_for_fixed(digits):
+    traced = PatchNet(filters=8, patch=3, stride=1, grid=2, width=4, epochs=2, flip=False).trace(digits.train, 3, 1)
+    traced.checkpoints[1].state["0.mean"].add_(1)
+    moving, train, _ = without_fixed_layers(traced, digits)
+    assert moving is traced
+    assert train.inputs.shape == digits.train.inputs.shape
 
 
 def test_what_the_last_checkpoint_says_of_each_example(folder, result, digits):

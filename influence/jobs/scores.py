@@ -18,12 +18,11 @@ from influence.datamodels.outcomes import OutcomeConfig, missing, read
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
 from influence.jobs.datamodels import DatamodelsConfig, default_store, fitted_model
-from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy
+from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, without_fixed_layers
 from influence.learners import registry, regression
 from influence.learners.checkpoints import Checkpoint, load_folder
-from influence.learners.traceable import Traceable
+from influence.learners.traceable import Traceable, Traced
 from influence.results import Result
-from influence.tracin.factors import Loss
 from influence.tracin.scores import Examples, TracInCP
 
 _TOLERANCE = 0.05  # of the largest kept score: refitting elsewhere differs by rounding alone
@@ -172,9 +171,12 @@ def _traced(result: Result, dataset: Dataset) -> Scores | None:
     if not folder.is_dir():
         return None
     checkpoints = load_folder(folder)
-    architecture = _houses if dataset.name == california_housing.NAME else _images
-    model, train, targets, loss = architecture(result, dataset)
-    scorer = TracInCP(model, checkpoints, loss, layers=_layers(result))
+    if dataset.name == california_housing.NAME:
+        model, train, targets = _houses(dataset)
+        scorer = TracInCP(model, checkpoints, regression.squared_error, layers=_layers(result))
+    else:
+        moving, train, targets = without_fixed_layers(Traced(_architecture(result, dataset), checkpoints), dataset)
+        scorer = TracInCP(moving.model, moving.checkpoints, cross_entropy)
 
     def rows(places: np.ndarray) -> np.ndarray:
         return scorer.scores(train, Examples(targets.inputs[places], targets.labels[places])).numpy()
@@ -192,27 +194,20 @@ def _layers(result: Result) -> Literal["all", "last"]:
     return layers
 
 
-_Parts = tuple[nn.Module, Examples, Examples, Loss]
-
-
-def _houses(result: Result, dataset: Dataset) -> _Parts:
+def _houses(dataset: Dataset) -> tuple[nn.Module, Examples, Examples]:
     data = regression.Standardised.of(dataset)
     model = regression.build(len(dataset.feature_names))
-    train, targets = Examples(data.train_inputs, data.train_labels), Examples(data.test_inputs, data.test_labels)
-    return model, train, targets, regression.squared_error
+    return model, Examples(data.train_inputs, data.train_labels), Examples(data.test_inputs, data.test_labels)
 
 
-def _images(result: Result, dataset: Dataset) -> _Parts:
+def _architecture(result: Result, dataset: Dataset) -> nn.Module:
+    """Of a result on images; one example of each class and one epoch make it, and its weights do not matter."""
     learner = TracInImagesConfig.from_dict(result.manifest["config"]).learner
     if not isinstance(learner, Traceable):
         raise InfluenceError(f"{result.path} was made with {learner.name}, which keeps no checkpoints.")
-    # One example of each class and one epoch make the architecture; its weights do not matter.
     _, few = np.unique(dataset.train.labels, return_index=True)
-    model = replace(learner, epochs=1).trace(dataset.train.take(few), 0, 1).model  # type: ignore[type-var]
-    train, targets = (
-        Examples(torch.tensor(part.inputs), torch.tensor(part.labels)) for part in (dataset.train, dataset.test)
-    )
-    return model, train, targets, cross_entropy
+    model: nn.Module = replace(learner, epochs=1).trace(dataset.train.take(few), 0, 1).model  # type: ignore[type-var]
+    return model
 
 
 def price_scores(result: Result, dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:

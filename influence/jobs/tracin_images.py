@@ -146,7 +146,7 @@ def _see(dataset: Dataset, traced: Traced) -> _Seen:
     model = traced.model.eval()
     for checkpoint in traced.checkpoints:
         model.load_state_dict(checkpoint.state)
-        train_logits, test_logits = (_logits(model, part) for part in (dataset.train, dataset.test))
+        train_logits, test_logits = (_outputs(model, part) for part in _parts(dataset))
         train_loss = float(_losses(train_logits, dataset.train).mean())
         test_loss = float(_losses(test_logits, dataset.test).mean())
         if not np.isfinite(train_loss + test_loss):
@@ -158,7 +158,7 @@ def _see(dataset: Dataset, traced: Traced) -> _Seen:
     return _Seen(checkpoints, train_logits, test_logits)
 
 
-def _logits(model: nn.Module, split: Split) -> np.ndarray:
+def _outputs(model: nn.Module, split: Split) -> np.ndarray:
     with torch.no_grad():
         return torch.cat([model(rows) for rows in torch.tensor(split.inputs).split(_FORWARD_ROWS)]).numpy()
 
@@ -166,6 +166,48 @@ def _logits(model: nn.Module, split: Split) -> np.ndarray:
 def _losses(logits: np.ndarray, split: Split) -> np.ndarray:
     losses: np.ndarray = cross_entropy(torch.from_numpy(logits), torch.tensor(split.labels)).numpy()
     return losses
+
+
+def without_fixed_layers(traced: Traced, dataset: Dataset) -> tuple[Traced, Examples, Examples]:
+    """Layers before the first trained one that are the same in all checkpoints are applied once for all of them.
+
+    Returns
+    -------
+    moving : Traced
+        The layers from there on, which give the same gradients.
+    train, targets : Examples
+        What they get.
+    """
+    moving, inputs = traced, [torch.tensor(part.inputs) for part in _parts(dataset)]
+    if fixed := _fixed_layers(traced):
+        model = traced.model.eval()
+        model.load_state_dict(traced.checkpoints[0].state)
+        before, rest = model[:fixed], model[fixed:]  # type: ignore[index]
+        checkpoints = [
+            replace(checkpoint, state={name: checkpoint.state[name] for name in rest.state_dict()})
+            for checkpoint in traced.checkpoints
+        ]
+        moving, inputs = (
+            Traced(rest, checkpoints),
+            [torch.from_numpy(_outputs(before, part)) for part in _parts(dataset)],
+        )
+    train, targets = map(Examples, inputs, (torch.tensor(part.labels) for part in _parts(dataset)))
+    return moving, train, targets
+
+
+def _fixed_layers(traced: Traced) -> int:
+    """How many layers at the front of a model are not trained, and are the same in all its checkpoints."""
+    if not isinstance(traced.model, nn.Sequential):
+        return 0
+    is_trained = [any(each.requires_grad for each in layer.parameters()) for layer in traced.model]
+    fixed = is_trained.index(True) if True in is_trained else 0
+    first, *others = (checkpoint.state for checkpoint in traced.checkpoints)
+    names = traced.model[:fixed].state_dict()
+    return fixed if all(torch.equal(first[name], other[name]) for other in others for name in names) else 0
+
+
+def _parts(dataset: Dataset) -> tuple[Split, Split]:
+    return dataset.train, dataset.test
 
 
 @dataclass(frozen=True)
@@ -177,10 +219,8 @@ class _Scored:
 
 
 def _score(config: TracInImagesConfig, dataset: Dataset, traced: Traced, stages: Stages) -> _Scored:
-    scorer = TracInCP(traced.model, traced.checkpoints, cross_entropy, memory=_MEMORY)
-    train, targets = (
-        Examples(torch.tensor(part.inputs), torch.tensor(part.labels)) for part in (dataset.train, dataset.test)
-    )
+    moving, train, targets = without_fixed_layers(traced, dataset)
+    scorer = TracInCP(moving.model, moving.checkpoints, cross_entropy, memory=_MEMORY)
     tops, percentiles = [], []
     reverse = Reverse(len(dataset.train), config.reverse_k)
     for rows, block in scorer.blocks(train, targets, stages["scoring every pair"]):
