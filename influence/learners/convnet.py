@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from influence.datasets import Split
 from influence.errors import InfluenceError
-from influence.learners.base import Subsets
+from influence.learners.base import Subsets, check_counts, check_not_negative, check_positive, check_shares
 from influence.learners.mlp import common_steps, own_steps
 
 _EVALUATE = 1000  # images at once
@@ -62,16 +62,10 @@ class ConvNet:
     name: ClassVar[str] = "convnet"
 
     def __post_init__(self) -> None:
-        for setting in ("width", "epochs", "batch_size"):
-            if getattr(self, setting) < 1:
-                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 1.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise InfluenceError(f"learning_rate is {self.learning_rate}, but must be a positive number.")
-        for setting in ("momentum", "average"):
-            if not 0 <= getattr(self, setting) < 1:
-                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 0 and below 1.")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise InfluenceError(f"weight_decay is {self.weight_decay}, but must be 0 or a positive number.")
+        check_counts(self, "width", "epochs", "batch_size")
+        check_positive(self, "learning_rate")
+        check_shares(self, "momentum", "average")
+        check_not_negative(self, "weight_decay")
         if self.crop < 0:
             raise InfluenceError(f"crop is {self.crop}, but must be 0 or a number of pixels.")
 
