@@ -70,10 +70,8 @@ class Ridge(_Dual):
     """
 
     def __init__(self, choose: Choice = "overall", penalties: tuple[float, ...] | None = None) -> None:
-        if penalties is not None and not (penalties and min(penalties) > 0):
-            raise InfluenceError(f"penalties is {penalties}, but must hold at least one number, all of them positive.")
         self.choose = _checked(choose)
-        self.penalties = penalties or tuple(10.0 ** np.arange(-2, 2.01, 0.25))
+        self.penalties = _checked_penalties(penalties)
 
     def fit(self, masks: np.ndarray, margins: np.ndarray) -> Self:
         check_outcomes(masks, margins)
@@ -129,7 +127,7 @@ class PriorInformed(_Dual):
         self.prior = prior
         self.choose = _checked(choose)
         self.mixes = mixes
-        self.penalties = penalties or tuple(10.0 ** np.arange(-2, 2.01, 0.25))
+        self.penalties = _checked_penalties(penalties)
         self.choose_on = choose_on
 
     def fit(self, masks: np.ndarray, margins: np.ndarray) -> Self:
@@ -247,3 +245,11 @@ def _checked(choose: Choice) -> Choice:
     if choose not in get_args(Choice):
         raise InfluenceError(f"choose is {choose!r}, but must be one of {', '.join(get_args(Choice))}.")
     return choose
+
+
+def _checked_penalties(penalties: tuple[float, ...] | None) -> tuple[float, ...]:
+    if penalties is None:
+        return tuple(10.0 ** np.arange(-2, 2.01, 0.25))
+    if not (penalties and min(penalties) > 0):
+        raise InfluenceError(f"penalties is {penalties}, but must hold at least one number, all of them positive.")
+    return penalties

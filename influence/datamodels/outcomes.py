@@ -15,8 +15,14 @@ other data. What model i sees follows from (config, i) alone, so that any proces
 
 Collection works in units: consecutive models that a learner trains together. The arrays are cut into chunks along the
 same lines, so that no two units share a chunk and several processes may write one store as long as their ranges differ.
-``state`` is written last, when the rest of the unit is safe: whatever is killed in between counts as missing. When a
-unit is completed later (a store of 10 models that grows), rows that were there are written back unchanged.
+``state`` is written last, when the rest of the unit is safe: whatever is killed in between, or finds the disk full,
+counts as missing, so that no more than the unit in progress is lost. When a unit is completed later (a store of 10
+models that grows), rows that were there are written back unchanged.
+
+A store may go on on another machine. What is compared bit for bit is the config, the data's hash, masks (drawn with
+whole numbers alone) and the checksums of what is stored; never a margin trained anew, since another processor or
+another BLAS rounds otherwise. How far that takes a model from itself is the learner's matter: on digits, the plainest
+instructions and the fastest gave margins that differ by at most one step of 1/32 (see the tests).
 """
 
 import hashlib

@@ -6,12 +6,14 @@ Whoever trains subset models calls nothing but what stands here. TracIn asks for
 `influence.learners.traceable`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
 
 from influence.datasets import Split
+from influence.errors import InfluenceError
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,33 @@ class Learner(Protocol):
         call (up to rounding). A model may diverge: its logits are then not finite, and nothing is raised.
         """
         ...
+
+
+def check_counts(config: object, *settings: str) -> None:
+    """Raise an `InfluenceError` unless each of a config's settings is at least 1."""
+    _check(config, settings, lambda value: value >= 1, "at least 1")
+
+
+def check_positive(config: object, *settings: str) -> None:
+    """Raise an `InfluenceError` unless each of a config's settings is a positive finite number."""
+    _check(config, settings, lambda value: 0 < value < float("inf"), "a positive number")
+
+
+def check_not_negative(config: object, *settings: str) -> None:
+    """Raise an `InfluenceError` unless each of a config's settings is 0 or a positive finite number."""
+    _check(config, settings, lambda value: 0 <= value < float("inf"), "0 or a positive number")
+
+
+def check_shares(config: object, *settings: str) -> None:
+    """Raise an `InfluenceError` unless each of a config's settings is at least 0 and below 1."""
+    _check(config, settings, lambda value: 0 <= value < 1, "at least 0 and below 1")
+
+
+def _check(config: object, settings: tuple[str, ...], holds: Callable[[float], bool], what: str) -> None:
+    for setting in settings:
+        value = getattr(config, setting)
+        if not holds(value):
+            raise InfluenceError(f"{setting} is {value}, but must be {what}.")
 
 
 def margins(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ device's memory, channels last; on CUDA the arithmetic is bfloat16 where autocas
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from influence.datasets import Split
 from influence.errors import InfluenceError
-from influence.learners.base import Subsets
+from influence.learners.base import Subsets, check_counts, check_not_negative, check_positive, check_shares
 from influence.learners.mlp import common_steps, own_steps
 
 _EVALUATE = 1000  # images at once
@@ -62,16 +63,10 @@ class ConvNet:
     name: ClassVar[str] = "convnet"
 
     def __post_init__(self) -> None:
-        for setting in ("width", "epochs", "batch_size"):
-            if getattr(self, setting) < 1:
-                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 1.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise InfluenceError(f"learning_rate is {self.learning_rate}, but must be a positive number.")
-        for setting in ("momentum", "average"):
-            if not 0 <= getattr(self, setting) < 1:
-                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 0 and below 1.")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise InfluenceError(f"weight_decay is {self.weight_decay}, but must be 0 or a positive number.")
+        check_counts(self, "width", "epochs", "batch_size")
+        check_positive(self, "learning_rate")
+        check_shares(self, "momentum", "average")
+        check_not_negative(self, "weight_decay")
         if self.crop < 0:
             raise InfluenceError(f"crop is {self.crop}, but must be 0 or a number of pixels.")
 
@@ -81,24 +76,30 @@ class ConvNet:
 
     def fit(self, train: Split, subsets: Subsets) -> "ConvNets":
         """Train one network a subset, one after the other."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if 2 * self.crop >= min(train.inputs.shape[1:3]):
+            raise InfluenceError(
+                f"crop is {self.crop}, too much for images of {train.inputs.shape[1]} pixels: lower it."
+            )
+        device = _device()
         scaling = (float(train.inputs.mean(dtype=np.float64)), float(train.inputs.std(dtype=np.float64)))
-        images = _prepare(train.inputs, scaling, device)
-        labels = torch.as_tensor(train.labels, dtype=torch.int64, device=device)
-        if 2 * self.crop >= min(images.shape[2:]):
-            raise InfluenceError(f"crop is {self.crop}, too much for images of {images.shape[2]} pixels: lower it.")
-        networks = [
-            self._fit(images, labels, mask, int(seed), subsets.common)
-            for mask, seed in zip(subsets.masks, subsets.seeds, strict=True)
-        ]
+        with _explain_memory():
+            images = _prepare(train.inputs, scaling, device)
+            labels = torch.as_tensor(train.labels, dtype=torch.int64, device=device)
+            n_classes = int(train.labels.max()) + 1
+            networks = [
+                self._fit(images, labels, n_classes, mask, int(seed), subsets.common).cpu()
+                for mask, seed in zip(subsets.masks, subsets.seeds, strict=True)
+            ]
         return ConvNets(networks, scaling)
 
-    def _fit(self, images: Tensor, labels: Tensor, mask: np.ndarray, seed: int, common: bool) -> nn.Sequential:
+    def _fit(
+        self, images: Tensor, labels: Tensor, n_classes: int, mask: np.ndarray, seed: int, common: bool
+    ) -> nn.Sequential:
         device = images.device
         stream = np.random.Generator(np.random.Philox(seed))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed % 2**63)
-            network = build(images.shape[1], self.width, int(labels.max()) + 1)
+            network = build(images.shape[1], self.width, n_classes)
         network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         sgd = torch.optim.SGD(
             network.parameters(), self.learning_rate, self.momentum, weight_decay=self.weight_decay, nesterov=True
@@ -110,17 +111,19 @@ class ConvNet:
         n_averaged, first_averaged = 0, total - round(self.average * total)
         network.train()
         for step, (rows, weight, count) in enumerate(steps([stream], mask[None], self.epochs, self.batch_size)):
+            places = rows if weight is not None else rows[0]
             # Shifts are drawn for every place of the order, so that with a common order nobody's depend on who is out.
-            places = (rows if weight is not None else rows[0]).to(device)
-            batch = self._augment(images[places], stream)
-            if weight is not None:
-                present = weight[0].bool().to(device)
-                batch, places = batch[present], places[present]
+            moves = self._moves(len(places), stream)
+            if weight is not None:  # chosen here, since a device would have to be waited for
+                present = weight[0].bool()
+                places, moves = places[present], moves[present]
             if len(places) < 2:  # batch normalisation has nothing to normalise by
                 continue
+            places = places.to(device)
+            batch = self._augment(images[places], moves.to(device))
             for group in sgd.param_groups:
                 group["lr"] = self.learning_rate * min((step + 1) / rise, (total - step) / max(1, total - rise))
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            with _mixed_precision(device):
                 logits = network(batch)
             loss = nn.functional.cross_entropy(logits.float(), labels[places], reduction="sum") / count
             sgd.zero_grad(set_to_none=True)
@@ -137,22 +140,29 @@ class ConvNet:
             own = [value for value in network.state_dict().values() if value.is_floating_point()]
             for value, mean in zip(own, averaged, strict=True):
                 value.copy_(mean)
-        trained: nn.Sequential = network.eval().requires_grad_(False).cpu()
+        trained: nn.Sequential = network.eval().requires_grad_(False)
         return trained
 
-    def _augment(self, images: Tensor, stream: np.random.Generator) -> Tensor:
-        """Shift and mirror each image by its own draw."""
+    def _moves(self, n: int, stream: np.random.Generator) -> Tensor:
+        """(n, 3) int64: how far each image is shifted, down and to the right, and whether it is mirrored."""
+        moves = np.zeros((n, 3), np.int64)
+        if self.crop:
+            moves[:, :2] = stream.integers(2 * self.crop + 1, size=(2, n)).T
+        if self.flip:
+            moves[:, 2] = stream.random(n) < 0.5
+        return torch.from_numpy(moves)
+
+    def _augment(self, images: Tensor, moves: Tensor) -> Tensor:
+        """Shift and mirror each image."""
         n, _, height, width = images.shape
         if self.crop:
-            shifts = torch.from_numpy(stream.integers(2 * self.crop + 1, size=(2, n))).to(images.device)
             padded = nn.functional.pad(images, (self.crop,) * 4, mode="reflect")
-            rows = shifts[0, :, None] + torch.arange(height, device=images.device)
-            columns = shifts[1, :, None] + torch.arange(width, device=images.device)
+            rows = moves[:, 0, None] + torch.arange(height, device=images.device)
+            columns = moves[:, 1, None] + torch.arange(width, device=images.device)
             which = torch.arange(n, device=images.device)[:, None, None]
             images = padded.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
         if self.flip:
-            mirrored = torch.from_numpy(stream.random(n) < 0.5).to(images.device)
-            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+            images = torch.where(moves[:, 2, None, None, None].bool(), images.flip(3), images)
         return images
 
 
@@ -178,15 +188,36 @@ class ConvNets:
         return [(np.concatenate([features, ones], axis=2), gradients)]
 
     def _apply(self, inputs: np.ndarray, layers: slice) -> np.ndarray:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = _device()
         results = []
-        with torch.no_grad():
+        with torch.no_grad(), _explain_memory():
             for network in self.networks:
                 part = network[layers].to(device)
                 blocks = [part(block).float().cpu() for block in _blocks(inputs, self.scaling, device)]
                 network.cpu()
                 results.append(torch.cat(blocks).numpy())
         return np.stack(results)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 where autocast says so, on CUDA alone."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+
+
+@contextmanager
+def _explain_memory() -> Iterator[None]:
+    """Turn "out of memory" on a device into an `InfluenceError`."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise InfluenceError(
+            "The GPU's memory does not hold this training: lower the learner's batch_size or width, or end other "
+            "programs that use the GPU."
+        ) from error
 
 
 def build(channels: int, width: int, n_classes: int) -> nn.Sequential:

@@ -20,8 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from influence.datasets import Split
-from influence.errors import InfluenceError
-from influence.learners.base import Subsets
+from influence.learners.base import Subsets, check_counts, check_not_negative, check_positive, check_shares
 from influence.learners.checkpoints import Checkpoint
 from influence.learners.traceable import Scaled, Traced
 
@@ -59,15 +58,10 @@ class Mlp:
     name: ClassVar[str] = "mlp"
 
     def __post_init__(self) -> None:
-        for setting in ("width", "epochs", "batch_size"):
-            if getattr(self, setting) < 1:
-                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 1.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise InfluenceError(f"learning_rate is {self.learning_rate}, but must be a positive number.")
-        if not 0 <= self.momentum < 1:
-            raise InfluenceError(f"momentum is {self.momentum}, but must be at least 0 and below 1.")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise InfluenceError(f"weight_decay is {self.weight_decay}, but must be 0 or a positive number.")
+        check_counts(self, "width", "epochs", "batch_size")
+        check_positive(self, "learning_rate")
+        check_shares(self, "momentum")
+        check_not_negative(self, "weight_decay")
 
     @property
     def batch(self) -> int:

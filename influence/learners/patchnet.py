@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from influence.datasets import Split
 from influence.errors import InfluenceError
-from influence.learners.base import Subsets
+from influence.learners.base import Subsets, check_counts, check_not_negative, check_positive, check_shares
 from influence.learners.checkpoints import Checkpoint
 from influence.learners.mlp import common_steps, one_thread_an_operation, own_steps
 from influence.learners.traceable import Traced
@@ -84,17 +84,10 @@ class PatchNet:
     name: ClassVar[str] = "patchnet"
 
     def __post_init__(self) -> None:
-        for setting in ("filters", "patch", "stride", "grid", "width", "epochs", "batch_size"):
-            if getattr(self, setting) < 1:
-                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 1.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise InfluenceError(f"learning_rate is {self.learning_rate}, but must be a positive number.")
-        for setting in ("momentum", "average"):
-            if not 0 <= getattr(self, setting) < 1:
-                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be at least 0 and below 1.")
-        for setting in ("weight_decay", "threshold"):
-            if not 0 <= getattr(self, setting) < float("inf"):
-                raise InfluenceError(f"{setting} is {getattr(self, setting)}, but must be 0 or a positive number.")
+        check_counts(self, "filters", "patch", "stride", "grid", "width", "epochs", "batch_size")
+        check_positive(self, "learning_rate")
+        check_shares(self, "momentum", "average")
+        check_not_negative(self, "weight_decay", "threshold")
 
     @property
     def batch(self) -> int:

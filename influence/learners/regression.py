@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
+from influence.learners.base import check_counts, check_positive
 from influence.learners.checkpoints import Checkpoint
 
 WIDTHS = (512, 256, 128)  # 168,961 parameters with eight inputs; the paper says 168 K and no widths
@@ -44,16 +45,13 @@ class RegressionConfig:
     batch_size: int = 512
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "checkpoint_every", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+        check_counts(self, "epochs", "checkpoint_every", "batch_size")
         if self.checkpoint_every > self.epochs:
             raise InfluenceError(
                 f"checkpoint_every is {self.checkpoint_every} and epochs is {self.epochs}, which leaves no checkpoint: "
                 "TracIn needs at least one, so lower checkpoint_every."
             )
-        if not 0 < self.learning_rate < float("inf"):
-            raise InfluenceError(f"learning_rate is {self.learning_rate}, but must be a positive number.")
+        check_positive(self, "learning_rate")
         if not 0 <= self.seed < 2**63:
             raise InfluenceError(f"seed is {self.seed}, but must lie between 0 and 2^63 - 1.")
 

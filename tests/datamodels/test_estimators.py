@@ -153,10 +153,15 @@ def test_bad_outcomes_are_refused(estimator):
 
 def test_bad_settings_are_refused():
     masks, margins = problem(8)
+    kernel = Prior(kernel_of(0, 25))
     with pytest.raises(InfluenceError, match="choose is 'each', but must be one of overall, target"):
         Ridge("each")  # type: ignore[arg-type]
     with pytest.raises(InfluenceError, match=r"mixes is \(-1.0,\)"):
-        PriorInformed(Prior(kernel_of(0, 25)), mixes=(-1.0,))
+        PriorInformed(kernel, mixes=(-1.0,))
+    for wrong in ((), (0.0,), (1.0, -1.0)):
+        for estimator in (lambda: Ridge(penalties=wrong), lambda: PriorInformed(kernel, penalties=wrong)):  # noqa: B023
+            with pytest.raises(InfluenceError, match=r"but must hold at least one number, all of them positive\.$"):
+                estimator()
     with pytest.raises(
         InfluenceError, match=r"The prior's kernel has shape \(9, 9\), and these outcomes need \(25, 25\)"
     ):

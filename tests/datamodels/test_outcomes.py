@@ -1,5 +1,6 @@
 """The outcome store: what is trained, kept, refused and mended."""
 
+import errno
 import json
 import re
 from dataclasses import replace
@@ -8,14 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from zarr.storage import LocalStore
 
 from influence import datasets
 from influence.datamodels import outcomes
 from influence.datamodels.outcomes import Backend, OutcomeConfig, collect, read, read_config, retrain, verify
 from influence.datamodels.subsets import SubsetConfig, draw
+from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
+from influence.learners import patchnet
 from influence.learners.base import margins
 from influence.learners.mlp import Mlp
+from influence.learners.patchnet import PatchNet
 
 
 def assert_equal(first, second):
@@ -252,6 +257,68 @@ def test_diverged_models_are_recorded_and_left_out(tmp_path):
     assert verify(store).is_complete
     left = read(store)
     assert (len(left), left.diverged, left.margins.shape) == (0, 60, (0, 360))
+
+
+def test_colour_models_that_diverge_are_recorded_and_left_out(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    train, test = (
+        Split(np.arange(n), rng.integers(256, size=(n, 12, 12, 3), dtype=np.uint8), np.arange(n) % 3) for n in (60, 20)
+    )
+    monkeypatch.setattr(outcomes, "_load", lambda *name: Dataset("digits", train, test))
+    monkeypatch.setattr(patchnet, "_SAMPLED", 2000)
+    learner = PatchNet(filters=8, patch=3, grid=2, width=4, epochs=2, batch_size=15)
+    for rate, diverged in ((0.05, 0), (1e30, 10)):
+        store = str(tmp_path / str(diverged))
+        assert collect(OutcomeConfig(learner=replace(learner, learning_rate=rate)), store, 10).diverged == diverged
+        left = read(store)
+        assert (len(left), left.diverged, left.missing) == (10 - diverged, diverged, 0)
+        assert np.isfinite(left.margins).all()
+
+
+@pytest.mark.parametrize("room", [0, 4, 7, 9, 12, 13, 16, 18])
+def test_a_full_disk_loses_no_more_than_the_models_in_progress(whole, small, tmp_path, monkeypatch, room):
+    """Of the 19 writes that two more units take: seven to make room, and then six a unit."""
+    _, complete = whole
+    store = str(tmp_path / "store")
+    collect(small, store, 50)
+    before = read(store)
+    write, written = LocalStore.set, []
+
+    async def write_while_there_is_room(self, key, value):
+        if len(written) == room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(key)
+        await write(self, key, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "set", write_while_there_is_room)
+        with pytest.raises(InfluenceError) as caught:
+            collect(small, store, 150)
+    assert str(caught.value) == (
+        f"The outcome store {store} can't be read or written ([Errno 28] No space left on device): what was finished "
+        "is kept; mend that and collect again."
+    )
+    kept = read(store)
+    assert kept.models.tolist() == list(range(50 if room < 13 else 100))
+    assert np.array_equal(kept.margins[:50], before.margins)
+    assert collect(small, store, 150).trained == 150 - len(kept)
+    assert verify(store).is_complete
+    assert_equal(read(store), read(complete, range(150)))
+
+
+def test_a_store_whose_margins_were_rounded_elsewhere_goes_on(small, tmp_path):
+    """As another machine would have written it: every margin a step of 1/32 away, and checksums of its own."""
+    store = str(tmp_path / "store")
+    collect(small, store, 60)
+    group = zarr.open_group(store, mode="r+")
+    rows = outcomes._read_unit(group, 0, 60)
+    rows["margins"] += np.random.default_rng(0).choice([-1, 1], size=rows["margins"].shape).astype(np.float16) / 32
+    group["margins"][:] = rows["margins"]
+    group["checksum"][:] = outcomes._checksums(rows)
+    assert verify(store).is_complete
+    assert collect(small, store, 120).trained == 60
+    assert verify(store).is_complete
+    assert np.array_equal(read(store).margins[:60], rows["margins"].astype(np.float32))
 
 
 def test_a_creation_cut_short_is_completed(small, tmp_path):

@@ -1,7 +1,10 @@
 """The outcome store away from this disk and this process: an S3 endpoint on loopback, and a Dask cluster."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import uuid
 
 import numpy as np
@@ -10,8 +13,10 @@ from distributed import LocalCluster
 from moto.server import ThreadedMotoServer
 
 from influence.datamodels.outcomes import Backend, OutcomeConfig, collect, read, verify
+from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
 from influence.learners.mlp import Mlp
+from influence.learners.patchnet import PatchNet
 from tests.datamodels.conftest import wait_for
 from tests.datamodels.test_outcomes import assert_equal
 
@@ -56,6 +61,36 @@ def test_an_endpoint_that_does_not_answer_is_named(small, bucket, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(InfluenceError, match="can't be read or written"):
         collect(small, bucket, 10)
+
+
+OTHER_ARITHMETIC = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "MKL_CBWR": "COMPATIBLE",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OPENBLAS_CORETYPE": "Nehalem",
+}
+COLLECT = """
+import json, sys
+from influence.datamodels.outcomes import OutcomeConfig, collect
+collect(OutcomeConfig.from_dict(json.loads(sys.argv[1])), sys.argv[2], 8)
+"""
+
+
+def test_a_store_from_a_machine_with_another_blas_goes_on(tmp_path):
+    """The first unit as a processor without today's instructions trains it; margins are a step of 1/32 off at most."""
+    learner = PatchNet(filters=16, patch=3, stride=1, grid=2, width=8, epochs=4, batch_size=64)
+    config = OutcomeConfig(train_size=700, learner=learner, subsets=SubsetConfig(seeds="common"))
+    complete, store = str(tmp_path / "complete"), str(tmp_path / "store")
+    collect(config, complete, 16)
+    command = [sys.executable, "-c", COLLECT, json.dumps(config.as_dict()), store]
+    subprocess.run(command, env=os.environ | OTHER_ARITHMETIC, check=True)
+    before = read(store)
+    assert collect(config, store, 16).trained == 8
+    assert verify(store).is_complete
+    whole, mixed = read(complete), read(store)
+    assert np.array_equal(mixed.margins[:8], before.margins)
+    assert np.array_equal(mixed.masks, whole.masks)
+    np.testing.assert_allclose(mixed.margins, whole.margins, atol=1 / 32)
 
 
 def test_dask_with_two_workers_one_of_them_killed(tmp_path):

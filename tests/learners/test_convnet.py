@@ -6,6 +6,7 @@ from torch import nn
 from influence import datasets
 from influence.datasets import Split
 from influence.errors import InfluenceError
+from influence.learners import convnet
 from influence.learners.base import Subsets
 from influence.learners.convnet import ConvNet, build
 
@@ -66,7 +67,8 @@ def test_logits_are_the_last_layer_of_the_features(digits, trained):
 
 def test_every_image_is_shifted_and_mirrored_on_its_own(digits):
     images = torch.from_numpy(digits.train.inputs[:40, None].astype(np.float32))
-    moved = ConvNet(crop=1, flip=True)._augment(images, np.random.default_rng(0))
+    learner = ConvNet(crop=1, flip=True)
+    moved = learner._augment(images, learner._moves(40, np.random.default_rng(0)))
     padded = nn.functional.pad(images, (1, 1, 1, 1), mode="reflect")
 
     def window(i, down, right, mirrored):
@@ -85,7 +87,8 @@ def test_every_image_is_shifted_and_mirrored_on_its_own(digits):
         assert ways
         used |= ways
     assert len(used) > 12  # of 18
-    assert torch.equal(ConvNet(crop=0, flip=False)._augment(images, np.random.default_rng(0)), images)
+    still = ConvNet(crop=0, flip=False)
+    assert torch.equal(still._augment(images, still._moves(40, np.random.default_rng(0))), images)
 
 
 def test_averaged_weights_are_the_mean_over_the_last_steps(digits, masks, monkeypatch):
@@ -104,6 +107,44 @@ def test_averaged_weights_are_the_mean_over_the_last_steps(digits, masks, monkey
     assert len(seen) == 4
     for value, third, fourth in zip(network.parameters(), seen[2], seen[3], strict=True):
         np.testing.assert_allclose(value, (third + fourth) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_a_training_stays_on_the_device_of_its_images(common):
+    """On a device that computes nothing and refuses to be mixed with the processor."""
+    rng = np.random.default_rng(3)
+    images = torch.empty(90, 3, 12, 12, device="meta")
+    labels = torch.empty(90, dtype=torch.int64, device="meta")
+    learner = ConvNet(width=4, epochs=2, batch_size=16, average=0.5)
+    network = learner._fit(images, labels, 5, rng.random(90) < 0.5, 7, common)
+    assert {value.device.type for value in network.state_dict().values()} == {"meta"}
+    assert network(images).shape == (90, 5)
+
+
+def test_it_learns_in_mixed_precision_too(digits, masks, monkeypatch):
+    """What CUDA does, done by the processor."""
+    monkeypatch.setattr(convnet, "_mixed_precision", lambda device: torch.autocast(device.type, torch.bfloat16))
+    trained = QUICK.fit(digits.train, Subsets(masks[:1], np.array([1], np.uint64)))
+    assert {value.dtype for value in trained.networks[0].parameters()} == {torch.float32}
+    assert (trained.logits(digits.test.inputs)[0].argmax(axis=1) == digits.test.labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("place", [(ConvNet, "_fit"), (convnet, "_prepare")], ids=lambda place: place[1])
+def test_out_of_gpu_memory_says_what_to_lower(digits, masks, trained, monkeypatch, place):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has a capacity of ...")
+
+    monkeypatch.setattr(*place, full)
+    works = [lambda: QUICK.fit(digits.train, Subsets(masks[:1], np.zeros(1, np.uint64)))]
+    if place[1] == "_prepare":
+        works.append(lambda: trained.logits(digits.test.inputs))
+    for work in works:
+        with pytest.raises(InfluenceError) as caught:
+            work()
+        assert str(caught.value) == (
+            "The GPU's memory does not hold this training: lower the learner's batch_size or width, or end other "
+            "programs that use the GPU."
+        )
 
 
 def test_colour_images_of_cifars_shape_pass():
