@@ -460,15 +460,28 @@ def evaluate_sizes(
 def evaluate_removal(
     result: ResultFolder,
     targets: Annotated[
-        int | None, typer.Option(help="Test examples. Default: 100 at random; of houses, the Palo Alto eleven.")
+        int | None,
+        typer.Option(help="Test examples. Default: 100 at random; 30 of CIFAR-10; of houses, the Palo Alto eleven."),
     ] = None,
     counts: Annotated[
-        str | None, typer.Option(help="Training examples removed, as 1,10,100. Default: up to a quarter of a class.")
+        str | None,
+        typer.Option(
+            help="Training examples removed, as 1,10,100. Default: up to a quarter of a class; 50 of CIFAR-10."
+        ),
     ] = None,
     choices: Annotated[
         str | None, typer.Option(help="Of helpful, harmful, neighbours, random, with commas between them.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of every removal.")] = 10,
+    seeds: Annotated[
+        int | None, typer.Option(help="Trainings of every removal. Default: 10; where they take seconds 1, or 2.")
+    ] = None,
+    kept: Annotated[
+        bool | None,
+        typer.Option(
+            "--kept/--all-scores",
+            help="Take the kept scores, or compute all again. Default: the kept ones if computing takes minutes.",
+        ),
+    ] = None,
     seed: DrawSeed = 0,
     epochs: Annotated[int | None, typer.Option(help="Of every training; default: the result's own recipe.")] = None,
     feature_models: FeatureModels = 4,
@@ -488,6 +501,7 @@ def evaluate_removal(
             seed,
             epochs,
             feature_models,
+            kept,
         )
         report.done(evaluation.removal(result, config, store, out, report.progress))
 
@@ -496,8 +510,14 @@ def evaluate_removal(
 def evaluate_mislabels(
     what: Annotated[str, typer.Argument(metavar="RESULT|DATASET", help="A result on images, or digits or cifar10.")],
     share: Annotated[float, typer.Option(help="Of the labels that are flipped.")] = 0.1,
-    models: Annotated[int, typer.Option(help="Trained on everything, for loss and self-influence.")] = 10,
-    subset_models: Annotated[int, typer.Option(help="Trained on subsets, for own weights and held-out loss.")] = 500,
+    models: Annotated[
+        int | None,
+        typer.Option(help="Trained on everything, for loss and self-influence. Default: 10; 1 of CIFAR-10."),
+    ] = None,
+    subset_models: Annotated[
+        int | None,
+        typer.Option(help="Trained on subsets, for own weights and held-out loss. Default: 500; 48 of CIFAR-10."),
+    ] = None,
     alpha: Alpha = 0.5,
     seed: DrawSeed = 0,
     learner: LearnerName = None,
