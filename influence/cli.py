@@ -420,6 +420,19 @@ def evaluate_lds(
     ] = None,
     feature_models: FeatureModels = 4,
     bootstrap: Annotated[int, typer.Option(help="Resamples of the models, for the intervals.")] = 1000,
+    kept: Annotated[
+        bool | None,
+        typer.Option(
+            "--kept/--all-scores",
+            help="Take the score that the fit measured on the same models, or compute all scores again. Default: the "
+            "former if computing takes minutes.",
+        ),
+    ] = None,
+    swapped: Annotated[
+        int,
+        typer.Option(help="Of common seeds: train judges again with so many examples swapped, to see what repeats."),
+    ] = 0,
+    swapped_models: Annotated[int, typer.Option(help="How many judges are, with --swapped.")] = 24,
     seed: DrawSeed = 0,
     out: EvidenceOut = None,
     events: Events = False,
@@ -428,7 +441,9 @@ def evaluate_lds(
     from influence.jobs import evaluation
 
     with _Events() if events else _Terminal() as report:
-        config = evaluation.LdsConfig(_span(models, "--models"), ceiling, feature_models, bootstrap, seed)
+        config = evaluation.LdsConfig(
+            _span(models, "--models"), ceiling, feature_models, bootstrap, seed, kept, swapped, swapped_models
+        )
         report.done(evaluation.lds(result, store, config, ceiling_store, out, report.progress))
 
 

@@ -231,6 +231,59 @@ def test_lds_of_a_datamodel_by_hand(result: Path, store: str, weights: tuple[np.
     assert str(result) not in str(found.manifest)
 
 
+def test_the_fits_own_score_is_that_of_the_refit(result: Path, store: str) -> None:
+    evaluation.lds(result, store, JUDGE)
+    computed = evidence.read(results.read(result)).lds
+    evaluation.lds(result, store, replace(JUDGE, kept=True))
+    kept = evidence.read(results.read(result)).lds
+    assert computed is not None
+    assert kept is not None
+    quality = results.read(result).manifest["quality"]["lds"]
+    own = kept.methods["result"]
+    assert (own.mean, own.low, own.high) == (quality["mean"], quality["low"], quality["high"])
+    assert own.mean == pytest.approx(computed.methods["result"].mean, abs=1e-4)
+    ours, theirs = kept.tables["targets"], computed.tables["targets"]
+    np.testing.assert_allclose(ours["result"], theirs["result"], atol=5e-3)
+    assert ours.drop(columns="result").equals(theirs.drop(columns="result"))
+    assert "Scores: as the fit measured it on the same models." in kept.notes
+
+
+def test_the_fits_own_score_is_of_no_other_models(result: Path, store: str, tmp_path: Path) -> None:
+    other = str(tmp_path / "other")
+    outcomes.collect(replace(QUICK, subsets=SubsetConfig(seed=7)), other, 40)
+    for place, models in ((other, None), (store, (0, 30))):
+        with pytest.raises(InfluenceError, match="it has no score on them: let all scores be computed again"):
+            evaluation.lds(result, place, replace(JUDGE, kept=True, ceiling=False, models=models))
+
+
+def test_how_repeatable_training_is_from_common_seeds(tmp_path: Path) -> None:
+    """Where a few members are others, a model says almost the same; where most are, it says something else."""
+    common = replace(SMALL, outcomes=replace(QUICK, subsets=SubsetConfig(seeds="common")), ceiling=False)
+    place = str(tmp_path / "store")
+    folder = run(common, tmp_path / "common", place)
+    judge = replace(JUDGE, ceiling=False, swapped=5, swapped_models=12)
+    evaluation.lds(folder, place, judge, folder=tmp_path / "trainings")
+    found = evidence.read(results.read(folder)).lds
+    assert found is not None
+    assert found.repeatable is not None
+    assert 0.7 < found.repeatable.low <= found.repeatable.mean < 1
+    evaluation.lds(folder, place, replace(judge, swapped=400), folder=tmp_path / "trainings")
+    found = evidence.read(results.read(folder)).lds
+    assert found is not None
+    assert found.repeatable is not None
+    assert found.repeatable.mean < 0.4
+    assert any("12 of these models, trained again" in note and "400 of the 718" in note for note in found.notes)
+    with pytest.raises(InfluenceError, match="--swapped is 718, but must be below the 718"):
+        evaluation.lds(folder, place, replace(judge, swapped=718))
+
+
+def test_swapping_is_for_common_seeds(result: Path, store: str) -> None:
+    with pytest.raises(InfluenceError, match="these have seeds of their own: their noise ceiling tells it"):
+        evaluation.lds(result, store, replace(JUDGE, swapped=5))
+    with pytest.raises(InfluenceError, match="swapped_models is 3, but must be at least 10"):
+        replace(JUDGE, swapped=5, swapped_models=3)
+
+
 def test_lds_of_a_result_of_any_method(store: str, tmp_path: Path, weights: tuple[np.ndarray, np.ndarray]) -> None:
     """Only the kept scores are known, and all of the store may judge: the result was fitted on none of it."""
     folder = by_hand(tmp_path / "by-hand", weights[0].astype(np.float64), k=20)
