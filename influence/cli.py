@@ -500,6 +500,9 @@ def evaluate_removal(
     seed: DrawSeed = 0,
     epochs: Annotated[int | None, typer.Option(help="Of every training; default: the result's own recipe.")] = None,
     feature_models: FeatureModels = 4,
+    together: Annotated[
+        bool, typer.Option("--together", help="Remove what helps all the targets together: one training serves all.")
+    ] = False,
     store: FitStore = None,
     out: EvidenceOut = None,
     events: Events = False,
@@ -517,6 +520,7 @@ def evaluate_removal(
             epochs,
             feature_models,
             kept,
+            together,
         )
         report.done(evaluation.removal(result, config, store, out, report.progress))
 

@@ -545,6 +545,26 @@ def test_removal_from_the_kept_scores_alone(
     assert any("only the 10 highest and lowest scores are known" in note for note in found.notes)
 
 
+def test_removal_together_serves_all_targets_with_one_training(
+    result: Path, store: str, weights: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    config = replace(FEW, targets=4, counts=(20,), choices=("helpful", "harmful", "random"), together=True)
+    evaluation.removal(result, config, store, folder=tmp_path / "trainings")
+    found = removed(result)
+    digits = datasets.load("digits")
+    names = found.tables["targets"]["target"].to_numpy()
+    rows = weights[0][np.searchsorted(digits.test.index, names)]
+    order = np.argsort(-rows.mean(axis=0))
+    effects = found.tables["effects"].set_index(["choice", "target"])["predicted"]
+    for choice, members in (("helpful", order[:20]), ("harmful", order[-20:])):
+        np.testing.assert_allclose(effects.loc[choice].loc[names], -rows[:, members].sum(axis=1), atol=1e-4)
+    classes = len(set(digits.test.labels[np.searchsorted(digits.test.index, names)]))
+    assert found.figures["trainings"] == 2 * (2 + classes)
+    assert any("everything 2 times" in note for note in found.notes)
+    assert any("one training serves all of them" in note for note in found.notes)
+    assert found.support is None
+
+
 def test_supports_beyond_what_is_kept_are_not_tried() -> None:
     row = np.zeros(50, np.float32)
     row[[7, 3, 30, 41]] = 0.4, 0.3, 0.2, -0.5

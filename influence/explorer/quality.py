@@ -185,6 +185,8 @@ def removal_verdicts(removal: RemovalEvidence, unit: str) -> list[str]:
         if len(predicted) == 1:
             text += f"; only removals of the {CHOICES[predicted[0]]} were predicted"
         said.append(text + ".")
+        if noise := _noise_verdict(removal, unit):
+            said.append(noise)
         if len(others) > 1:
             said.append(f"Within one kind of removal: {'; '.join(others)}.")
     if flips := _flips_verdict(removal):
@@ -192,6 +194,20 @@ def removal_verdicts(removal: RemovalEvidence, unit: str) -> list[str]:
     if support := removal.support:
         said.append(_support_verdict(support))
     return said
+
+
+def _noise_verdict(removal: RemovalEvidence, unit: str) -> str | None:
+    """Where most of the predicted changes are lost in the noise of retraining, so: no verdict on the scores."""
+    effects = removed(removal, None).dropna(subset=["error"])
+    change, error = effects["measured"].abs(), effects["error"]
+    lost = float((change <= 2 * error).mean()) if len(effects) else 0.0
+    if lost <= 0.5 or removal.agreement["all"]["spearman"].low > 0:
+        return None
+    return (
+        f"**Inconclusive**: {lost:.0%} of the measured changes are within two standard errors of none (a change is "
+        f"{change.median():.2g} and its error {error.median():.2g}, in {unit}, by the median): the noise of retraining "
+        "is larger than the effect, and more seeds would be needed."
+    )
 
 
 def _flips_verdict(removal: RemovalEvidence) -> str | None:

@@ -96,6 +96,21 @@ def test_searches_are_judged_by_the_kept_scores(own: Path) -> None:
     assert list(search.table["ranking"]) == list(evidence.RANKINGS)
 
 
+def test_changes_that_are_lost_in_noise_are_inconclusive(own: Path) -> None:
+    evidenced.removal(own, results.read(own).targets.index[:12].to_numpy())
+    whole = evidence.read(results.read(own)).removal
+    assert whole is not None
+    assert not any("Inconclusive" in each for each in quality.removal_verdicts(whole, "margin"))
+    agreement = {"all": {**whole.figures["agreement"]["all"], "spearman": estimate(0.0).__dict__}}
+    manifest = {**whole.manifest, "figures": {**whole.figures, "agreement": agreement}}
+    clear = replace(whole, manifest=manifest)
+    assert not any("Inconclusive" in each for each in quality.removal_verdicts(clear, "margin"))  # small, but sure
+    effects = whole.tables["effects"].assign(error=np.float32(10))
+    said = quality.removal_verdicts(replace(clear, tables={**whole.tables, "effects": effects}), "margin")
+    assert "**Inconclusive**: 100% of the measured changes are within two standard errors of none" in said[1]
+    assert "its error 10, in margin" in said[1]
+
+
 def test_removals_that_are_not_predicted_are_said_to_be_none(own: Path) -> None:
     """And a removal that was trained once has no error to show."""
     evidenced.removal(own, results.read(own).targets.index[:12].to_numpy())

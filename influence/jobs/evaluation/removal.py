@@ -60,6 +60,9 @@ class RemovalConfig:
     kept : bool or None
         Whether to do with the scores that the result keeps, instead of computing all of them again: no more can be
         removed then, and what removes others is not predicted. None is if that would take minutes.
+    together : bool
+        Whether to remove what has the highest (or lowest) mean score over all the targets, instead of what has it for
+        each: a training then serves all of them, and everything is trained as often as every removal.
 
     With more than `influence.jobs.evaluation.common.MANY` training examples a training takes seconds, and None or empty
     is less: 30 targets, helpful and random, three steps up to 50, and one training of each (two where seeds differ).
@@ -73,6 +76,7 @@ class RemovalConfig:
     epochs: int | None = None
     feature_models: int = 4
     kept: bool | None = None
+    together: bool = False
 
     def __post_init__(self) -> None:
         check_at_least(self, targets=1, seeds=1, seed=0, epochs=1, feature_models=0)
@@ -132,7 +136,7 @@ def removal(
     seeds = trial_seeds(config, trained)
     everything = [Training(np.empty(0, np.int32), seed) for seed in seeds]
     removals = _plan(config, dataset, places, seeds, scores, predicted, neighbours)
-    supports = _plan_supports(places, seeds[: config.seeds], scores)
+    supports = [] if config.together else _plan_supports(places, seeds[: config.seeds], scores)
     trainings = Trainings(trainer, folder)
     trainings.complete(
         [*everything, *(each for one in (*removals, *supports) for each in one.trainings)],
@@ -251,7 +255,7 @@ def trial_seeds(config: RemovalConfig, trained: OutcomeConfig | None = None) -> 
     if trained is not None and trained.subsets.seeds == "common":
         own = int(draw(trained.subsets, np.array([0]), len(trained.load().train)).seeds[0])
         return [own, *seeds_of(config.seed, 1, config.seeds - 1)]
-    return seeds_of(config.seed, 1, 5 * config.seeds)
+    return seeds_of(config.seed, 1, (1 if config.together else 5) * config.seeds)
 
 
 def _plan(
@@ -266,10 +270,12 @@ def _plan(
     """Every removal of every target."""
     labels = dataset.train.labels if datasets.classes(dataset.name) else np.zeros(len(dataset.train), int)
     drawn: dict[tuple[int, int], list[Training]] = {}
+    ranked = _mean_row(places, scores.rows) if config.together else scores.rows
+    similar = _mean_row(places, neighbours) if config.together else neighbours
     plan = []
-    for place, own, effects, near in _by_target(places, scores.rows, predicted, neighbours):
+    for place, own, ranks, effects, near in _by_target(places, scores.rows, ranked, predicted, similar):
         label = int(dataset.test.labels[place]) if datasets.classes(dataset.name) else 0
-        order = np.argsort(-own, kind="stable")
+        order = np.argsort(-ranks, kind="stable")
         effects = np.where(scores.known(own), effects, np.nan)
         orders = {"helpful": order, "harmful": order[::-1], "neighbours": np.argsort(-near, kind="stable")}
         for choice in config.choices:
@@ -292,6 +298,12 @@ def _by_target(places: np.ndarray, *rows: Callable[[np.ndarray], np.ndarray]) ->
     for start in range(0, len(places), _BLOCK):
         block = places[start : start + _BLOCK]
         yield from zip(block, *(each(block) for each in rows), strict=True)
+
+
+def _mean_row(places: np.ndarray, rows: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """The same row for every target: the mean over all of them."""
+    total = sum(row.astype(np.float64) for _, row in _by_target(places, rows))
+    return lambda block: np.tile(total / len(places), (len(block), 1))
 
 
 def _random_trainings(
@@ -495,6 +507,11 @@ def _removal_notes(
             f"Of each target only the {scores.kept} highest and lowest scores are known: at most so many of the most "
             "helpful can be removed, removals of others are measured but not predicted, and predicted supports beyond "
             "were not tried."
+        )
+    if config.together:
+        notes.append(
+            "What was removed has the highest or lowest mean score over all these targets: one training serves all of "
+            "them, so that their changes are not independent, and intervals over targets are too narrow."
         )
     if "random" in config.choices and has_classes:
         notes.append("Random removals are drawn once a class, number and seed, and targets of a class share them.")
