@@ -420,6 +420,19 @@ def evaluate_lds(
     ] = None,
     feature_models: FeatureModels = 4,
     bootstrap: Annotated[int, typer.Option(help="Resamples of the models, for the intervals.")] = 1000,
+    kept: Annotated[
+        bool | None,
+        typer.Option(
+            "--kept/--all-scores",
+            help="Take the score that the fit measured on the same models, or compute all scores again. Default: the "
+            "former if computing takes minutes.",
+        ),
+    ] = None,
+    swapped: Annotated[
+        int,
+        typer.Option(help="Of common seeds: train judges again with so many examples swapped, to see what repeats."),
+    ] = 0,
+    swapped_models: Annotated[int, typer.Option(help="How many judges are, with --swapped.")] = 24,
     seed: DrawSeed = 0,
     out: EvidenceOut = None,
     events: Events = False,
@@ -428,7 +441,9 @@ def evaluate_lds(
     from influence.jobs import evaluation
 
     with _Events() if events else _Terminal() as report:
-        config = evaluation.LdsConfig(_span(models, "--models"), ceiling, feature_models, bootstrap, seed)
+        config = evaluation.LdsConfig(
+            _span(models, "--models"), ceiling, feature_models, bootstrap, seed, kept, swapped, swapped_models
+        )
         report.done(evaluation.lds(result, store, config, ceiling_store, out, report.progress))
 
 
@@ -460,18 +475,34 @@ def evaluate_sizes(
 def evaluate_removal(
     result: ResultFolder,
     targets: Annotated[
-        int | None, typer.Option(help="Test examples. Default: 100 at random; of houses, the Palo Alto eleven.")
+        int | None,
+        typer.Option(help="Test examples. Default: 100 at random; 30 of CIFAR-10; of houses, the Palo Alto eleven."),
     ] = None,
     counts: Annotated[
-        str | None, typer.Option(help="Training examples removed, as 1,10,100. Default: up to a quarter of a class.")
+        str | None,
+        typer.Option(
+            help="Training examples removed, as 1,10,100. Default: up to a quarter of a class; 50 of CIFAR-10."
+        ),
     ] = None,
     choices: Annotated[
         str | None, typer.Option(help="Of helpful, harmful, neighbours, random, with commas between them.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of every removal.")] = 10,
+    seeds: Annotated[
+        int | None, typer.Option(help="Trainings of every removal. Default: 10; where they take seconds 1, or 2.")
+    ] = None,
+    kept: Annotated[
+        bool | None,
+        typer.Option(
+            "--kept/--all-scores",
+            help="Take the kept scores, or compute all again. Default: the kept ones if computing takes minutes.",
+        ),
+    ] = None,
     seed: DrawSeed = 0,
     epochs: Annotated[int | None, typer.Option(help="Of every training; default: the result's own recipe.")] = None,
     feature_models: FeatureModels = 4,
+    together: Annotated[
+        bool, typer.Option("--together", help="Remove what helps all the targets together: one training serves all.")
+    ] = False,
     store: FitStore = None,
     out: EvidenceOut = None,
     events: Events = False,
@@ -488,6 +519,8 @@ def evaluate_removal(
             seed,
             epochs,
             feature_models,
+            kept,
+            together,
         )
         report.done(evaluation.removal(result, config, store, out, report.progress))
 
@@ -496,8 +529,14 @@ def evaluate_removal(
 def evaluate_mislabels(
     what: Annotated[str, typer.Argument(metavar="RESULT|DATASET", help="A result on images, or digits or cifar10.")],
     share: Annotated[float, typer.Option(help="Of the labels that are flipped.")] = 0.1,
-    models: Annotated[int, typer.Option(help="Trained on everything, for loss and self-influence.")] = 10,
-    subset_models: Annotated[int, typer.Option(help="Trained on subsets, for own weights and held-out loss.")] = 500,
+    models: Annotated[
+        int | None,
+        typer.Option(help="Trained on everything, for loss and self-influence. Default: 10; 1 of CIFAR-10."),
+    ] = None,
+    subset_models: Annotated[
+        int | None,
+        typer.Option(help="Trained on subsets, for own weights and held-out loss. Default: 500; 48 of CIFAR-10."),
+    ] = None,
     alpha: Alpha = 0.5,
     seed: DrawSeed = 0,
     learner: LearnerName = None,

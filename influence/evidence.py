@@ -27,7 +27,8 @@ removal/effects
     A removal that was retrained: ``target``, ``choice`` (see `CHOICES`), ``count`` training examples removed,
     ``predicted`` and ``measured`` change of the output (mean over ``trained`` trainings with seeds of their own; for
     random choices each removes others), its standard error ``error``, and ``flipped``, the share of these trainings
-    that name another class than the unchanged ones mostly do (NaN where there are no classes).
+    that name another class than the unchanged ones mostly do. NaN: a prediction of which scores are not known, an error
+    of a single training, a flip where there are no classes.
 removal/curves
     A (choice, count), over targets: mean ``predicted`` and ``measured`` change and ``flipped`` share, the latter two
     with ``_low`` and ``_high``, an interval over targets. Choice "none", count 0: the trainings that removed nothing.
@@ -198,6 +199,13 @@ class LdsEvidence(Evidence):
     def ceiling(self) -> Estimate | None:
         """How well a second training on the same subsets predicts the first; None if it was not measured."""
         values = self.figures["ceiling"]
+        return None if values is None else Estimate.of(values)
+
+    @property
+    def repeatable(self) -> Estimate | None:
+        """How well models that share all seeds predict each other where a few of their members differ; None if it was
+        not measured."""
+        values = self.figures.get("repeatable")
         return None if values is None else Estimate.of(values)
 
     @property

@@ -200,7 +200,8 @@ def head(ranking: Ranking, listed: dict[str, Listed], target: int) -> None:
     """A method's name and how far it can be trusted."""
     st.markdown(f"#### {ranking.name}")
     if ranking.name == NEIGHBOURS:
-        st.caption("Alike in their inputs; no model is asked. LDS: not evaluated")
+        known = compare.neighbours_lds([shelf.evaluated(each) for each in listed.values()])
+        st.caption(f"Alike in their inputs; no model is asked. {known}")
         return
     one = listed[ranking.name]
     st.caption(f"{library.method(one.manifest)} · {compare.lds_of(one, shelf.evaluated(one), shelf.read(one), target)}")

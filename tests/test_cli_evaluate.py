@@ -72,7 +72,9 @@ def test_mislabels_of_a_data_set_go_where_they_are_told(here, tmp_path: Path, re
 def test_progress_as_events(made: tuple[Path, Path]) -> None:
     result, _ = made
     with open("/dev/zero", "rb") as endless:
-        ended = influence("evaluate", "removal", result, *FEW, "--out", result, "--events", stdin=endless)
+        ended = influence(
+            "evaluate", "removal", result, *FEW, "--counts", "2,5", "--out", result, "--events", stdin=endless
+        )
     assert ended.returncode == 0, ended.stderr
     events = [json.loads(line) for line in ended.stdout.splitlines()]
     assert events[-1] == {"result": str(result / "evidence" / "removal")}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -21,15 +22,18 @@ from influence.evaluation.removal import predicted_support
 from influence.jobs import DatamodelsConfig, evaluation
 from influence.jobs import datamodels as run
 from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig, SizesConfig
-from influence.jobs.evaluation.common import neighbours_of
-from influence.jobs.evaluation.mislabels import own_gradients
+from influence.jobs.evaluation.common import neighbours_of, seeds_of
+from influence.jobs.evaluation.mislabels import own_gradients, shortened
 from influence.jobs.evaluation.removal import TEST_MARGINS, trial_seeds
-from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of
-from influence.jobs.tracin_images import TracInImagesConfig, tracin_images
+from influence.jobs.evaluation.removal import _completed as completed
+from influence.jobs.evaluation.removal import _plan_supports as plan_supports
+from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes
+from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, tracin_images
 from influence.jobs.trainings import Classifiers
 from influence.learners import registry
 from influence.learners.base import Subsets
 from influence.learners.mlp import Mlp
+from influence.learners.patchnet import PatchNet
 
 REMOVAL = importlib.import_module("influence.jobs.evaluation.removal")  # the function of that name hides it
 QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=2))
@@ -101,7 +105,7 @@ def test_a_datamodel_is_fitted_again_where_its_store_is(
 ) -> None:
     read = results.read(result)
     found = scores_of(read, load_dataset(read), store)
-    assert found.complete
+    assert found.kept is None
     assert found.has_scale
     np.testing.assert_allclose(found.rows(np.array([3, 200])), weights[0][[3, 200]], atol=1e-6)
     assert found.intercept is not None
@@ -111,7 +115,7 @@ def test_a_datamodel_is_fitted_again_where_its_store_is(
 def test_without_its_store_the_kept_scores_stand_in(result: Path, weights: tuple[np.ndarray, np.ndarray]) -> None:
     read = results.read(result)
     found = scores_of(read, load_dataset(read))
-    assert not found.complete
+    assert found.kept == 10
     assert "the 10 kept either way" in found.source
     row = found.rows(np.array([5]))[0]
     kept = np.flatnonzero(row)
@@ -130,7 +134,7 @@ def test_a_refit_that_gives_other_scores_is_refused(result: Path, store: str, mo
 def test_tracin_is_summed_again_over_the_shipped_checkpoints(houses: datasets.Dataset) -> None:
     read = results.read(results.precomputed_home() / "california-housing" / "tracin")
     found = scores_of(read, load_dataset(read))
-    assert found.complete
+    assert found.kept is None
     assert not found.has_scale
     row = found.rows(np.array([17]))[0]
     kept = read.of(int(houses.test.index[17])).set_index("rank")
@@ -177,7 +181,7 @@ def test_tracin_on_images_is_summed_again_too(traced: Path) -> None:
     """Against gradients by hand, of the checkpoints as they are in the folder."""
     read = results.read(traced)
     found = scores_of(read, dataset := load_dataset(read))
-    assert (found.complete, found.has_scale) == (True, False)
+    assert (found.kept, found.has_scale) == (None, False)
     assert "the result's 2 checkpoints" in found.source
     row = found.rows(np.array([5]))[0]
     kept = read.of(int(dataset.test.index[5])).set_index("rank")
@@ -225,6 +229,59 @@ def test_lds_of_a_datamodel_by_hand(result: Path, store: str, weights: tuple[np.
     assert "None of these models was fitted." in found.notes[0]
     assert "path" not in str(found.manifest)
     assert str(result) not in str(found.manifest)
+
+
+def test_the_fits_own_score_is_that_of_the_refit(result: Path, store: str) -> None:
+    evaluation.lds(result, store, JUDGE)
+    computed = evidence.read(results.read(result)).lds
+    evaluation.lds(result, store, replace(JUDGE, kept=True))
+    kept = evidence.read(results.read(result)).lds
+    assert computed is not None
+    assert kept is not None
+    quality = results.read(result).manifest["quality"]["lds"]
+    own = kept.methods["result"]
+    assert (own.mean, own.low, own.high) == (quality["mean"], quality["low"], quality["high"])
+    assert own.mean == pytest.approx(computed.methods["result"].mean, abs=1e-4)
+    ours, theirs = kept.tables["targets"], computed.tables["targets"]
+    np.testing.assert_allclose(ours["result"], theirs["result"], atol=5e-3)
+    assert ours.drop(columns="result").equals(theirs.drop(columns="result"))
+    assert "Scores: as the fit measured it on the same models." in kept.notes
+
+
+def test_the_fits_own_score_is_of_no_other_models(result: Path, store: str, tmp_path: Path) -> None:
+    other = str(tmp_path / "other")
+    outcomes.collect(replace(QUICK, subsets=SubsetConfig(seed=7)), other, 40)
+    for place, models in ((other, None), (store, (0, 30))):
+        with pytest.raises(InfluenceError, match="it has no score on them: let all scores be computed again"):
+            evaluation.lds(result, place, replace(JUDGE, kept=True, ceiling=False, models=models))
+
+
+def test_how_repeatable_training_is_from_common_seeds(tmp_path: Path) -> None:
+    """Where a few members are others, a model says almost the same; where most are, it says something else."""
+    common = replace(SMALL, outcomes=replace(QUICK, subsets=SubsetConfig(seeds="common")), ceiling=False)
+    place = str(tmp_path / "store")
+    folder = run(common, tmp_path / "common", place)
+    judge = replace(JUDGE, ceiling=False, swapped=5, swapped_models=12)
+    evaluation.lds(folder, place, judge, folder=tmp_path / "trainings")
+    found = evidence.read(results.read(folder)).lds
+    assert found is not None
+    assert found.repeatable is not None
+    assert 0.7 < found.repeatable.low <= found.repeatable.mean < 1
+    evaluation.lds(folder, place, replace(judge, swapped=400), folder=tmp_path / "trainings")
+    found = evidence.read(results.read(folder)).lds
+    assert found is not None
+    assert found.repeatable is not None
+    assert found.repeatable.mean < 0.4
+    assert any("12 of these models, trained again" in note and "400 of the 718" in note for note in found.notes)
+    with pytest.raises(InfluenceError, match="--swapped is 718, but must be below the 718"):
+        evaluation.lds(folder, place, replace(judge, swapped=718))
+
+
+def test_swapping_is_for_common_seeds(result: Path, store: str) -> None:
+    with pytest.raises(InfluenceError, match="these have seeds of their own: their noise ceiling tells it"):
+        evaluation.lds(result, store, replace(JUDGE, swapped=5))
+    with pytest.raises(InfluenceError, match="swapped_models is 3, but must be at least 10"):
+        replace(JUDGE, swapped=5, swapped_models=3)
 
 
 def test_lds_of_a_result_of_any_method(store: str, tmp_path: Path, weights: tuple[np.ndarray, np.ndarray]) -> None:
@@ -417,6 +474,7 @@ def test_random_removals_stay_within_the_class(result: Path, store: str, tmp_pat
 
 
 def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: Path) -> None:
+    few = replace(FEW, counts=(2, 10))
     trained: list[int] = []
     real = Classifiers.train
 
@@ -433,18 +491,18 @@ def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: 
         patch.setattr(Mlp, "batch", 5)
         patch.setattr(Classifiers, "train", stop_after(4))
         with pytest.raises(KeyboardInterrupt):
-            evaluation.removal(result, FEW, None, folder=tmp_path / "trainings")
+            evaluation.removal(result, few, None, folder=tmp_path / "trainings")
         assert not (result / "evidence").exists()
         patch.setattr(Classifiers, "train", stop_after(10**6))
-        evaluation.removal(result, FEW, None, folder=tmp_path / "trainings")
+        evaluation.removal(result, few, None, folder=tmp_path / "trainings")
     first = removed(result)
     total = sum(trained)
-    evaluation.removal(result, FEW, None, folder=tmp_path / "whole")
+    evaluation.removal(result, few, None, folder=tmp_path / "whole")
     again = removed(result)
     for table in ("effects", "targets"):
         numbers = first.tables[table].select_dtypes("number")
         np.testing.assert_allclose(numbers, again.tables[table].select_dtypes("number"), atol=2e-3)
-    config = replace(FEW, seeds=3)
+    config = replace(few, seeds=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Classifiers, "train", stop_after(10**6))
         evaluation.removal(result, config, None, folder=tmp_path / "trainings")
@@ -456,11 +514,93 @@ def test_common_seeds_compare_with_trainings_of_their_own(store: str, tmp_path: 
     folder = run(common, tmp_path / "common", str(tmp_path / "store"))
     evaluation.removal(folder, replace(FEW, seeds=1), str(tmp_path / "store"))
     found = removed(folder)
-    assert any("everything 1 times, from the same initial weights" in note for note in found.notes)
+    assert any("everything once, from the same initial weights" in note for note in found.notes)
     effects = found.tables["effects"]
     small = effects[(effects["choice"] == "random") & (effects["count"] == 2)]["measured"].abs().mean()
     large = effects[(effects["choice"] == "helpful") & (effects["count"] == 20)]["measured"].abs().mean()
     assert small < large
+
+
+def test_removal_from_the_kept_scores_alone(
+    result: Path, store: str, weights: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    """Though all could be computed: what is known is predicted as from all scores, and what is not is no prediction."""
+    few = replace(FEW, targets=10, counts=(2, 10))
+    evaluation.removal(result, replace(few, kept=True), store, folder=tmp_path / "trainings")
+    found = removed(result)
+    effects = found.tables["effects"].set_index(["choice", "count"]).sort_index()
+    stored = results.read(result).targets
+    curves = pd.DataFrame(stored["removal"].to_list(), index=stored.index).to_numpy()
+    places = np.searchsorted(stored.index, found.tables["targets"]["target"])
+    for count in (2, 10):
+        change = curves[places, count] - curves[places, 0]  # the counts of the first 50 are the numbers themselves
+        np.testing.assert_allclose(effects.loc[("helpful", count), "predicted"], change, atol=1e-4)
+    assert effects.loc[("random", 10), "predicted"].isna().all()
+    assert effects.loc[("random", 10), "measured"].notna().all()
+    assert set(found.agreement) <= {"all", "helpful", "neighbours"}
+    targets = found.tables["targets"].set_index("target")
+    assert list(targets["support"]) == list(stored["support"].loc[targets.index])
+    assert list(targets["flipped_at_support"].notna()) == [0 < support <= 10 for support in targets["support"]]
+    assert any("the 10 kept either way; all others count as 0, since computing" in note for note in found.notes)
+    assert any("only the 10 highest and lowest scores are known" in note for note in found.notes)
+
+
+def test_removal_together_serves_all_targets_with_one_training(
+    result: Path, store: str, weights: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    config = replace(FEW, targets=4, counts=(20,), choices=("helpful", "harmful", "random"), together=True)
+    evaluation.removal(result, config, store, folder=tmp_path / "trainings")
+    found = removed(result)
+    digits = datasets.load("digits")
+    names = found.tables["targets"]["target"].to_numpy()
+    rows = weights[0][np.searchsorted(digits.test.index, names)]
+    order = np.argsort(-rows.mean(axis=0))
+    effects = found.tables["effects"].set_index(["choice", "target"])["predicted"]
+    for choice, members in (("helpful", order[:20]), ("harmful", order[-20:])):
+        np.testing.assert_allclose(effects.loc[choice].loc[names], -rows[:, members].sum(axis=1), atol=1e-4)
+    classes = len(set(digits.test.labels[np.searchsorted(digits.test.index, names)]))
+    assert found.figures["trainings"] == 2 * (2 + classes)
+    assert any("everything 2 times" in note for note in found.notes)
+    assert any("one training serves all of them" in note for note in found.notes)
+    assert found.support is None
+
+
+def test_supports_beyond_what_is_kept_are_not_tried() -> None:
+    row = np.zeros(50, np.float32)
+    row[[7, 3, 30, 41]] = 0.4, 0.3, 0.2, -0.5
+    support = np.array([3, 4, -1, 0])
+    scores = Scores(lambda places: np.tile(row, (len(places), 1)), "made up", True, kept=3, support=support)
+    plan = plan_supports(np.arange(4), [11, 12], scores)
+    assert [one.count for one in plan] == [3, 4, -1, 0]
+    assert [len(one.trainings) for one in plan] == [2, 0, 0, 0]
+    assert [list(each.removed) for each in plan[0].trainings] == [[3, 7, 30]] * 2
+
+
+def test_no_more_is_removed_than_is_known(result: Path) -> None:
+    with pytest.raises(InfluenceError, match="remove at most 10, or let all be computed again with --all-scores"):
+        evaluation.removal(result, replace(FEW, kept=True))
+    with pytest.raises(InfluenceError, match=r"remove at most 10\."):
+        evaluation.removal(result, FEW)  # its store is not at hand
+
+
+def test_removal_does_with_less_where_trainings_take_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = datasets.load("digits")
+    usual = completed(RemovalConfig(), digits, True, False, None)
+    assert (usual.targets, usual.counts, usual.seeds) == (100, (1, 2, 4, 8, 17, 34), 10)
+    monkeypatch.setattr(REMOVAL, "MANY", 1000)
+    large = completed(RemovalConfig(), digits, True, True, 25)
+    assert (large.targets, large.counts, large.seeds) == (30, (5, 10, 25), 1)
+    assert large.choices == ("helpful", "random")
+    assert completed(RemovalConfig(), digits, True, False, None).seeds == 2
+    asked = RemovalConfig(targets=7, counts=(20, 3), choices=("harmful",), seeds=4)
+    assert completed(asked, digits, True, True, 25) == replace(asked, counts=(3, 20))
+
+
+def test_only_a_prior_over_many_examples_takes_minutes(result: Path) -> None:
+    read = results.read(result)
+    assert not takes_minutes(read)
+    assert not takes_minutes(results.read(results.precomputed_home() / "digits" / "datamodels"))
+    assert takes_minutes(results.read(results.precomputed_home() / "cifar10" / "datamodels"))
 
 
 @pytest.mark.parametrize(
@@ -512,7 +652,7 @@ def test_houses(houses: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.Mo
     def noise(places: np.ndarray) -> np.ndarray:
         return np.random.default_rng(0).normal(size=(len(places), len(houses.train)))
 
-    made_up = Scores(noise, "made up", complete=True, has_scale=False)
+    made_up = Scores(noise, "made up", has_scale=False)
     monkeypatch.setattr(REMOVAL, "scores_of", lambda *_: made_up)
     monkeypatch.setattr(REMOVAL, "price_scores", lambda *_: noise)
     folder = tmp_path / "houses"
@@ -597,6 +737,47 @@ def test_self_influence_is_the_gradients_squared_norm() -> None:
             loss = torch.nn.functional.cross_entropy(logits, torch.tensor(train.labels[place]))
             norm = sum(float(g.square().sum()) for g in torch.autograd.grad(loss, weights))
             assert found[model, place] == pytest.approx(norm, rel=1e-3, abs=1e-6)
+
+
+def test_a_learner_with_checkpoints_is_followed_by_them(tmp_path: Path) -> None:
+    """Its self-influence is TracIn's, of the very checkpoints of its training."""
+    import torch
+
+    from influence.tracin.scores import Examples, TracInCP
+
+    learner = PatchNet(filters=8, patch=3, stride=1, grid=2, width=4, epochs=4, batch_size=50, flip=False)
+    config = replace(LOOK, learner=learner, models=1, checkpoints=2, subset_models=20, train_size=200)
+    evaluation.mislabels(config, tmp_path / "digits", folder=tmp_path / "trainings")
+    manifest, tables = evidence.read_one(tmp_path / "digits", "mislabels")
+    rows = tables["examples"][tables["examples"]["flips"] == "uniform"]
+    clean = datasets.load("digits", (), 200).train
+    train = replace(clean, labels=rows["label"].to_numpy(clean.labels.dtype))
+    traced = learner.trace(train, seeds_of(config.seed, 1, 1)[0], 2)
+    assert len(traced.checkpoints) == 2
+    examples = Examples(torch.tensor(train.inputs), torch.tensor(train.labels))
+    expected = TracInCP(traced.model, traced.checkpoints, cross_entropy).self_influence(examples)
+    np.testing.assert_allclose(rows["self-influence"], expected, rtol=2e-3)
+    traced.model.load_state_dict(traced.checkpoints[-1].state)
+    loss = cross_entropy(traced.model(examples.inputs), examples.labels).detach()
+    np.testing.assert_allclose(rows["loss"], loss, rtol=2e-3, atol=1e-5)
+    assert any("all layers, about 2 checkpoints" in note for note in manifest["notes"])
+    assert any("those of one model trained on everything" in note for note in manifest["notes"])
+
+
+def test_mislabels_do_with_fewer_models_where_trainings_take_seconds() -> None:
+    usual, large = (MislabelsConfig().completed(n_train) for n_train in (1437, 50_000))
+    assert (usual.models, usual.checkpoints, usual.subset_models) == (10, 6, 500)
+    assert (large.models, large.checkpoints, large.subset_models) == (1, 3, 48)
+    assert LOOK.completed(50_000) == LOOK
+
+
+def test_shortened_scores_are_close_and_keep_their_order() -> None:
+    scores = np.sort(np.random.default_rng(0).lognormal(sigma=5, size=2000)) * 1e-3
+    short = shortened(np.append(scores, 0.0))
+    np.testing.assert_allclose(short[:-1], scores, rtol=1e-3)
+    assert (np.diff(short[:-1]) >= 0).all()
+    assert short[-1] == 0
+    assert (shortened(-scores) == -short[:-1]).all()
 
 
 def test_mislabels_refuse_what_has_no_classes(tmp_path: Path) -> None:

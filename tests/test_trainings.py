@@ -8,6 +8,8 @@ import pytest
 
 from influence import datasets
 from influence.errors import InfluenceError
+from influence.jobs.base import Stages
+from influence.jobs.evaluation.common import counting
 from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
 from influence.learners.base import Subsets, margins
 from influence.learners.mlp import Mlp
@@ -48,7 +50,7 @@ def test_each_is_done_once_and_read_in_the_order_asked_for(tmp_path: Path) -> No
     seen: list[tuple[int, int]] = []
     store.complete(plan, lambda done, total: seen.append((done, total)))
     assert trainer.batches == [3]
-    assert seen == [(3, 3)]
+    assert seen == [(0, 3), (3, 3)]  # how many there are is told first
     store.complete([*plan, *wanted((1,), seed=5)], silent)
     assert trainer.batches == [3, 1]
     said = store.read(plan)
@@ -116,3 +118,18 @@ def test_classifiers_say_the_learners_margins(common: bool) -> None:
         np.testing.assert_allclose(said.outputs, margins(logits, digits.test.labels)[0], atol=1e-4)
         assert (said.named == logits[0].argmax(axis=1)).mean() > 0.99
     assert replace(trainer, common=not common).identity != trainer.identity
+
+
+def test_slow_trainings_say_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    moments = iter([0.0, 80.0, 81.0])
+    monkeypatch.setattr("influence.jobs.evaluation.common.time.monotonic", lambda: next(moments))
+    progress = counting(Stages({"training": 1.0}, lambda share, what: said.append(what)), "training", "removing")
+    progress(0, 136)
+    progress(8, 136)
+    progress(136, 136)
+    assert said == [
+        "removing: 0 of 136 models",
+        "removing: 8 of 136 models, 10.0 s each, 21 min left",
+        "removing: 136 of 136 models, 0.6 s each, 0 s left",
+    ]

@@ -25,7 +25,7 @@ class Effect:
     change : float
         Mean output without the examples, less that with all of them.
     error : float
-        Its standard error, over the trainings of both sides.
+        Its standard error, over the trainings of both sides; NaN if there is one alone on either.
     flipped : float
         Share of the trainings without them that name another class than ``prediction``; NaN without classes.
     """
@@ -78,7 +78,8 @@ def measured(before: np.ndarray, after: np.ndarray, named: np.ndarray | None = N
     first, second = before[np.isfinite(before)].astype(np.float64), after[kept].astype(np.float64)
     if min(len(first), len(second)) < 1:
         raise InfluenceError("All trainings of a removal diverged: lower the learner's learning rate.")
-    error = np.sqrt(sum(part.var(ddof=1) / len(part) for part in (first, second) if len(part) > 1))
+    both = min(len(first), len(second)) >= LEAST_SEEDS
+    error = np.sqrt(sum(part.var(ddof=1) / len(part) for part in (first, second))) if both else np.nan
     flipped = np.nan if named is None else float((named[kept] != prediction).mean())
     return Effect(float(second.mean() - first.mean()), float(error), flipped)
 

@@ -243,6 +243,35 @@ def lds_of(listed: Listed, found: Evaluated, result: Result, target: int) -> str
     return text
 
 
+def neighbours_lds(found: Sequence[Evaluated]) -> str:
+    """What the evidence of the results that are compared says of neighbours: of inputs, as they are shown here, or of
+    the features of trained models, which evaluations take unless told otherwise."""
+    known = sorted((each for each in map(_neighbours_baseline, found) if each is not None), key=lambda each: each[0])
+    if not known:
+        return "LDS: not evaluated"
+    feature_models, score = known[0]
+    if feature_models == 0:
+        return f"LDS {score}"
+    models = "a trained model" if feature_models == 1 else f"{feature_models} trained models"
+    return f"LDS: not evaluated; of neighbours in the features of {models}, LDS {score}"
+
+
+def _neighbours_baseline(found: Evaluated) -> tuple[int, str] | None:
+    """Of how many models the features were (0 for inputs), and the score with its interval."""
+    if found.lds is not None:
+        return int(found.lds.config["feature_models"]), str(found.lds.methods["neighbours"])
+    if found.sizes is None:
+        return None
+    rows = found.sizes.scores[found.sizes.scores["estimator"] == "neighbours"]
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    over = f"over {row['targets']:,} targets"
+    return int(
+        found.sizes.config["feature_models"]
+    ), f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}), {over}"
+
+
 def default_target(result: Result) -> int:
     """The target shown first: the best explained of the mistakes where that is known, else the first there is."""
     targets = result.targets

@@ -45,6 +45,8 @@ class Judged:
         Whether the models that judge share their initial weights and order of examples.
     per_target : pd.DataFrame or None
         As `influence.evidence` describes lds/targets.
+    repeatable : Estimate or None
+        How well models that share all seeds predict each other where a few of their members differ.
     """
 
     methods: dict[str, Estimate]
@@ -52,6 +54,7 @@ class Judged:
     held_out: int
     common: bool
     per_target: pd.DataFrame | None = None
+    repeatable: Estimate | None = None
 
     @property
     def best(self) -> float | None:
@@ -69,7 +72,7 @@ def judged(manifest: dict[str, Any], lds: LdsEvidence | None) -> Judged | None:
     """What is known of a result's LDS; None if nothing is."""
     if lds is not None:
         common = lds.config["outcomes"]["subsets"]["seeds"] == "common"
-        return Judged(lds.methods, lds.ceiling, lds.held_out, common, lds.tables["targets"])
+        return Judged(lds.methods, lds.ceiling, lds.held_out, common, lds.tables["targets"], lds.repeatable)
     quality = manifest["quality"]
     if not quality.get("lds"):
         return None
@@ -138,10 +141,15 @@ def lds_verdict(lds: Judged) -> str:
             f"twice on one subset agrees at {lds.ceiling.mean:.3f}, "  # type: ignore[union-attr]
             f"so that a perfect predictor would get about {lds.best:.2f}."
         )
-    if lds.ceiling is not None:
+    if lds.ceiling is not None or lds.repeatable is not None:
+        text = f"{score}, on models that share their initial weights: there is no chance in them that would cap it"
+        if lds.repeatable is not None:
+            text += f" (with a few of their training examples swapped, they agree at {lds.repeatable.mean:.3f})"
+        if lds.ceiling is None:
+            return f"{text}. How much holds for other initial weights was **not evaluated**."
         return (
-            f"{score}, on models that share their initial weights: there is no chance in them that would cap it. From "
-            f"other initial weights, the same subsets predict them at {lds.ceiling.mean:.3f}: so much holds for any."
+            f"{text}. From other initial weights, the same subsets predict them at {lds.ceiling.mean:.3f}: so much "
+            "holds for any."
         )
     return f"{score}. How much could be explained was **not evaluated**: there is no noise ceiling."
 
@@ -168,18 +176,38 @@ def removal_verdicts(removal: RemovalEvidence, unit: str) -> list[str]:
         if removal.has_scale:
             slope = whole["slope"]
             text += f"; where 1 was predicted, {number(slope.mean)} came ({interval(slope)}), in {unit}"
-        said.append(text + ".")
-        if others := [
+        others = [
             f"{CHOICES[choice]} {number(each['spearman'].mean)} ({interval(each['spearman'])})"
             for choice, each in removal.agreement.items()
             if choice != "all"
-        ]:
+        ]
+        predicted = [choice for choice in removal.agreement if choice != "all"]
+        if len(predicted) == 1:
+            text += f"; only removals of the {CHOICES[predicted[0]]} were predicted"
+        said.append(text + ".")
+        if noise := _noise_verdict(removal, unit):
+            said.append(noise)
+        if len(others) > 1:
             said.append(f"Within one kind of removal: {'; '.join(others)}.")
     if flips := _flips_verdict(removal):
         said.append(flips)
     if support := removal.support:
         said.append(_support_verdict(support))
     return said
+
+
+def _noise_verdict(removal: RemovalEvidence, unit: str) -> str | None:
+    """Where most of the predicted changes are lost in the noise of retraining, so: no verdict on the scores."""
+    effects = removed(removal, None).dropna(subset=["error"])
+    change, error = effects["measured"].abs(), effects["error"]
+    lost = float((change <= 2 * error).mean()) if len(effects) else 0.0
+    if lost <= 0.5 or removal.agreement["all"]["spearman"].low > 0:
+        return None
+    return (
+        f"**Inconclusive**: {lost:.0%} of the measured changes are within two standard errors of none (a change is "
+        f"{change.median():.2g} and its error {error.median():.2g}, in {unit}, by the median): the noise of retraining "
+        "is larger than the effect, and more seeds would be needed."
+    )
 
 
 def _flips_verdict(removal: RemovalEvidence) -> str | None:

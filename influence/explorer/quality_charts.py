@@ -147,9 +147,9 @@ def removal_scatter(frame: pd.DataFrame, unit: str, has_scale: bool, noun: str, 
                 "line": {"width": 1.5, "color": color},
             },
             name=CHOICES[choice],
-            customdata=rows[["target", "count", "error"]].to_numpy().tolist(),  # as lists, a click returns lists
+            customdata=_clickable(rows),
             hovertemplate=f"test {noun} %{{customdata[0]}}, %{{customdata[1]}} {CHOICES[choice]} removed<br>"
-            "predicted %{x:.3g}, measured %{y:.3g} ± %{customdata[2]:.2g}<extra></extra>",
+            "predicted %{x:.3g}, measured %{y:.3g}%{customdata[2]}<extra></extra>",
         )
     if target is not None:
         own = frame[frame["target"] == target]
@@ -165,6 +165,14 @@ def removal_scatter(frame: pd.DataFrame, unit: str, has_scale: bool, noun: str, 
     figure.update_xaxes(title=f"predicted change ({scale})")
     figure.update_yaxes(title=f"measured change ({unit})")
     return compact(figure).update_layout(height=420)
+
+
+def _clickable(rows: pd.DataFrame) -> list[list[int | str]]:
+    """target, count and error of each, as lists: then a click returns lists."""
+    return [
+        [int(target), int(count), "" if np.isnan(error) else f" ± {error:.2g}"]
+        for target, count, error in rows[["target", "count", "error"]].itertuples(index=False)
+    ]
 
 
 def removal_curve(curves: pd.DataFrame, what: str, title: str) -> go.Figure:

@@ -1,8 +1,8 @@
 """All scores of a result: not only the kept ones, but of any target over all training examples, as it was made.
 
 They are computed again from what a result follows from: a datamodel is fitted again on the outcome store of its
-config, TracIn is summed again over the checkpoints in its folder. Where that is not at hand, the kept scores stand in,
-and all others count as 0: `Scores.source` says so.
+config, TracIn is summed again over the checkpoints in its folder. Where that is not at hand, or takes too long, the
+kept scores stand in, and all others count as 0: `Scores.source` says so.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from torch import nn
 
 from influence import datasets
 from influence.datamodels.outcomes import OutcomeConfig, missing, read
+from influence.datamodels.priors import MOST_DENSE
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
 from influence.jobs.datamodels import DatamodelsConfig, default_store, fitted_model
@@ -38,19 +39,26 @@ class Scores:
         (b,) places of targets in the data set's test part -> (b, n_train) float32.
     source : str
         Where they come from, as a clause.
-    complete : bool
-        Whether these are all scores, or the kept ones alone.
     has_scale : bool
         Whether they are in the unit of the output. TracIn's are up to a common factor.
     intercept : (n_targets,) float64 or None
         A datamodel's prediction for the empty subset.
+    kept : int or None
+        How many either way are known of each target; None is all.
+    support : (n_targets,) int or None
+        A datamodel's predicted data support, of kept scores: it was worked out when all were at hand.
     """
 
     rows: Callable[[np.ndarray], np.ndarray]
     source: str
-    complete: bool
     has_scale: bool
     intercept: np.ndarray | None = None
+    kept: int | None = None
+    support: np.ndarray | None = None
+
+    def known(self, own: np.ndarray) -> np.ndarray:
+        """(n_train,) scores of one target -> (n_train,) bool: those that are known to be what they are."""
+        return np.ones(len(own), dtype=bool) if self.kept is None else own != 0
 
 
 def outcome_config(result: Result) -> OutcomeConfig | None:
@@ -114,11 +122,20 @@ def check_same_data(result: Result, dataset: Dataset, whose: str = "") -> None:
         )
 
 
+def takes_minutes(result: Result) -> bool:
+    """Whether computing all scores again takes minutes: a fit with a prior from many training examples' gradients."""
+    if result.manifest["method"] != "datamodels":
+        return False
+    config = DatamodelsConfig.from_dict(result.manifest["config"])
+    return config.estimator == "prior-informed" and len(result.train) > MOST_DENSE
+
+
 def scores_of(
     result: Result,
     dataset: Dataset,
     store: str | None = None,
     progress: Callable[[float], None] = lambda share: None,
+    kept: bool = False,
 ) -> Scores:
     """The scores of a result, from the best source there is.
 
@@ -130,13 +147,17 @@ def scores_of(
     store : str or None
         Where the outcomes of a datamodels result may be, beside the default place of its config.
     progress : callable
+    kept : bool
+        If true, the kept ones do, whatever is at hand.
     """
+    if kept:
+        return _kept(result, dataset, "computing them again takes long")
     made = None
     if result.manifest["method"] == "datamodels":
         made = _refitted(result, store, progress)
     elif result.manifest["method"] == "tracin":
         made = _traced(result, dataset)
-    return made or _kept(result, dataset)
+    return made or _kept(result, dataset, "what they were computed from is not at hand")
 
 
 def _refitted(result: Result, store: str | None, progress: Callable[[float], None]) -> Scores | None:
@@ -150,7 +171,6 @@ def _refitted(result: Result, store: str | None, progress: Callable[[float], Non
     found = Scores(
         lambda places: np.ascontiguousarray(model.coef(places), dtype=np.float32),
         f"fitted again on the {config.models:,} stored models that the result was fitted on",
-        complete=True,
         has_scale=True,
         intercept=model.intercept_,
     )
@@ -181,9 +201,7 @@ def _traced(result: Result, dataset: Dataset) -> Scores | None:
     def rows(places: np.ndarray) -> np.ndarray:
         return scorer.scores(train, Examples(targets.inputs[places], targets.labels[places])).numpy()
 
-    found = Scores(
-        rows, f"computed again from the result's {len(checkpoints)} checkpoints", complete=True, has_scale=False
-    )
+    found = Scores(rows, f"computed again from the result's {len(checkpoints)} checkpoints", has_scale=False)
     _check_same_scores(result, dataset, found)
     return found
 
@@ -241,7 +259,7 @@ def price_scores(result: Result, dataset: Dataset) -> Callable[[np.ndarray], np.
     return rows
 
 
-def _kept(result: Result, dataset: Dataset) -> Scores:
+def _kept(result: Result, dataset: Dataset, why: str) -> Scores:
     order = np.argsort(dataset.train.index)
 
     def rows(places: np.ndarray) -> np.ndarray:
@@ -252,19 +270,27 @@ def _kept(result: Result, dataset: Dataset) -> Scores:
             values[row, at] = kept["score"]
         return values
 
+    k = int(result.manifest["k"])
     return Scores(
         rows,
-        f"the {result.manifest['k']} kept either way; all others count as 0, since what they were computed from is not "
-        "at hand",
-        complete=False,
+        f"the {k} kept either way; all others count as 0, since {why}",
         has_scale=result.manifest["method"] == "datamodels",
+        kept=k,
+        support=_stored_support(result, dataset),
     )
+
+
+def _stored_support(result: Result, dataset: Dataset) -> np.ndarray | None:
+    """(n_targets,); -2 of targets that the result does not explain. None of results that predict none."""
+    if "support" not in result.targets:
+        return None
+    return result.targets["support"].reindex(dataset.test.index, fill_value=-2).to_numpy(np.int64)
 
 
 def _check_same_scores(result: Result, dataset: Dataset, found: Scores) -> None:
     """What is judged must be what the result shows: compare a few targets' kept scores with those computed again."""
     places = np.unique(np.linspace(0, len(dataset.test) - 1, 5).astype(int))
-    again, kept = found.rows(places), _kept(result, dataset).rows(places)
+    again, kept = found.rows(places), _kept(result, dataset, "").rows(places)
     off = np.abs(np.where(kept != 0, again - kept, 0)).max()
     if off > _TOLERANCE * np.abs(kept).max():
         raise InfluenceError(

@@ -233,12 +233,15 @@ class Trainings:
         return list(lacking.values())
 
     def complete(self, wanted: Sequence[Training], report: Callable[[int, int], None]) -> None:
-        """Train those that are missing, a transaction a batch; ``report`` is called with how many are done of how many.
+        """Train those that are missing, a transaction a batch; ``report`` is called with how many are done of how many,
+        first before any is.
 
         Subsets of one size are trained together, as learners of many models at once want them.
         """
         lacking = sorted(self.missing(wanted), key=lambda each: len(each.removed))
         size = self.trainer.batch
+        if lacking:
+            report(0, len(lacking))
         for start in range(0, len(lacking), size):
             batch = lacking[start : start + size]
             masks = np.ones((len(batch), self.trainer.n_train), dtype=bool)

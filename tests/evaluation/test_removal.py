@@ -170,6 +170,12 @@ def test_a_measured_change_has_its_standard_error_and_flips() -> None:
     assert np.mean(errors) == pytest.approx(np.std(off), rel=0.15)
 
 
+def test_one_training_on_a_side_has_no_standard_error() -> None:
+    assert np.isnan(measured(np.array([1.0]), np.array([0.5])).error)
+    assert np.isnan(measured(np.array([1.0, 2.0]), np.array([0.5])).error)
+    assert measured(np.array([1.0, 2.0]), np.array([0.5, 0.5])).error == pytest.approx(0.5)
+
+
 def test_models_that_diverged_are_left_out() -> None:
     effect = measured(np.array([1.0, np.nan]), np.array([np.inf, 3.0]), np.array([1, 0]), 1)
     assert (effect.change, effect.flipped) == (2, 1)

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from influence import datasets, results
+from influence import datasets, evidence, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.evaluation.baselines import Neighbours, flat
+from influence.evidence import Evaluated
 from influence.explorer import compare, library
 from influence.explorer.compare import NEIGHBOURS, Nearest, Ranking
 from influence.jobs import DatamodelsConfig
@@ -145,6 +146,32 @@ def test_two_methods_side_by_side(pair: tuple[results.Result, results.Result]) -
     table = app.dataframe[0].value
     assert table["@10"][0] == compare.overlap(*(compare.ranking(result, 21) for result in pair), 1, 10)
     assert app.dataframe[1].value["targets"].tolist() == [360, 360]
+
+
+def test_the_lds_of_neighbours_is_told_where_it_is_known() -> None:
+    """Evidence is of neighbours in features, or in inputs, as those on the page: the words tell which."""
+    found = evidence.read(results.read(SHIPPED / "digits" / "datamodels"))
+    assert found.lds is not None
+    figure = str(found.lds.methods["neighbours"])
+    assert compare.neighbours_lds([found]) == (
+        f"LDS: not evaluated; of neighbours in the features of 4 trained models, LDS {figure}"
+    )
+    config = {**found.lds.config, "feature_models": 0}
+    of_pixels = replace(found, lds=replace(found.lds, manifest={**found.lds.manifest, "config": config}))
+    assert compare.neighbours_lds([Evaluated(), found, of_pixels]) == f"LDS {figure}"
+    assert compare.neighbours_lds([Evaluated()]) == "LDS: not evaluated"
+    app = open_page("compare", third=NEIGHBOURS, target="21")
+    assert f"in the features of 4 trained models, LDS {figure}" in texts(app)
+
+
+def test_the_lds_of_neighbours_may_come_from_the_sizes() -> None:
+    found = evidence.read(results.read(SHIPPED / "cifar10" / "datamodels"))
+    only = replace(found, lds=None)
+    assert only.sizes is not None
+    rows = only.sizes.scores.set_index("estimator")
+    text = compare.neighbours_lds([only])
+    assert f"LDS {rows.loc['neighbours', 'mean']:.3f} (" in text
+    assert text.endswith("over 1,000 targets")
 
 
 def test_neighbours_are_a_third_and_a_click_asks_all() -> None:

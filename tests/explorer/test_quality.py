@@ -16,6 +16,7 @@ from influence.evidence import Estimate
 from influence.explorer import library, quality
 from influence.explorer.library import Listed
 from influence.explorer.quality import Judged
+from influence.explorer.quality_charts import removal_scatter
 from tests.explorer import evidenced
 from tests.explorer.pages import click_point, codes, open_page, texts, warnings
 
@@ -58,6 +59,11 @@ def test_lds_is_told_as_a_share_of_what_could_be_explained() -> None:
     common = quality.lds_verdict(judged(common=True))  # the subset settles everything: no ceiling of noise
     assert "could be explained" not in common
     assert "share their initial weights" in common
+    repeats = replace(judged(None, common=True), repeatable=estimate(0.998))
+    text = quality.lds_verdict(repeats)
+    assert "with a few of their training examples swapped, they agree at 0.998" in text
+    assert "other initial weights was **not evaluated**" in text
+    assert "predict them at 0.640" in quality.lds_verdict(replace(repeats, ceiling=estimate(0.64)))
 
 
 def test_a_baseline_is_beaten_when_the_intervals_are_apart() -> None:
@@ -88,6 +94,44 @@ def test_searches_are_judged_by_the_kept_scores(own: Path) -> None:
     assert search.verdicts[0].startswith("self-influence **finds more than plain loss**")
     assert search.verdicts[1].startswith("**Plain loss finds more than** own-weight")
     assert list(search.table["ranking"]) == list(evidence.RANKINGS)
+
+
+def test_changes_that_are_lost_in_noise_are_inconclusive(own: Path) -> None:
+    evidenced.removal(own, results.read(own).targets.index[:12].to_numpy())
+    whole = evidence.read(results.read(own)).removal
+    assert whole is not None
+    assert not any("Inconclusive" in each for each in quality.removal_verdicts(whole, "margin"))
+    agreement = {"all": {**whole.figures["agreement"]["all"], "spearman": estimate(0.0).__dict__}}
+    manifest = {**whole.manifest, "figures": {**whole.figures, "agreement": agreement}}
+    clear = replace(whole, manifest=manifest)
+    assert not any("Inconclusive" in each for each in quality.removal_verdicts(clear, "margin"))  # small, but sure
+    effects = whole.tables["effects"].assign(error=np.float32(10))
+    said = quality.removal_verdicts(replace(clear, tables={**whole.tables, "effects": effects}), "margin")
+    assert "**Inconclusive**: 100% of the measured changes are within two standard errors of none" in said[1]
+    assert "its error 10, in margin" in said[1]
+
+
+def test_removals_that_are_not_predicted_are_said_to_be_none(own: Path) -> None:
+    """And a removal that was trained once has no error to show."""
+    evidenced.removal(own, results.read(own).targets.index[:12].to_numpy())
+    whole = evidence.read(results.read(own)).removal
+    assert whole is not None
+    agreement = {"all": whole.figures["agreement"]["all"], "helpful": whole.figures["agreement"]["all"]}
+    manifest = {**whole.manifest, "figures": {**whole.figures, "agreement": agreement}}
+    said = quality.removal_verdicts(replace(whole, manifest=manifest), "margin")
+    assert "only removals of the most helpful were predicted." in said[0]
+    assert not any("Within one kind" in each for each in said)
+    effects = whole.tables["effects"]
+    once = effects.assign(
+        error=np.float32(np.nan), predicted=effects["predicted"].where(effects["choice"] == "helpful")
+    )
+    shown = quality.removed(replace(whole, tables={**whole.tables, "effects": once}), None)
+    assert set(shown["choice"]) == {"helpful"}
+    points = removal_scatter(shown, "margin", True, "image", None).data[1].customdata
+    assert points[0] == [int(shown["target"][0]), int(shown["count"][0]), ""]
+    measured = quality.removed(whole, None)
+    (point, *_) = removal_scatter(measured, "margin", True, "image", None).data[1].customdata
+    assert point[2] == " ± 0.01"
 
 
 def test_removal_is_told_with_its_controls(own: Path) -> None:

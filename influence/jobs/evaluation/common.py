@@ -19,7 +19,9 @@ from influence.evaluation.baselines import Neighbours, flat
 from influence.jobs.base import Report, Stages, circumstances
 from influence.jobs.trainings import trainings_home
 from influence.learners import regression
+from influence.text import duration
 
+MANY = 20_000  # training examples: beyond, a training takes seconds, and evaluations do with fewer by default
 _BEYOND = 2**40  # the number of a model that no store has
 
 
@@ -33,13 +35,17 @@ def store_evidence(
 
 
 def counting(stages: Stages, stage: str, what: str) -> Callable[[int, int], None]:
-    """Progress in models, with how many there are a second."""
+    """Progress in models, with how many there are a second and, where they are slow, what is left."""
     started = time.monotonic()
 
     def progress(finished: int, total: int) -> None:
-        rate = finished / max(time.monotonic() - started, 1e-6)
-        speed = f"{rate:,.0f} a second" if rate >= 2 else f"{1 / rate:,.1f} s each"
-        stages.say(stage, finished / total, f"{what}: {finished:,} of {total:,} models, {speed}")
+        text = f"{what}: {finished:,} of {total:,} models"
+        if finished:
+            each = max(time.monotonic() - started, 1e-6) / finished
+            speed = f"{1 / each:,.0f} a second"
+            slow = f"{each:,.1f} s each, {duration(each * (total - finished))} left"
+            text += f", {speed if each <= 0.5 else slow}"
+        stages.say(stage, finished / total, text)
 
     return progress
 

@@ -11,14 +11,18 @@ import pyarrow as pa
 from influence import evidence, results
 from influence.datamodels import outcomes
 from influence.datamodels.outcomes import OutcomeConfig, Outcomes
+from influence.datamodels.subsets import draw
+from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evaluation.baselines import same_class
 from influence.evaluation.lds import LEAST_MODELS, Lds, noise_ceiling
 from influence.evaluation.lds import lds as score_lds
 from influence.jobs.base import Report, Stages, silent
 from influence.jobs.datamodels import DatamodelsConfig
-from influence.jobs.evaluation.common import check_at_least, neighbours_of, store_evidence
-from influence.jobs.scores import Scores, check_same_data, outcome_config, scores_of
+from influence.jobs.evaluation.common import check_at_least, counting, neighbours_of, store_evidence
+from influence.jobs.evaluation.removal import TEST_MARGINS
+from influence.jobs.scores import check_same_data, outcome_config, scores_of, takes_minutes
+from influence.jobs.trainings import Classifiers, Training, Trainings
 from influence.results import Result
 
 _BLOCK = 512  # targets whose scores are held at once
@@ -40,7 +44,15 @@ class LdsConfig:
     bootstrap : int
         Resamples of the models.
     seed : int
-        Of random scores and of resampling.
+        Of random scores, of what is swapped, and of resampling.
+    kept : bool or None
+        Whether to take the score that the fit itself measured on the same models, instead of computing all scores
+        again. None is if that would take minutes.
+    swapped : int
+        How repeatable training is where models share their seeds: so many members of some of the judges' subsets are
+        swapped for others, and the models trained again. 0 leaves that out.
+    swapped_models : int
+        How many of the judges.
     """
 
     models: tuple[int, int] | None = None
@@ -48,9 +60,14 @@ class LdsConfig:
     feature_models: int = 4
     bootstrap: int = 1000
     seed: int = 0
+    kept: bool | None = None
+    swapped: int = 0
+    swapped_models: int = 24
 
     def __post_init__(self) -> None:
-        check_at_least(self, feature_models=0, bootstrap=10, seed=0)
+        check_at_least(
+            self, feature_models=0, bootstrap=10, seed=0, swapped=0, swapped_models=LEAST_MODELS if self.swapped else 0
+        )
 
 
 def lds(
@@ -60,6 +77,7 @@ def lds(
     ceiling_store: str | None = None,
     out: Path | None = None,
     report: Report = silent,
+    folder: Path | None = None,
 ) -> Path:
     """Judge a result's scores by models of an outcome store that its fit never saw.
 
@@ -75,6 +93,8 @@ def lds(
     out : Path or None
         The folder that gets the evidence; None is ``result``.
     report : Report
+    folder : Path or None
+        Where finished trainings are kept; None is a hidden folder among the results.
 
     Returns
     -------
@@ -100,12 +120,26 @@ def lds(
             f"{judges.stop - 1}), and a correlation over them needs at least {LEAST_MODELS}: collect more."
         )
     repeated = _repeated(trained, store, ceiling_store, held_out) if config.ceiling else None
-    stages = Stages({"computing all scores": 20, "finding neighbours": 2, "judging": 10}, report)
-    scores = scores_of(read, dataset, store, stages["computing all scores"])
+    _check_swapped(config, trained, held_out)
+    costs = {"training with some swapped": 60.0 if config.swapped else 0.0, "computing all scores": 20.0}
+    stages = Stages(costs | {"finding neighbours": 2.0, "judging": 10.0}, report)
+    places = np.flatnonzero(np.isin(dataset.test.index, read.targets.index))
+    swapped = _swapped(config, trained, dataset, held_out, folder, stages)
+    measured = None
+    if takes_minutes(read) if config.kept is None else config.kept:
+        measured = _measured_by_fit(read, trained, dataset.test.index[places], judges, held_out)
+        if measured is None and config.kept:
+            raise InfluenceError(
+                f"{store} and these models are not those that the fit of {result} was judged by, so that it has no "
+                "score on them: let all scores be computed again with --all-scores."
+            )
+    source = "as the fit measured it on the same models"
+    if measured is None:
+        scores = scores_of(read, dataset, store, stages["computing all scores"])
+        source = scores.source
     stages["finding neighbours"](0.0)
     neighbours, features = neighbours_of(dataset, trained, config.feature_models)
     progress = stages["judging"]
-    places = np.flatnonzero(np.isin(dataset.test.index, read.targets.index))
     observed = held_out.margins[:, places]
 
     def judged(rows: Callable[[np.ndarray], np.ndarray], bootstrap: int) -> Lds:
@@ -116,7 +150,7 @@ def lds(
 
     fewer = min(config.bootstrap, 200)
     labels = dataset.test.labels, dataset.train.labels
-    methods = {"result": judged(scores.rows, config.bootstrap)}
+    methods = {"result": measured or judged(scores.rows, config.bootstrap)}
     progress(0.5)
     methods["same-class"] = judged(lambda block: same_class(labels[0][block], labels[1]), fewer)
     methods["neighbours"] = judged(neighbours.rows, fewer)
@@ -127,6 +161,9 @@ def lds(
     if repeated is not None:
         _, here, there = np.intersect1d(held_out.models, repeated.models, return_indices=True)
         ceiling = noise_ceiling(observed[here], repeated.margins[there][:, places], fewer, config.seed)
+    repeatable = None
+    if swapped is not None:
+        repeatable = noise_ceiling(observed[: len(swapped)], swapped[:, places], fewer, config.seed)
     per_target = {name: methods[name].per_target for name in evidence.METHODS}
     per_target["ceiling"] = np.full(len(places), np.nan) if ceiling is None else ceiling.per_target
     report(1.0, "done")
@@ -137,10 +174,11 @@ def lds(
         "figures": {
             "methods": {name: _numbers(each) for name, each in methods.items()},
             "ceiling": None if ceiling is None else _numbers(ceiling),
+            "repeatable": None if repeatable is None else _numbers(repeatable),
             "held_out": len(held_out),
             "diverged": held_out.diverged,
         },
-        "notes": _lds_notes(read, scores, trained, held_out, features, ceiling is not None),
+        "notes": _lds_notes(config, read, source, trained, held_out, features, ceiling),
     }
     tables = {"targets": pa.table({"target": dataset.test.index[places], **columns})}
     return store_evidence(out or result, "lds", found, started, tables, report)
@@ -210,20 +248,78 @@ def _repeated(trained: OutcomeConfig, store: str, ceiling_store: str | None, hel
     return repeated
 
 
+def _measured_by_fit(
+    result: Result, trained: OutcomeConfig, targets: np.ndarray, judges: range, held_out: Outcomes
+) -> Lds | None:
+    """The score in a datamodel's own manifest and tables; None unless it is that on these very models."""
+    if outcome_config(result) != trained:
+        return None
+    config, quality = DatamodelsConfig.from_dict(result.manifest["config"]), result.manifest["quality"]
+    if judges != range(config.held_out) or len(held_out) != quality["held_out"]:
+        return None
+    score = quality["lds"]
+    per_target = result.targets["lds"].loc[targets].to_numpy(np.float64)
+    return Lds(per_target, score["mean"], (score["low"], score["high"]), score["level"], len(held_out))
+
+
+def _check_swapped(config: LdsConfig, trained: OutcomeConfig, held_out: Outcomes) -> None:
+    if not config.swapped:
+        return
+    if trained.subsets.seeds != "common":
+        raise InfluenceError(
+            "--swapped tells how repeatable training is where models share their seeds, and these have seeds of their "
+            "own: their noise ceiling tells it."
+        )
+    fewest = int(min(held_out.masks.sum(axis=1).min(), (~held_out.masks).sum(axis=1).min()))
+    if config.swapped >= fewest:
+        raise InfluenceError(f"--swapped is {config.swapped}, but must be below the {fewest} that can be swapped.")
+
+
+def _swapped(
+    config: LdsConfig,
+    trained: OutcomeConfig,
+    dataset: Dataset,
+    held_out: Outcomes,
+    folder: Path | None,
+    stages: Stages,
+) -> np.ndarray | None:
+    """(m, n_test) margins of the first judges, trained again with a few members swapped for others."""
+    if not config.swapped:
+        return None
+    models = held_out.models[: config.swapped_models]
+    seeds = draw(trained.subsets, models, len(dataset.train)).seeds
+    wanted = []
+    for model, mask, seed in zip(models, held_out.masks, seeds, strict=False):
+        stream, changed = np.random.default_rng([config.seed, 3, int(model)]), mask.copy()
+        for part in (np.flatnonzero(mask), np.flatnonzero(~mask)):
+            changed[stream.choice(part, config.swapped, replace=False)] ^= True
+        wanted.append(Training(np.flatnonzero(~changed).astype(np.int32), int(seed)))
+    trainings = Trainings(Classifiers(dataset, trained.learner, True, TEST_MARGINS, "test margins"), folder)
+    stage = "training with some swapped"
+    trainings.complete(wanted, counting(stages, stage, stage))
+    return np.stack([each.outputs for each in trainings.read(wanted)])
+
+
 def _numbers(score: Lds) -> dict[str, float]:
     low, high = score.interval
     return {"mean": score.mean, "low": low, "high": high, "level": score.level}
 
 
 def _lds_notes(
-    result: Result, scores: Scores, trained: OutcomeConfig, held_out: Outcomes, features: str, has_ceiling: bool
+    config: LdsConfig,
+    result: Result,
+    source: str,
+    trained: OutcomeConfig,
+    held_out: Outcomes,
+    features: str,
+    ceiling: Lds | None,
 ) -> list[str]:
     subsets = trained.subsets
     notes = [
         f"Spearman correlation, over {len(held_out)} models trained on {subsets.alpha:.0%} of the training examples "
         f"({trained.learner.name}, {subsets.seeds} seeds), of the margin and the sum of the members' scores; mean over "
         "targets. None of these models was fitted.",
-        f"Scores: {scores.source}.",
+        f"Scores: {source}.",
         f"Neighbours: {features}.",
     ]
     if result.manifest["method"] == "tracin":
@@ -231,9 +327,16 @@ def _lds_notes(
             "A TracIn score predicts minus the loss, the store keeps margins, and the loss is log(1 + exp(-margin)): "
             "both rank models alike."
         )
-    if has_ceiling:
+    if ceiling is not None:
         notes.append(
             "The ceiling is how well a second training on the same subset predicts the first; a perfect predictor of "
-            "the mean scores about its square root."
+            f"the mean scores about its square root. It was measured on {ceiling.n_models} of these models."
+        )
+    if config.swapped:
+        size, number = int(held_out.masks[0].sum()), min(config.swapped_models, len(held_out))
+        notes.append(
+            f"How repeatable training is was measured on {number} of these models, trained again from the same initial "
+            f"weights with {config.swapped} of the {size:,} members swapped for others: the score of one training as a "
+            "prediction of the other."
         )
     return notes

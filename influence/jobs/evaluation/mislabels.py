@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from influence import datasets, evidence, results
 from influence.datamodels.subsets import SubsetConfig, draw
@@ -15,12 +16,17 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evaluation import mislabels as flips
 from influence.jobs.base import Report, Stages, silent
-from influence.jobs.evaluation.common import check_at_least, counting, seeds_of, store_evidence
+from influence.jobs.evaluation.common import MANY, check_at_least, counting, seeds_of, store_evidence
 from influence.jobs.scores import trained_with
+from influence.jobs.tracin_images import cross_entropy
 from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
 from influence.learners import registry
 from influence.learners.base import Learner, Models, Subsets, margins
 from influence.learners.mlp import Mlp
+from influence.learners.traceable import Traceable
+from influence.tracin.scores import Examples, TracInCP
+
+_FORWARD_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,20 @@ class MislabelsConfig:
         As for `influence.datamodels.outcomes.OutcomeConfig`.
     share : float
         Of the labels, in (0, 1/2].
-    models : int
-        Trained on everything, for loss and self-influence, which are means over them.
-    checkpoints : int
-        Of each of these, for the self-influence; a learner without checkpoints has its finished model alone.
-    subset_models : int
-        Trained on subsets, for own weights and held-out loss.
+    models : int or None
+        Trained on everything, for loss and self-influence, which are means over them. None is 10.
+    checkpoints : int or None
+        Of each of these, about, for the self-influence; a learner without checkpoints has its finished model alone.
+        None is 6.
+    subset_models : int or None
+        Trained on subsets, for own weights and held-out loss. None is 500.
     alpha : float
         Share that each of these sees.
     seed : int
         Of everything that is drawn.
+
+    With more than `influence.jobs.evaluation.common.MANY` training examples a training takes seconds, and None is 1
+    model with 3 checkpoints, and 48 on subsets.
     """
 
     dataset: str = "digits"
@@ -50,9 +60,9 @@ class MislabelsConfig:
     train_size: int | None = None
     learner: Learner = field(default_factory=Mlp)
     share: float = 0.1
-    models: int = 10
-    checkpoints: int = 6
-    subset_models: int = 500
+    models: int | None = None
+    checkpoints: int | None = None
+    subset_models: int | None = None
     alpha: float = 0.5
     seed: int = 0
 
@@ -61,6 +71,16 @@ class MislabelsConfig:
         if not 0 < self.share <= 0.5:
             raise InfluenceError(f"share is {self.share}, but must be above 0 and at most 0.5: 0.1 is usual.")
         SubsetConfig(self.alpha)
+
+    def completed(self, n_train: int) -> "MislabelsConfig":
+        """With what was left open."""
+        usual = (1, 3, 48) if n_train > MANY else (10, 6, 500)
+        return replace(
+            self,
+            models=self.models or usual[0],
+            checkpoints=self.checkpoints or usual[1],
+            subset_models=self.subset_models or usual[2],
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -104,6 +124,7 @@ def mislabels(
         datasets.check_name(config.dataset)
         raise InfluenceError(f"{config.dataset} has no classes, and so no labels to flip: choose digits or cifar10.")
     clean = datasets.load(config.dataset, config.classes, config.train_size)
+    config = config.completed(len(clean.train))
     stages = Stages(dict.fromkeys(evidence.FLIPS, 1.0), report)
     examples, curves, found, notes = [], [], {}, _mislabels_notes(config)
     wrong = np.empty(0)
@@ -131,7 +152,7 @@ def mislabels(
                     "label": labels.astype(np.int32),
                     "true": clean.train.labels.astype(np.int32),
                 }
-                | {name: scores.astype(np.float32) for name, scores in rankings.items()}
+                | {name: shortened(scores) for name, scores in rankings.items()}
             )
         )
     report(1.0, "done")
@@ -150,6 +171,9 @@ def _suspicions(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Scores of all training examples by every ranking, and the wrong class that the first model scores highest."""
     n = len(noisy.train)
+    assert config.models is not None
+    assert config.checkpoints is not None
+    assert config.subset_models is not None
     whole = Trainings(_Suspicions(noisy, config.learner, config.checkpoints), folder)
     everything = [Training(np.empty(0, np.int32), seed) for seed in seeds_of(config.seed, 1, config.models)]
     masks = draw(SubsetConfig(config.alpha, config.seed), np.arange(config.subset_models), n).masks
@@ -208,17 +232,34 @@ class _Suspicions:
     def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Said]:
         """See `influence.jobs.trainings.Trainer`."""
         train, subsets = self.dataset.train, Subsets(masks, seeds)
-        if isinstance(self.learner, Mlp):
+        if isinstance(self.learner, Traceable) and not isinstance(self.learner, Mlp):
+            return [self._traced(self.learner, int(seed)) for seed in seeds]
+        if isinstance(self.learner, Mlp):  # trains many at once
             every = max(1, self.learner.epochs // self.checkpoints)
             moments: Sequence[tuple[float, Models]] = self.learner.checkpoints(train, subsets, every)
         else:
             moments = [(1.0, self.learner.fit(train, subsets))]
         self_influence = sum(rate * own_gradients(models, train.inputs, train.labels) for rate, models in moments)
-        logits = moments[-1][1].logits(train.inputs)
-        loss = flips.losses(margins(logits, train.labels))
+        return self._said(moments[-1][1].logits(train.inputs), np.asarray(self_influence))
+
+    def _traced(self, learner: Traceable, seed: int) -> Said:
+        """One model, by its checkpoints and all its layers."""
+        train = self.dataset.train
+        traced = learner.trace(train, seed, max(1, learner.epochs // self.checkpoints))
+        examples = Examples(torch.tensor(train.inputs), torch.tensor(train.labels))
+        self_influence = TracInCP(traced.model, traced.checkpoints, cross_entropy).self_influence(examples)
+        traced.model.load_state_dict(traced.checkpoints[-1].state)
+        with torch.no_grad():
+            logits = torch.cat([traced.model(rows) for rows in examples.inputs.split(_FORWARD_ROWS)])
+        return self._said(logits[None].numpy(), self_influence[None].numpy())[0]
+
+    def _said(self, logits: np.ndarray, self_influence: np.ndarray) -> list[Said]:
+        """(k, n, n_classes) and (k, n)"""
+        labels = self.dataset.train.labels
+        loss = flips.losses(margins(logits, labels))
         others = np.array(logits)
-        others[:, np.arange(len(train)), train.labels] = -np.inf
-        rows = zip(loss, np.asarray(self_influence), others.argmax(axis=2), strict=True)
+        others[:, np.arange(len(labels)), labels] = -np.inf
+        rows = zip(loss, self_influence, others.argmax(axis=2), strict=True)
         return [Said(np.concatenate([one, two]).astype(np.float32), named.astype(np.uint8)) for one, two, named in rows]
 
 
@@ -233,6 +274,12 @@ def own_gradients(models: Models, inputs: np.ndarray, labels: np.ndarray) -> np.
     factors = models.factors(inputs, delta.astype(np.float32))
     squares = [[np.square(part).sum(axis=2, dtype=np.float64) for part in layer] for layer in factors]
     return np.asarray(sum(a * d for a, d in squares))
+
+
+def shortened(scores: np.ndarray) -> np.ndarray:
+    """As float32, rounded to three digits, about: the rest of them is noise, which would fill the table."""
+    mantissa, exponent = np.frexp(scores.astype(np.float64))
+    return np.ldexp(np.round(mantissa * 1024) / 1024, exponent).astype(np.float32)
 
 
 def _curve(kind: str, name: str, look: flips.Found) -> pa.Table:
@@ -267,13 +314,15 @@ def _verdict(kind: str, rankings: dict[str, np.ndarray], looks: dict[str, flips.
 def _mislabels_notes(config: MislabelsConfig) -> list[str]:
     settings = ", ".join(f"{name} {value}" for name, value in asdict(config.learner).items())  # type: ignore[call-overload]
     how = (
-        f"all layers, {config.checkpoints} checkpoints weighted by their learning rate"
-        if isinstance(config.learner, Mlp)
+        f"all layers, about {config.checkpoints} checkpoints weighted by their learning rate"
+        if isinstance(config.learner, Traceable)
         else "the last layer of the finished model alone"
     )
     return [
         f"{config.share:.0%} of the training labels were flipped; {config.learner.name} ({settings}).",
-        f"Loss and self-influence ({how}) are means over {config.models} models trained on everything; own weights "
+        f"Loss and self-influence ({how}) are "
+        + (f"means over {config.models} models" if config.models != 1 else "those of one model")
+        + " trained on everything; own weights "
         f"(difference in means) and held-out loss come from {config.subset_models} models, each trained on "
         f"{config.alpha:.0%}. A ranking at random has area 0.5 and finds 20 % in the first 20 %.",
     ]

@@ -14,9 +14,9 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import draw
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
-from influence.evaluation.baselines import Neighbours
 from influence.evaluation.bootstrap import of_means
 from influence.evaluation.removal import (
+    LEAST_SEEDS,
     Effect,
     agreement,
     counts,
@@ -26,8 +26,8 @@ from influence.evaluation.removal import (
     predicted_support,
 )
 from influence.jobs.base import Report, Stages, silent
-from influence.jobs.evaluation.common import check_at_least, counting, neighbours_of, seeds_of, store_evidence
-from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, trained_with
+from influence.jobs.evaluation.common import MANY, check_at_least, counting, neighbours_of, seeds_of, store_evidence
+from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes, trained_with
 from influence.jobs.tracin import TracInConfig
 from influence.jobs.trainings import Classifiers, Regressions, Trainer, Training, Trainings, margins_on
 from influence.results import Result
@@ -49,23 +49,34 @@ class RemovalConfig:
         Training examples to remove; empty is six steps from 1 to a quarter of a class, and 100 for houses.
     choices : sequence of str
         Of `influence.evidence.CHOICES`; empty is helpful, neighbours and random, and harmful too for houses.
-    seeds : int
-        Trainings of every removal; five times as many are made of everything.
+    seeds : int or None
+        Trainings of every removal; five times as many are made of everything. None is 10.
     seed : int
         Of everything that is drawn.
     epochs : int or None
         Of every training, instead of the result's own recipe.
     feature_models : int
         As for `LdsConfig`.
+    kept : bool or None
+        Whether to do with the scores that the result keeps, instead of computing all of them again: no more can be
+        removed then, and what removes others is not predicted. None is if that would take minutes.
+    together : bool
+        Whether to remove what has the highest (or lowest) mean score over all the targets, instead of what has it for
+        each: a training then serves all of them, and everything is trained as often as every removal.
+
+    With more than `influence.jobs.evaluation.common.MANY` training examples a training takes seconds, and None or empty
+    is less: 30 targets, helpful and random, three steps up to 50, and one training of each (two where seeds differ).
     """
 
     targets: int | None = None
     counts: tuple[int, ...] = ()
     choices: tuple[str, ...] = ()
-    seeds: int = 10
+    seeds: int | None = None
     seed: int = 0
     epochs: int | None = None
     feature_models: int = 4
+    kept: bool | None = None
+    together: bool = False
 
     def __post_init__(self) -> None:
         check_at_least(self, targets=1, seeds=1, seed=0, epochs=1, feature_models=0)
@@ -112,22 +123,25 @@ def removal(
     dataset = load_dataset(read)
     trainer, trained = _trainer(read, dataset, config.epochs)
     has_classes = bool(datasets.classes(dataset.name))
-    config = _completed(config, dataset, has_classes)
+    is_common = trained is not None and trained.subsets.seeds == "common"
+    if has_classes:
+        _check_counts(config.counts, dataset)
+    config = replace(config, kept=takes_minutes(read) if config.kept is None else config.kept)
     stages = Stages({"computing all scores": 1, "training": 20}, report)
-    scores = scores_of(read, dataset, store, stages["computing all scores"])
-    neighbours, features = neighbours_of(dataset, trained, config.feature_models)
+    scores = scores_of(read, dataset, store, stages["computing all scores"], bool(config.kept))
+    config = _completed(config, dataset, has_classes, is_common, scores.kept)
+    neighbours, features = _neighbours(config, dataset, trained)
     predicted = scores.rows if has_classes else price_scores(read, dataset)
     places = _chosen_targets(config, dataset, read)
     seeds = trial_seeds(config, trained)
     everything = [Training(np.empty(0, np.int32), seed) for seed in seeds]
     removals = _plan(config, dataset, places, seeds, scores, predicted, neighbours)
-    supports = _plan_supports(places, seeds[: config.seeds], scores)
+    supports = [] if config.together else _plan_supports(places, seeds[: config.seeds], scores)
     trainings = Trainings(trainer, folder)
     trainings.complete(
         [*everything, *(each for one in (*removals, *supports) for each in one.trainings)],
         counting(stages, "training", "training without some examples"),
     )
-    is_common = trained is not None and trained.subsets.seeds == "common"
     said = _Measured(config, dataset, trainings, everything, has_classes, is_common)
     effects = said.effects(removals)
     targets = said.targets(places, removals, supports)
@@ -142,34 +156,69 @@ def removal(
             "support": _support_figures(targets) if supports else None,
             "trainings": len({each.key for one in (*removals, *supports) for each in one.trainings}),
         },
-        "notes": _removal_notes(config, scores, features, learner, len(everything), is_common),
+        "notes": _removal_notes(config, scores, features, learner, len(everything), is_common, has_classes),
     }
     tables = {"effects": effects, "curves": said.curves(effects, places), "targets": targets}
     return store_evidence(out or result, "removal", found, started, tables, report)
 
 
-def _completed(config: RemovalConfig, dataset: Dataset, has_classes: bool) -> RemovalConfig:
-    """With what was left open."""
+def _completed(
+    config: RemovalConfig, dataset: Dataset, has_classes: bool, is_common: bool, kept: int | None
+) -> RemovalConfig:
+    """With what was left open; ``kept`` is how many scores are known either way, None for all."""
     if not has_classes:
         return replace(
             config,
             targets=config.targets or int(california_housing.is_palo_alto(dataset.test).sum()),
             counts=config.counts or (100,),
             choices=config.choices or ("helpful", "harmful", "neighbours", "random"),
+            seeds=config.seeds or 10,
         )
     _, sizes = np.unique(dataset.train.labels, return_counts=True)
+    most = min(int(sizes.min()) // 4, kept or len(dataset.train))
+    usual: dict[str, Any] = {
+        "targets": 100,
+        "choices": ("helpful", "neighbours", "random"),
+        "seeds": 10,
+    }
+    if len(dataset.train) > MANY:
+        most = min(most, 50)
+        usual = {"targets": 30, "choices": ("helpful", "random"), "seeds": 1 if is_common else LEAST_SEEDS}
+        usual["counts"] = tuple(sorted({max(1, most // 5), max(1, 2 * most // 5), most}))
+    else:
+        usual["counts"] = counts(most)
     done = replace(
         config,
-        targets=min(config.targets or 100, len(dataset.test)),
-        counts=tuple(sorted(config.counts)) or counts(int(sizes.min()) // 4),
-        choices=config.choices or ("helpful", "neighbours", "random"),
+        targets=min(config.targets or usual["targets"], len(dataset.test)),
+        counts=tuple(sorted(config.counts)) or usual["counts"],
+        choices=config.choices or usual["choices"],
+        seeds=config.seeds or usual["seeds"],
     )
-    if not 1 <= done.counts[0] <= done.counts[-1] < sizes.min():
+    if kept is not None and done.counts[-1] > kept and {"helpful", "harmful"} & {*done.choices}:
         raise InfluenceError(
-            f"--counts must lie between 1 and the {sizes.min() - 1} training examples that leave something of each "
-            f"class, and they are {', '.join(map(str, done.counts))}."
+            f"--counts has {done.counts[-1]}, and of each target only the {kept} highest and lowest scores are known: "
+            f"remove at most {kept}" + (", or let all be computed again with --all-scores." if config.kept else ".")
         )
     return done
+
+
+def _check_counts(wanted: tuple[int, ...], dataset: Dataset) -> None:
+    _, sizes = np.unique(dataset.train.labels, return_counts=True)
+    if wanted and not 1 <= min(wanted) <= max(wanted) < sizes.min():
+        raise InfluenceError(
+            f"--counts must lie between 1 and the {sizes.min() - 1} training examples that leave something of each "
+            f"class, and they are {', '.join(map(str, sorted(wanted)))}."
+        )
+
+
+def _neighbours(
+    config: RemovalConfig, dataset: Dataset, trained: OutcomeConfig | None
+) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """Similarities by rows of targets, and what they are; all 0 where they are not asked for, since they cost."""
+    if "neighbours" not in config.choices:
+        return lambda places: np.zeros((len(places), len(dataset.train)), np.float32), ""
+    neighbours, features = neighbours_of(dataset, trained, config.feature_models)
+    return neighbours.rows, features
 
 
 def _trainer(result: Result, dataset: Dataset, epochs: int | None) -> tuple[Trainer, OutcomeConfig | None]:
@@ -202,10 +251,11 @@ def _chosen_targets(config: RemovalConfig, dataset: Dataset, result: Result) -> 
 
 def trial_seeds(config: RemovalConfig, trained: OutcomeConfig | None = None) -> list[int]:
     """Of the trainings on everything; the first so many are those of every removal."""
+    assert config.seeds is not None
     if trained is not None and trained.subsets.seeds == "common":
         own = int(draw(trained.subsets, np.array([0]), len(trained.load().train)).seeds[0])
         return [own, *seeds_of(config.seed, 1, config.seeds - 1)]
-    return seeds_of(config.seed, 1, 5 * config.seeds)
+    return seeds_of(config.seed, 1, (1 if config.together else 5) * config.seeds)
 
 
 def _plan(
@@ -215,15 +265,18 @@ def _plan(
     seeds: list[int],
     scores: Scores,
     predicted: Callable[[np.ndarray], np.ndarray],
-    neighbours: Neighbours,
+    neighbours: Callable[[np.ndarray], np.ndarray],
 ) -> list[_Removal]:
     """Every removal of every target."""
     labels = dataset.train.labels if datasets.classes(dataset.name) else np.zeros(len(dataset.train), int)
     drawn: dict[tuple[int, int], list[Training]] = {}
+    ranked = _mean_row(places, scores.rows) if config.together else scores.rows
+    similar = _mean_row(places, neighbours) if config.together else neighbours
     plan = []
-    for place, own, effects, near in _by_target(places, scores.rows, predicted, neighbours.rows):
+    for place, own, ranks, effects, near in _by_target(places, scores.rows, ranked, predicted, similar):
         label = int(dataset.test.labels[place]) if datasets.classes(dataset.name) else 0
-        order = np.argsort(-own, kind="stable")
+        order = np.argsort(-ranks, kind="stable")
+        effects = np.where(scores.known(own), effects, np.nan)
         orders = {"helpful": order, "harmful": order[::-1], "neighbours": np.argsort(-near, kind="stable")}
         for choice in config.choices:
             for count in config.counts:
@@ -247,10 +300,17 @@ def _by_target(places: np.ndarray, *rows: Callable[[np.ndarray], np.ndarray]) ->
         yield from zip(block, *(each(block) for each in rows), strict=True)
 
 
+def _mean_row(places: np.ndarray, rows: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """The same row for every target: the mean over all of them."""
+    total = sum(row.astype(np.float64) for _, row in _by_target(places, rows))
+    return lambda block: np.tile(total / len(places), (len(block), 1))
+
+
 def _random_trainings(
     config: RemovalConfig, members: np.ndarray, label: int, count: int, seeds: list[int]
 ) -> list[Training]:
     """Each with a draw of its own; all targets of a class share them."""
+    assert config.seeds is not None
     streams = (np.random.default_rng([config.seed, 2, label, count, number]) for number in range(config.seeds))
     draws = (np.sort(stream.choice(members, count, replace=False)).astype(np.int32) for stream in streams)
     return [Training(removed, seed) for removed, seed in zip(draws, seeds, strict=False)]
@@ -258,13 +318,16 @@ def _random_trainings(
 
 def _plan_supports(places: np.ndarray, seeds: list[int], scores: Scores) -> list[_Removal]:
     """Removals of exactly the predicted data support, of targets that have one."""
-    if scores.intercept is None:
+    if scores.intercept is None and scores.support is None:
         return []
     plan = []
     for place, own in _by_target(places, scores.rows):
-        count = predicted_support(own, float(scores.intercept[place]))
+        if scores.support is not None:
+            count = int(scores.support[place])
+        else:
+            count = predicted_support(own, float(scores.intercept[place]))  # type: ignore[index]
         trainings = []
-        if count > 0:
+        if 0 < count <= (scores.kept or count):
             removed = np.sort(np.argsort(-own, kind="stable")[:count]).astype(np.int32)
             trainings = [Training(removed, seed) for seed in seeds]
         plan.append(_Removal(int(place), "support", count, trainings, float("nan")))
@@ -393,7 +456,7 @@ def _floats(values: Iterable[float]) -> np.ndarray:
 
 def _agreement(effects: pa.Table) -> dict[str, Any]:
     """By choice, and over all of them."""
-    frame = effects.to_pandas()
+    frame = effects.to_pandas().dropna(subset=["predicted", "measured"])
     found = {}
     for choice in ("all", *frame["choice"].unique()):
         rows = frame if choice == "all" else frame[frame["choice"] == choice]
@@ -421,19 +484,43 @@ def _support_figures(targets: pa.Table) -> dict[str, Any]:
 
 
 def _removal_notes(
-    config: RemovalConfig, scores: Scores, features: str, learner: Any, everything: int, is_common: bool
+    config: RemovalConfig,
+    scores: Scores,
+    features: str,
+    learner: Any,
+    everything: int,
+    is_common: bool,
+    has_classes: bool,
 ) -> list[str]:
     settings = ", ".join(f"{name} {value}" for name, value in learner.items() if name != "name")
     notes = [
-        f"Every removal was trained {config.seeds} times ({learner['name']}: {settings}), and everything {everything} "
-        "times" + (", from the same initial weights and in the same order." if is_common else ", with other seeds."),
+        f"Every removal was trained {_times(config.seeds)} ({learner['name']}: {settings}), and everything "
+        + _times(everything)
+        + (", from the same initial weights and in the same order." if is_common else ", with other seeds."),
         f"Scores: {scores.source}. They predict the change "
         + ("itself." if scores.has_scale else "up to a common factor: only order and sign count."),
         "A predicted change is minus the sum of the scores of what is removed: it ignores how examples act together"
         + (", and a datamodel's weights were learned on subsets, not on everything." if scores.has_scale else "."),
     ]
+    if scores.kept is not None:
+        notes.append(
+            f"Of each target only the {scores.kept} highest and lowest scores are known: at most so many of the most "
+            "helpful can be removed, removals of others are measured but not predicted, and predicted supports beyond "
+            "were not tried."
+        )
+    if config.together:
+        notes.append(
+            "What was removed has the highest or lowest mean score over all these targets: one training serves all of "
+            "them, so that their changes are not independent, and intervals over targets are too narrow."
+        )
+    if "random" in config.choices and has_classes:
+        notes.append("Random removals are drawn once a class, number and seed, and targets of a class share them.")
     if "neighbours" in config.choices:
         notes.append(f"Neighbours: {features}.")
     if config.epochs is not None:
         notes.append(f"A shorter recipe than the result's own: {config.epochs} epochs, with and without the examples.")
     return notes
+
+
+def _times(number: int | None) -> str:
+    return "once" if number == 1 else f"{number} times"
