@@ -12,13 +12,25 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, TimeoutError
 
 ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "test-output"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # Streamlit asks for two files below every page's address, finds them at the root, and leaves two lines on the console.
 KNOWN_404 = ("/_stcore/health", "/_stcore/host-config")
+
+in_every_look = pytest.mark.parametrize(
+    "visit",
+    [
+        pytest.param({"color_scheme": "light"}, id="light"),
+        pytest.param({"color_scheme": "dark"}, id="dark"),
+        pytest.param({"viewport": {"width": 390, "height": 844}}, id="narrow"),
+    ],
+    indirect=True,
+)
 
 
 @dataclass
@@ -79,6 +91,19 @@ class Visit:
         self.page.wait_for_timeout(wait)
         assert self.outside == []
         assert self.complaints == []
+
+    def picture(self, name: str, wait: int = 1500) -> None:
+        """Keep a screenshot of the whole open page, once it is drawn; nothing may stick out."""
+        page, main = self.page, self.page.get_by_test_id("stMain")
+        page.wait_for_timeout(wait)
+        height = main.evaluate("element => element.scrollHeight")
+        width = page.viewport_size["width"]  # type: ignore[index]
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1000)
+        SHOTS.mkdir(exist_ok=True)
+        page.screenshot(path=SHOTS / f"{name}.png")
+        assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
+        page.set_viewport_size({"width": width, "height": 844})
 
     def on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.location["url"].endswith(KNOWN_404):

@@ -11,10 +11,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from influence import results
-from tests.browser.driving import Server, Visit, heading, settled, start_server
+from tests.browser.driving import Server, Visit, heading, in_every_look, settled, start_server
 from tests.explorer import evidenced
 
-SHOTS = Path(__file__).parents[2] / "test-output"
 DIGITS = results.precomputed_home() / "digits"
 
 
@@ -182,31 +181,14 @@ def test_nothing_is_asked_of_the_network(server: Server, visit: Visit) -> None:
         visit.check_asked_for_nothing()
 
 
-@pytest.mark.parametrize(
-    "visit",
-    [
-        pytest.param({"color_scheme": "light"}, id="light"),
-        pytest.param({"color_scheme": "dark"}, id="dark"),
-        pytest.param({"viewport": {"width": 390, "height": 844}}, id="narrow"),
-    ],
-    indirect=True,
-)
+@in_every_look
 def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.id
-    SHOTS.mkdir(exist_ok=True)
     for part, link in (
         ("quality", "quality?of=mine"),
         ("compare", "compare?third=neighbours"),
         ("outliers", "outliers?fix=1658,5"),
     ):
-        page = visit.open(f"{server.url}/{link}")
-        page.wait_for_timeout(1500)
-        main = page.get_by_test_id("stMain")
-        height = main.evaluate("element => element.scrollHeight")
-        width = page.viewport_size["width"]  # type: ignore[index]
-        page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(1000)
-        page.screenshot(path=SHOTS / f"{part}-{name}.png")
-        assert main.evaluate("element => element.scrollWidth <= element.clientWidth")  # nothing sticks out
-        page.set_viewport_size({"width": width, "height": 844})
+        visit.open(f"{server.url}/{link}")
+        visit.picture(f"{part}-{name}")
     assert visit.complaints == []

@@ -11,9 +11,8 @@ from playwright.sync_api import Page, expect
 
 from influence import datasets
 from influence.explorer.maps import VIEWS
-from tests.browser.driving import Server, Visit, heading, pick_on_map, settled, start_server
+from tests.browser.driving import Server, Visit, heading, in_every_look, pick_on_map, settled, start_server
 
-SHOTS = Path(__file__).parents[2] / "test-output"
 FIRST, OTHER, THIRD = 17136, 18232, 18303  # of Palo Alto's eleven
 
 
@@ -154,29 +153,12 @@ def test_without_the_data_set_the_story_is_told(visit: Visit, tmp_path: Path) ->
         server.kill()
 
 
-@pytest.mark.parametrize(
-    "visit",
-    [
-        pytest.param({"color_scheme": "light"}, id="light"),
-        pytest.param({"color_scheme": "dark"}, id="dark"),
-        pytest.param({"viewport": {"width": 390, "height": 844}}, id="narrow"),
-    ],
-    indirect=True,
-)
+@in_every_look
 def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.id
-    SHOTS.mkdir(exist_ok=True)
     for part in ("Influence on a house", "Self-influence"):
-        page = visit.open(f"{server.url}/houses?show={part.replace(' ', '+')}")
-        page.wait_for_timeout(3000)
-        main = page.get_by_test_id("stMain")
-        height = main.evaluate("element => element.scrollHeight")
-        width = page.viewport_size["width"]  # type: ignore[index]
-        page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(1500)
-        page.screenshot(path=SHOTS / f"houses-{part.split()[0].lower()}-{name}.png")
-        assert main.evaluate("element => element.scrollWidth <= element.clientWidth")  # nothing sticks out
-        page.set_viewport_size({"width": width, "height": 844})
+        visit.open(f"{server.url}/houses?show={part.replace(' ', '+')}")
+        visit.picture(f"houses-{part.split()[0].lower()}-{name}", 3000)
     assert visit.complaints == []
 
 

@@ -19,10 +19,9 @@ from influence.datasets import cifar10
 from influence.explorer.images import Filters, Images
 from influence.jobs import DatamodelsConfig
 from influence.learners.convnet import ConvNet
-from tests.browser.driving import Server, Visit, heading, settled, start_server
+from tests.browser.driving import Server, Visit, heading, in_every_look, settled, start_server
 from tests.explorer.made import random_result
 
-SHOTS = Path(__file__).parents[2] / "test-output"
 STORY = 1628  # the shipped result's best explained mistake, shown first
 CATS_AND_DOGS = OutcomeConfig(
     cifar10.NAME, ("cat", "dog"), 300, ConvNet(width=2, epochs=1, batch_size=64, learning_rate=0.05)
@@ -498,27 +497,10 @@ def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visi
         server.kill()
 
 
-@pytest.mark.parametrize(
-    "visit",
-    [
-        pytest.param({"color_scheme": "light"}, id="light"),
-        pytest.param({"color_scheme": "dark"}, id="dark"),
-        pytest.param({"viewport": {"width": 390, "height": 844}}, id="narrow"),
-    ],
-    indirect=True,
-)
+@in_every_look
 def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.id
-    SHOTS.mkdir(exist_ok=True)
     for part, link in (("pick", ""), ("walk", "&train=1611"), ("tracin", "&method=tracin")):
-        page = open_page(visit, f"{server.url}/images?data=digits{link}")
-        page.wait_for_timeout(1500)
-        main = page.get_by_test_id("stMain")
-        height = main.evaluate("element => element.scrollHeight")
-        width = page.viewport_size["width"]  # type: ignore[index]
-        page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(1000)
-        page.screenshot(path=SHOTS / f"images-{part}-{name}.png")
-        assert main.evaluate("element => element.scrollWidth <= element.clientWidth")  # nothing sticks out
-        page.set_viewport_size({"width": width, "height": 844})
+        open_page(visit, f"{server.url}/images?data=digits{link}")
+        visit.picture(f"images-{part}-{name}")
     assert visit.complaints == []
