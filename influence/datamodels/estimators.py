@@ -138,8 +138,7 @@ class PriorInformed(_Dual):
             self._guess, rest, self.beta_ = None, y, 0.0
         else:
             self._guess = self.prior.guess
-            few = a.to(torch.float32)
-            guessed = torch.cat([few @ torch.as_tensor(rows).T for rows in _blocks(self._guess)], dim=1).double()
+            guessed = _predicted(a.to(torch.float32), self._guess).double()
             self.beta_ = float((guessed * y).sum() / guessed.square().sum())
             rest = y - self.beta_ * guessed
         variance = y.square().mean(dim=0)
@@ -160,8 +159,9 @@ class PriorInformed(_Dual):
         solver = DualSolver(plain + self.mix_ * similar)
         dual, self.penalty_, self.loo_error_ = solver.choose(rest, self.penalties, self.choose, variance)
         self.dual_ = dual.to(torch.float32).numpy()
-        self._spread = (a.T + self.mix_ * spread).to(torch.float32)
-        at_mean = (mean_a @ (a.T + self.mix_ * spread)) @ dual
+        spread.mul_(self.mix_).add_(a.T)
+        self._spread = spread.to(torch.float32)
+        at_mean = (mean_a @ spread) @ dual
         if self._guess is not None:
             at_mean = at_mean + self.beta_ * torch.cat(
                 [torch.as_tensor(rows, dtype=torch.float64) @ mean_a for rows in _blocks(self._guess)]
@@ -230,6 +230,10 @@ class DualSolver:
         free = self.vectors.square() @ shrink - 1 / len(shrink)
         error: Tensor = (residual / free[:, None]).square().mean(dim=0)
         return error
+
+
+def _predicted(masks: Tensor, weights: np.ndarray) -> Tensor:
+    return torch.cat([masks @ torch.as_tensor(rows).T for rows in _blocks(weights)], dim=1)
 
 
 def _blocks(rows: np.ndarray) -> list[np.ndarray]:

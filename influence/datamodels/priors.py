@@ -12,7 +12,7 @@ the inner products of a few models give both parts of a prior:
   section 3) but exact, without projection, in the dual form. One model's guess is noisy: it is averaged over a few.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ MOST_DENSE = 20_000  # training examples; beyond, a kernel of n_train x n_train 
 SKETCH = 2048  # numbers a layer
 SKETCH_DAMPING = 0.3
 UNROLLED_EPOCHS = 3  # the last; what is further back adds as much noise as signal
-_BLOCK = 500  # examples whose gradients are taken at once
+_BLOCK = 1000  # examples whose gradients are taken at once
 _FITTED_ON = 1000  # examples that a sketch's directions come from
 
 
@@ -65,7 +65,7 @@ class Prior:
             return kernel @ right / kernel.diagonal().mean()
         features = torch.as_tensor(self.features)
         product = features @ (features.T @ right.float())
-        return product.double() / float(features.square().sum(dim=1).mean())
+        return product.double().div_(float(torch.linalg.vector_norm(features)) ** 2 / len(features))
 
     def check(self, n_train: int, n_targets: int) -> None:
         """Raise an `InfluenceError` unless the prior is about that many examples, in finite numbers."""
@@ -161,7 +161,8 @@ def sketched_prior(
     of p (1 - p) g g^T, the curvature of the loss, and d relative to H's mean diagonal. The kernel is that of the first
     model alone, r_i g_i (H + d I)^-1 g_j r_j.
 
-    Memory: n_targets x n_train float32 for the guess, and three times the sketches of one model.
+    Memory: n_targets x n_train float32 for the guess, one and a half times the sketches of the training part and five
+    times those of the targets, and what the learner keeps of the training part.
     """
     dataset = config.load()
     guess = np.zeros((len(dataset.test), len(dataset.train)), np.float32)
@@ -177,6 +178,8 @@ def sketched_prior(
     if features is None:
         raise InfluenceError(f"All {models} models of the prior diverged: lower the learner's learning rate.")
     guess /= used
+    if isinstance(config.learner, Unrollable):
+        config.learner.release()
     return Prior(None, guess, features.numpy())
 
 
@@ -187,13 +190,14 @@ def _add_linearised(config: OutcomeConfig, model: int, damping: float, guess: np
     sketch = _fit_sketch(trained, dataset.train)
     if sketch is None:
         return None
-    own, p = _sketched(trained, sketch, dataset.train.inputs, dataset.train.labels)
-    across, _ = _sketched(trained, sketch, dataset.test.inputs, dataset.test.labels)
-    if not (torch.isfinite(own).all() and torch.isfinite(across).all()):
+    inputs, labels = dataset.train.inputs, dataset.train.labels
+    losses, curvature = _losses(trained, sketch, inputs, labels, np.ones_like(masks[0]))
+    across = _sketched(trained, sketch, dataset.test)
+    if not (torch.isfinite(losses).all() and torch.isfinite(across).all()):
         return None
-    factor = _damped_factor(_curvature(own, p, np.ones_like(masks[0])), damping)
-    _add(guess, torch.cholesky_solve(across.T, factor).T, own, 1 - p)
-    return _whitened(own, p, factor) if keep else own[:0]
+    factor = _damped_factor(curvature, damping)
+    _add(guess, -torch.cholesky_solve(across.T, factor).T, losses)
+    return _whitened(trained, sketch, inputs, labels, factor) if keep else torch.empty(0)
 
 
 def _add_unrolled(config: OutcomeConfig, model: int, damping: float, guess: np.ndarray, keep: bool) -> Tensor | None:
@@ -204,40 +208,41 @@ def _add_unrolled(config: OutcomeConfig, model: int, damping: float, guess: np.n
     sketch = _fit_sketch(unrolled.final, dataset.train)
     if sketch is None:
         return None
-    across, _ = _sketched(unrolled.final, sketch, dataset.test.inputs, dataset.test.labels)
+    across = _sketched(unrolled.final, sketch, dataset.test)
     if not torch.isfinite(across).all():
         return None
     adjoint = Adjoint(unrolled, across)
-    features = across[:0]
+    features = torch.empty(0)
+    rows, labels = np.arange(len(dataset.train)), dataset.train.labels
     for stretch in reversed(unrolled.stretches):
-        own, p = _sketched(stretch, sketch, np.arange(len(dataset.train)), dataset.train.labels)
-        curvature = _curvature(own, p, subset.masks[0])
+        losses, curvature = _losses(stretch, sketch, rows, labels, subset.masks[0])
         if keep and not len(features):
-            features = _whitened(own, p, _damped_factor(curvature, damping))
-        first_epoch = stretch is unrolled.stretches[0]
-        _add(guess, adjoint.back(stretch.start, stretch.stop, curvature, last=first_epoch), own, p - 1)
+            features = _whitened(stretch, sketch, rows, labels, _damped_factor(curvature, damping))
+        _add(guess, adjoint.back(stretch.start, stretch.stop, curvature), losses)
+        del losses  # before the next epoch's are made
     return features
 
 
-def _add(guess: np.ndarray, directions: Tensor, own: Tensor, residual: Tensor) -> None:
-    """Add (n_targets, d) directions times the (n, d) gradients of the margins times the (n,) residuals.
+def _add(guess: np.ndarray, directions: Tensor, losses: Tensor) -> None:
+    """Add (n_targets, d) directions times the (n, d) bfloat16 gradients of the losses.
 
-    In bfloat16, which is several times as fast; its rounding is nothing beside the noise of one model's gradients.
+    In bfloat16, which is twice as fast or more; its rounding is nothing beside the noise of one model's gradients.
     """
-    few = own.bfloat16()
-    for part, rows in zip(
-        directions.bfloat16().split(_BLOCK), np.split(guess, range(_BLOCK, len(guess), _BLOCK)), strict=True
-    ):
-        rows += ((part @ few.T) * residual).numpy()
+    for part, rows in zip(directions.split(_BLOCK), torch.from_numpy(guess).split(_BLOCK), strict=True):
+        rows += part.bfloat16() @ losses.T
 
 
-def _curvature(own: Tensor, p: Tensor, mask: np.ndarray) -> Tensor:
-    """(d, d): the mean over a subset of p (1 - p) g g^T, in blocks."""
-    total = own.new_zeros(own.shape[1], own.shape[1])
-    for rows in torch.from_numpy(np.flatnonzero(mask)).split(4 * _BLOCK):
-        part = own[rows] * (p[rows] * (1 - p[rows])).sqrt()[:, None]
-        total.addmm_(part.T, part)
-    return total / int(mask.sum())
+def _losses(
+    trained: Models | Stretch, sketch: Sketch, inputs: np.ndarray, labels: np.ndarray, mask: np.ndarray
+) -> tuple[Tensor, Tensor]:
+    """(n, d) bfloat16 sketches of the losses' gradients; (d, d) mean over a subset of p (1 - p) g g^T."""
+    losses = torch.empty(len(labels), sketch.size, dtype=torch.bfloat16)
+    total = np.zeros((sketch.size, sketch.size), np.float32)
+    for block, own, p in _sketches(trained, sketch, inputs, labels):
+        losses[block] = own * (p - 1)[:, None]
+        part = (own * (p * (1 - p)).sqrt()[:, None]).numpy()[mask[block]]
+        total += part.T @ part  # by numpy, which works out one half and mirrors it
+    return losses, torch.from_numpy(total / int(mask.sum()))
 
 
 def _damped_factor(curvature: Tensor, damping: float) -> Tensor:
@@ -247,14 +252,14 @@ def _damped_factor(curvature: Tensor, damping: float) -> Tensor:
     return factor
 
 
-def _whitened(own: Tensor, p: Tensor, factor: Tensor) -> Tensor:
+def _whitened(
+    trained: Models | Stretch, sketch: Sketch, inputs: np.ndarray, labels: np.ndarray, factor: Tensor
+) -> Tensor:
     """(n, d) features whose inner products are r_i g_i (H + d I)^-1 g_j r_j."""
-    result = torch.empty_like(own)
-    for start in range(0, len(own), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        effects = own[block] * (1 - p[block])[:, None]
-        result[block] = torch.linalg.solve_triangular(factor, effects.T, upper=False).T
-    return result
+    features = torch.empty(len(labels), sketch.size)
+    for block, own, p in _sketches(trained, sketch, inputs, labels):
+        features[block] = torch.linalg.solve_triangular(factor, (own * (1 - p)[:, None]).T, upper=False).T
+    return features
 
 
 def _fit_sketch(trained: Models, train: Split) -> Sketch | None:
@@ -266,20 +271,24 @@ def _fit_sketch(trained: Models, train: Split) -> Sketch | None:
     return Sketch.fitted([(a[0], delta[0]) for a, delta in trained.factors(part, gradients)], SKETCH)
 
 
-def _sketched(
+def _sketches(
     trained: Models | Stretch, sketch: Sketch, inputs: np.ndarray, labels: np.ndarray
-) -> tuple[Tensor, Tensor]:
-    """(n, d) sketches of one model's margin gradients, and (n,) its probabilities of the correct class.
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Block after block: (b, d) sketches of one model's margin gradients, (b,) probabilities of the correct class.
 
     To an epoch of a training, ``inputs`` are rows of the training part.
     """
-    sketches, probabilities = torch.empty(len(labels), sketch.size), torch.empty(len(labels))
     for start in range(0, len(labels), _BLOCK):
         block = slice(start, start + _BLOCK)
-        gradients, p = margin_gradients(trained.logits(inputs[block]), labels[block])
-        sketches[block] = sketch([(a[0], delta[0]) for a, delta in trained.factors(inputs[block], gradients)])
-        probabilities[block] = torch.from_numpy(p[0])
-    return sketches, probabilities
+        part = inputs[block]
+        gradients, p = margin_gradients(trained.logits(part), labels[block])
+        factors = [(a[0], delta[0]) for a, delta in trained.factors(part, gradients)]
+        yield block, sketch(factors), torch.from_numpy(p[0])
+
+
+def _sketched(trained: Models, sketch: Sketch, part: Split) -> Tensor:
+    """(n, d): the sketches of all of them."""
+    return torch.cat([own for _, own, _ in _sketches(trained, sketch, part.inputs, part.labels)])
 
 
 def margin_gradients(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

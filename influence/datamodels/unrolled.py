@@ -22,6 +22,8 @@ from torch import Tensor
 
 from influence.learners.unrollable import Unrolled
 
+_BLOCK = 500  # targets at once
+
 
 class Adjoint:
     """The derivatives a and b, on their way back through a training.
@@ -34,14 +36,14 @@ class Adjoint:
     """
 
     def __init__(self, unrolled: Unrolled, margins: Tensor) -> None:
-        self.unrolled, self.margins = unrolled, margins
-        self.a: Tensor = margins / unrolled.averaged
-        self.b: Tensor | None = None  # zero
+        self.unrolled = unrolled
+        # a and b, at first zero, and what a gains from each averaged step; in the basis of the last curvature.
+        self._parts = torch.zeros(3, *margins.shape, dtype=margins.dtype)
+        self._parts[2] = margins
+        self._basis: Tensor | None = None
 
-    def back(self, start: int, stop: int, curvature: Tensor, last: bool = False) -> Tensor:
+    def back(self, start: int, stop: int, curvature: Tensor) -> Tensor:
         """Go back through steps stop - 1 to start, which are next, under one (d, d) curvature.
-
-        After the ``last`` call there is no other: what it would start from is not worked out.
 
         Returns
         -------
@@ -50,25 +52,27 @@ class Adjoint:
             times its loss gradient as its effect.
         """
         values, vectors = torch.linalg.eigh(curvature)
-        averaging = stop > len(self.unrolled.rates) - self.unrolled.averaged
-        parts = [self.a, self.b, self.margins if averaging else None]
-        inside = [None if part is None else part @ vectors for part in parts]
+        turn = vectors if self._basis is None else self._basis.T @ vectors
+        outside = vectors.T / self.unrolled.divisor
+        is_averaging = stop > len(self.unrolled.rates) - self.unrolled.averaged
+        used = slice(2 if self._basis is None else 0, 3 if is_averaging else 2)  # what is not zero, or not needed
+        factors = _recursion(self.unrolled, start, stop, values)[:, used, None]
+        directions = torch.empty_like(self._parts[0])
+        for first in range(0, len(directions), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            self._parts[used, block] = inside = self._parts[used, block] @ turn
+            self._parts[0, block], self._parts[1, block], mean = (factors * inside).sum(dim=1)
+            directions[block] = mean @ outside
+        self._basis = vectors
+        return directions
 
-        def outside(factors: Tensor) -> Tensor:
-            terms = [part * factor for part, factor in zip(inside, factors, strict=True) if part is not None]
-            together: Tensor = torch.stack(terms).sum(dim=0) @ vectors.T
-            return together
 
-        a, b, mean = _recursion(self.unrolled, start, stop, values)
-        if not last:
-            self.a, self.b = outside(a), outside(b)
-        return outside(mean) / self.unrolled.divisor
-
-
-def _recursion(unrolled: Unrolled, start: int, stop: int, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What a, b and the mean of c are for (d,) curvatures, as (3, d) factors of a and b before and of the margins'."""
+def _recursion(unrolled: Unrolled, start: int, stop: int, values: Tensor) -> Tensor:
+    """(3, 3, d): what a, b and the mean of c are for (d,) curvatures, as factors of a and b before and of margins."""
     a, b, total = torch.zeros(3, 3, len(values), dtype=values.dtype)
     a[0], b[1] = 1, 1
+    if stop == len(unrolled.rates):
+        a[2] = 1 / unrolled.averaged
     first_averaged = len(unrolled.rates) - unrolled.averaged
     for step in range(stop - 1, start - 1, -1):
         rate = float(unrolled.rates[step])
@@ -79,4 +83,4 @@ def _recursion(unrolled: Unrolled, start: int, stop: int, values: Tensor) -> tup
         if step > first_averaged:  # the weights that this step starts from are among those averaged
             a[2] += 1 / unrolled.averaged
         b = unrolled.momentum * b
-    return a, b, total / (stop - start)
+    return torch.stack([a, b, total / (stop - start)])

@@ -28,7 +28,7 @@ from influence.learners.unrollable import Stretch, Unrolled
 
 _BLOCK = 500  # images at once
 _AT_ONCE = 20  # images whose patches fit into a processor's cache
-_FITS_AGAIN = 1000  # images whose answers are not worth keeping
+_MANY = 1000  # images: answers to more are kept beside others, of those to fewer the latest alone
 _FEW = 5000  # images that the fixed layer's mean and scale are estimated from
 _SAMPLED = 100_000  # patches that the whitening is estimated from
 _LEAST_CONTRAST = 0.05  # of all pixels' standard deviation: what keeps flat patches from being blown up
@@ -142,6 +142,10 @@ class PatchNet:
         network = self._fit(views, labels, everyone, seed, False, keep)
         checkpoints[-1] = replace(checkpoints[-1], state=_state(patches, network))  # averaged
         return Traced(nn.Sequential(patches.layer, *network.requires_grad_(True)), checkpoints)
+
+    def release(self) -> None:
+        """Let go of what the fixed layer answers to the training part, which the next training works out again."""
+        _LAST.clear()
 
     def unroll(self, train: Split, subset: Subsets, epochs: int) -> Unrolled:
         """One subset's training, with its last epochs; see `influence.learners.unrollable.Unrollable`."""
@@ -382,24 +386,27 @@ class Patches:
         few = torch.cat([self.layer(block) for block in _tensors(images[:_FEW])])
         self.layer.standardise(few)
         self._kept: list[tuple[np.ndarray, bool, Tensor]] = []
+        self._latest: list[tuple[np.ndarray, bool, Tensor]] = []
 
     def of(self, inputs: np.ndarray, mirrored: bool = False) -> Tensor:
-        """(n, height, width[, channels]) -> (n, grid^2, 2 filters) bfloat16; many are kept for the next call."""
-        for known, known_mirrored, answers in self._kept:
+        """(n, height, width[, channels]) -> (n, grid^2, 2 filters) bfloat16, kept for the next calls."""
+        for known, known_mirrored, answers in (*self._kept, *self._latest):
             if known is inputs and known_mirrored == mirrored:
                 return answers
         images = inputs if inputs.ndim == 4 else inputs[..., None]
 
-        def work(block: Tensor) -> Tensor:
-            answers: Tensor = self.layer(block.flip(2) if mirrored else block).bfloat16()
-            return answers
+        settings = self.settings
+        result = torch.empty(len(images), settings.grid**2, 2 * settings.filters, dtype=torch.bfloat16)
+
+        def work(block: Tensor, answers: Tensor) -> None:
+            answers.copy_(self.layer(block.flip(2) if mirrored else block))
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
-            result = torch.cat(list(pool.map(work, _tensors(images))))
-        self._kept = [
-            *self._kept[-2:],
-            (inputs, mirrored, result),
-        ]  # the training part, mirrored too, and the test part
+            list(pool.map(work, _tensors(images), result.split(_BLOCK)))
+        if len(images) > _MANY:  # the training part, mirrored too, and the test part
+            self._kept = [*self._kept[-2:], (inputs, mirrored, result)]
+        else:
+            self._latest = [(inputs, mirrored, result)]
         return result
 
 

@@ -68,3 +68,7 @@ class Unrollable(Learner, Protocol):
     def unroll(self, train: Split, subset: Subsets, epochs: int) -> Unrolled:
         """Train the one model of a subset as ``fit`` does, and keep its last epochs (all, if it has no more)."""
         ...
+
+    def release(self) -> None:
+        """Let go of what is kept between trainings: there is something else to be done with the memory."""
+        ...

@@ -39,6 +39,17 @@ def test_the_same_subset_and_seed_give_the_same_model_in_any_company(digits, mas
     np.testing.assert_array_equal(alone.logits(digits.test.inputs)[0], trained.logits(digits.test.inputs)[1])
 
 
+def test_answers_to_the_training_part_outlast_questions_about_a_few_images(digits):
+    patches = Patches(digits.train.inputs, QUICK)
+    plain, mirrored = patches.of(digits.train.inputs), patches.of(digits.train.inputs, mirrored=True)
+    for start in range(0, 300, 60):
+        few = digits.test.inputs[start : start + 60]
+        assert patches.of(few) is patches.of(few)
+    assert patches.of(digits.train.inputs) is plain
+    assert patches.of(digits.train.inputs, mirrored=True) is mirrored
+    np.testing.assert_array_equal(plain[:40].float(), patches.of(digits.train.inputs[:40]).float())
+
+
 @pytest.mark.parametrize("common", [False, True])
 def test_labels_outside_the_subset_are_never_seen(digits, masks, common):
     """Their pixels have a part in the fixed layer, which knows no labels."""
