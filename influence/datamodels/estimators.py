@@ -14,25 +14,6 @@ from influence.datamodels.linear import BLOCK, LinearDatamodel, centred, check_o
 from influence.datamodels.priors import Prior
 from influence.errors import InfluenceError
 
-
-class DifferenceInMeans(LinearDatamodel):
-    """Mean margin of the models that saw an example, less that of those that did not (Feldman and Zhang 2020)."""
-
-    def fit(self, masks: np.ndarray, margins: np.ndarray) -> Self:
-        check_outcomes(masks, margins)
-        members = torch.as_tensor(masks, dtype=torch.float64)
-        y = torch.as_tensor(margins, dtype=torch.float64)
-        inside, total = members.T @ y, y.sum(dim=0)  # (n_train, n_targets)
-        count = members.sum(dim=0)[:, None]
-        weights = inside / count - (total - inside) / (len(masks) - count)
-        self._weights = weights.T.to(torch.float32).numpy()
-        self.intercept_ = (y.mean(dim=0) - members.mean(dim=0) @ weights).numpy()
-        return self
-
-    def coef(self, targets: np.ndarray | slice) -> np.ndarray:
-        return self._weights[targets]
-
-
 Choice = Literal["overall", "target"]
 
 
@@ -46,6 +27,19 @@ class _Dual(LinearDatamodel):
     def coef(self, targets: np.ndarray | slice) -> np.ndarray:
         weights: np.ndarray = (self._spread @ torch.from_numpy(self.dual_[:, targets])).T.numpy()
         return weights
+
+
+class DifferenceInMeans(_Dual):
+    """Mean margin of the models that saw an example, less that of those that did not (Feldman and Zhang 2020)."""
+
+    def fit(self, masks: np.ndarray, margins: np.ndarray) -> Self:
+        check_outcomes(masks, margins)
+        a, y, mean_a, mean_y = centred(masks, margins, torch.float64)
+        a /= len(masks) * mean_a * (1 - mean_a)
+        self.dual_ = y.to(torch.float32).numpy()
+        self._spread = a.T.to(torch.float32)
+        self.intercept_ = (mean_y - (mean_a @ a.T) @ y).numpy()
+        return self
 
 
 class Ridge(_Dual):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn.linear_model
+import torch
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
@@ -121,6 +122,13 @@ def test_a_true_prior_helps_and_a_false_one_is_left_aside(seed):
     assert score(PriorInformed(Prior(kernel[np.ix_(shuffled, shuffled)]))) > ridge - 0.05
     guess = (weights + rng.normal(size=weights.shape)).astype(np.float32)
     assert score(PriorInformed(Prior(kernel, guess))) > ridge + 0.05
+
+
+@pytest.mark.parametrize("estimator", [DifferenceInMeans, Ridge, lambda: PriorInformed(Prior(kernel_of(0, 60)))])
+def test_what_is_held_does_not_grow_with_training_examples_times_targets(estimator):
+    model = estimator().fit(*problem(9, m=12, n=60, n_targets=80))
+    held = [value for value in vars(model).values() if isinstance(value, (np.ndarray, torch.Tensor))]
+    assert sum(len(value.reshape(-1)) for value in held) < 60 * 80 / 2
 
 
 @pytest.mark.parametrize("estimator", [DifferenceInMeans, Ridge, lambda: PriorInformed(Prior(kernel_of(0, 25)))])
