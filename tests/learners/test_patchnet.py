@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from torch import nn
 from influence import datasets
 from influence.datasets import Split
 from influence.errors import InfluenceError
+from influence.learners import patchnet
 from influence.learners.base import Subsets
 from influence.learners.patchnet import Patches, PatchNet, _pooling
 
@@ -48,6 +51,14 @@ def test_answers_to_the_training_part_outlast_questions_about_a_few_images(digit
     assert patches.of(digits.train.inputs) is plain
     assert patches.of(digits.train.inputs, mirrored=True) is mirrored
     np.testing.assert_array_equal(plain[:40].float(), patches.of(digits.train.inputs[:40]).float())
+
+
+def test_what_is_kept_between_trainings_can_be_let_go_of(digits, masks):
+    QUICK.fit(digits.train, Subsets(masks[:1], np.zeros(1, np.uint64)))
+    kept = weakref.ref(patchnet._LAST[0].of(digits.train.inputs))
+    assert kept() is not None
+    QUICK.release()
+    assert kept() is None
 
 
 @pytest.mark.parametrize("common", [False, True])
