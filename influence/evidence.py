@@ -33,11 +33,12 @@ removal/curves
     A (choice, count), over targets: mean ``predicted`` and ``measured`` change and ``flipped`` share, the latter two
     with ``_low`` and ``_high``, an interval over targets. Choice "none", count 0: the trainings that removed nothing.
 removal/targets
-    A target: ``label``, ``output`` without removal, its standard deviation over seeds ``output_sd``, ``prediction``
-    (the class mostly named; -1 where there are none), ``support`` (the removals after which the scores predict a
-    negative margin; -1 never, -2 not predicted), ``support_found`` (where the measured margin crosses zero, between
-    the counts that were tried; NaN if it does not), and, without the predicted support, ``flipped_at_support`` (share
-    of the trainings that name another class) and ``output_at_support`` (their mean margin); NaN if not tried.
+    A target: ``label``, ``output`` without removal, its standard deviation over seeds ``output_sd`` (NaN of a single
+    one), ``prediction`` (the class mostly named; -1 where there are none), ``support`` (the removals after which the
+    scores predict a negative margin; -1 never, -2 not predicted), ``support_found`` (where the measured margin crosses
+    zero, between the counts that were tried; NaN if it does not), and, without the predicted support,
+    ``flipped_at_support`` (share of the trainings that name another class) and ``output_at_support`` (their mean
+    margin); NaN if not tried.
 mislabels/curves
     A point: ``flips`` (see `FLIPS`), ``ranking`` (see `RANKINGS`), share ``inspected``, share of the flips ``found``.
 mislabels/examples

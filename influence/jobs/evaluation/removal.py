@@ -410,7 +410,7 @@ class _Measured:
     def targets(self, places: np.ndarray, removals: list[_Removal], supports: list[_Removal]) -> pa.Table:
         before = np.where(np.isfinite(self.before), self.before, np.nan)[:, places].astype(np.float64)
         output: np.ndarray = np.nanmean(before, axis=0)
-        spread: np.ndarray = np.nanstd(before, axis=0)
+        spread: np.ndarray = np.nanstd(before, axis=0) if len(before) >= LEAST_SEEDS else np.full(len(places), np.nan)
         tried: dict[int, dict[int, float]] = {
             int(place): {0: float(m)} for place, m in zip(places, output, strict=True)
         }
