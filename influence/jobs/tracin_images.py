@@ -1,6 +1,7 @@
 """The job behind `python -m influence tracin` for images: one model with checkpoints, every pair, a result folder."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from influence.jobs.datamodels import Reverse
 from influence.learners import registry
 from influence.learners.base import Learner, margins
 from influence.learners.checkpoints import Checkpoint, save_folder
-from influence.learners.mlp import Mlp
+from influence.learners.mlp import Mlp, one_thread_an_operation
 from influence.learners.traceable import Traceable, Traced
 from influence.tracin.scores import Examples, TopK, TracInCP, check_k, strongest
 
@@ -104,9 +105,10 @@ def tracin_images(config: TracInImagesConfig, out: Path, replace: bool = False, 
         traced = learner.trace(
             dataset.train, config.seed, config.checkpoint_every, lambda epoch: training(epoch / learner.epochs)
         )
-        seen = _see(dataset, traced)
+        moving, train, targets = without_fixed_layers(traced, dataset)
+        seen = _see(traced.checkpoints, moving, train, targets)
         save_folder(seen.checkpoints, folder / "checkpoints")
-        scored = _score(config, dataset, Traced(traced.model, seen.checkpoints), stages)
+        scored = _score(config, moving, train, targets, stages)
         results.write_tables(
             folder,
             _describe(config, learner, dataset, seen) | circumstances(time.monotonic() - started),
@@ -141,26 +143,34 @@ class _Seen:
     test_logits: np.ndarray
 
 
-def _see(dataset: Dataset, traced: Traced) -> _Seen:
+def _see(whole: list[Checkpoint], moving: Traced, train: Examples, targets: Examples) -> _Seen:
+    """Of the moving layers of checkpoints, and what they get."""
     checkpoints = []
-    model = traced.model.eval()
-    for checkpoint in traced.checkpoints:
-        model.load_state_dict(checkpoint.state)
-        train_logits, test_logits = (_outputs(model, part) for part in _parts(dataset))
-        train_loss = float(_losses(train_logits, dataset.train).mean())
-        test_loss = float(_losses(test_logits, dataset.test).mean())
+    model = moving.model.eval()
+    for checkpoint, own in zip(whole, moving.checkpoints, strict=True):
+        model.load_state_dict(own.state)
+        train_logits, test_logits = (_outputs(model, part.inputs) for part in (train, targets))
+        train_loss = float(cross_entropy(train_logits, train.labels).mean())
+        test_loss = float(cross_entropy(test_logits, targets.labels).mean())
         if not np.isfinite(train_loss + test_loss):
             raise InfluenceError(
                 f"Training diverged by epoch {checkpoint.epoch} (the loss is {train_loss}): lower the learner's "
                 "learning rate."
             )
         checkpoints.append(replace(checkpoint, train_loss=train_loss, test_loss=test_loss))
-    return _Seen(checkpoints, train_logits, test_logits)
+    return _Seen(checkpoints, train_logits.numpy(), test_logits.numpy())
 
 
-def _outputs(model: nn.Module, split: Split) -> np.ndarray:
-    with torch.no_grad():
-        return torch.cat([model(rows) for rows in torch.tensor(split.inputs).split(_FORWARD_ROWS)]).numpy()
+def _outputs(model: nn.Module, inputs: Tensor) -> Tensor:
+    """(n, ...) -> (n, ...), each block by one of torch's threads."""
+
+    def work(rows: Tensor) -> Tensor:
+        with torch.no_grad():
+            outputs: Tensor = model(rows)
+        return outputs
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
+        return torch.cat(list(pool.map(work, inputs.split(_FORWARD_ROWS))))
 
 
 def _losses(logits: np.ndarray, split: Split) -> np.ndarray:
@@ -178,7 +188,8 @@ def without_fixed_layers(traced: Traced, dataset: Dataset) -> tuple[Traced, Exam
     train, targets : Examples
         What they get.
     """
-    moving, inputs = traced, [torch.tensor(part.inputs) for part in _parts(dataset)]
+    parts = dataset.train, dataset.test
+    moving, inputs = traced, [torch.tensor(part.inputs) for part in parts]
     if fixed := _fixed_layers(traced):
         model = traced.model.eval()
         model.load_state_dict(traced.checkpoints[0].state)
@@ -187,11 +198,8 @@ def without_fixed_layers(traced: Traced, dataset: Dataset) -> tuple[Traced, Exam
             replace(checkpoint, state={name: checkpoint.state[name] for name in rest.state_dict()})
             for checkpoint in traced.checkpoints
         ]
-        moving, inputs = (
-            Traced(rest, checkpoints),
-            [torch.from_numpy(_outputs(before, part)) for part in _parts(dataset)],
-        )
-    train, targets = map(Examples, inputs, (torch.tensor(part.labels) for part in _parts(dataset)))
+        moving, inputs = Traced(rest, checkpoints), [_outputs(before, part) for part in inputs]
+    train, targets = map(Examples, inputs, (torch.tensor(part.labels) for part in parts))
     return moving, train, targets
 
 
@@ -206,10 +214,6 @@ def _fixed_layers(traced: Traced) -> int:
     return fixed if all(torch.equal(first[name], other[name]) for other in others for name in names) else 0
 
 
-def _parts(dataset: Dataset) -> tuple[Split, Split]:
-    return dataset.train, dataset.test
-
-
 @dataclass(frozen=True)
 class _Scored:
     tops: list[TopK]
@@ -218,11 +222,10 @@ class _Scored:
     self_influence: np.ndarray  # (n_train,)
 
 
-def _score(config: TracInImagesConfig, dataset: Dataset, traced: Traced, stages: Stages) -> _Scored:
-    moving, train, targets = without_fixed_layers(traced, dataset)
+def _score(config: TracInImagesConfig, moving: Traced, train: Examples, targets: Examples, stages: Stages) -> _Scored:
     scorer = TracInCP(moving.model, moving.checkpoints, cross_entropy, memory=_MEMORY)
     tops, percentiles = [], []
-    reverse = Reverse(len(dataset.train), config.reverse_k)
+    reverse = Reverse(len(train.inputs), config.reverse_k)
     for rows, block in scorer.blocks(train, targets, stages["scoring every pair"]):
         tops.append(strongest(block, config.k))
         percentiles.append(percentiles_of(np.sort(block.numpy(), axis=1)))
