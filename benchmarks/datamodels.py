@@ -1,9 +1,10 @@
 """Datamodels on digits: how fast models are trained and LASSO is fitted, and what each estimator's weights are worth.
 
-    python benchmarks/datamodels.py [speed] [lasso] [lds] [doubling]
+    python benchmarks/datamodels.py [speed] [trainings] [lasso] [lds] [doubling]
 
 Prints a table for each; all of them without arguments. Rivals run in the same process, on the same data, with the same
-recipe and number of threads. Peak memory is that of the whole process up to that line.
+recipe and number of threads; on CIFAR-10 (trainings), the rival is a convolutional network with a recipe of its own.
+Peak memory is that of the whole process up to that line.
 """
 
 import argparse
@@ -14,12 +15,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.linear_model import LassoCV
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from influence import datasets
 from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
@@ -30,7 +34,9 @@ from influence.datamodels.priors import Prior, tangent_prior
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datasets import Split
 from influence.evaluation.lds import lds, noise_ceiling, quality, random_baseline
+from influence.learners import patchnet
 from influence.learners.mlp import Mlp
+from influence.learners.patchnet import PatchNet
 
 HELD_OUT = 512
 MOST = 2000
@@ -101,6 +107,85 @@ def speed(models: int = 500, loop: int = 20) -> None:
             right = read(store).accuracy.mean()
         print(f"{f'{name}, {models} models':50} {rate:8.1f} {rate / loop_rate:7.1f} {right:9.4f}")
     print(f"with subsets, margins and store; peak memory {peak_gigabytes():.2f} GB")
+
+
+def standardised(train: Split, inputs: np.ndarray) -> torch.Tensor:
+    mean, scale = train.inputs.mean(axis=(0, 1, 2)), train.inputs.std(axis=(0, 1, 2))
+    return torch.from_numpy(((inputs - mean) / scale).astype(np.float32)).permute(0, 3, 1, 2).contiguous()
+
+
+def plain_convnet(train: Split, mask: np.ndarray, epochs: int, batch_size: int = 256, peak: float = 0.3) -> nn.Module:
+    """A small convolutional network, and its training as most people would write it."""
+    torch.manual_seed(0)
+    inputs, labels = standardised(train, train.inputs[mask]), torch.from_numpy(train.labels[mask])
+
+    def block(width_in: int, width_out: int, stride: int = 1) -> list[nn.Module]:
+        convolution = nn.Conv2d(width_in, width_out, 3, stride, padding=1, bias=False)
+        return [convolution, nn.BatchNorm2d(width_out), nn.ReLU()]
+
+    half = nn.MaxPool2d(2)
+    layers = [*block(3, 16, stride=2), *block(16, 32), half, *block(32, 64), half, *block(64, 64)]
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+    steps = epochs * -(-len(inputs) // batch_size)
+    sgd = torch.optim.SGD(model.parameters(), peak, 0.9, weight_decay=5e-4, nesterov=True)
+    rate = torch.optim.lr_scheduler.OneCycleLR(sgd, peak, total_steps=steps, anneal_strategy="linear")
+    for _ in range(epochs):
+        for batch in torch.randperm(len(inputs)).split(batch_size):
+            images = inputs[batch]
+            mirrored = torch.rand(len(images)) < 0.5
+            images[mirrored] = images[mirrored].flip(3)
+            loss = nn.functional.cross_entropy(model(images), labels[batch])
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+            rate.step()
+    return model.eval()
+
+
+def operations(model: nn.Module, batch: torch.Tensor) -> float:
+    """Floating-point operations of matrix products and convolutions, of one example forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        model(batch).sum().backward()
+    return counter.get_total_flops() / len(batch)
+
+
+def product_rate(dtype: torch.dtype, n: int = 2048) -> float:
+    """Operations a second of a square matrix product, the best of ten."""
+    a = torch.randn(n, n).to(dtype)
+    return 2 * n**3 / min(seconds(lambda: a @ a) for _ in range(10))
+
+
+def trainings(loop_epochs: int = 6) -> None:
+    cifar10, learner = datasets.load("cifar10"), PatchNet()
+    train, test = cifar10.train, cifar10.test
+    subsets = draw(SubsetConfig(seeds="common"), np.arange(learner.batch), len(train))
+    size = int(subsets.masks[0].sum())
+    trained: dict[str, Any] = {}
+    # One epoch first: what the fixed layer answers is worked out once a process, whatever is trained on it.
+    fixed = seconds(lambda: replace(learner, epochs=1).fit(train, subsets))
+    ours = seconds(lambda: trained.update(ours=learner.fit(train, subsets)))
+    theirs = seconds(lambda: trained.update(plain=plain_convnet(train, subsets.masks[0], loop_epochs)))
+    print(f"\n{'training on half of CIFAR-10':52}  s/model models/h  ratio accuracy  GFLOP GFLOP/s of torch.mm")
+
+    def row(name: str, spent: float, named: np.ndarray, count: float, dtype: torch.dtype) -> None:
+        print(
+            f"{name:52} {spent:8.1f} {3600 / spent:8.0f} {theirs / spent:6.1f} {(named == test.labels).mean():8.4f} "
+            f"{count / 1e9:6.0f} {count / spent / 1e9:7.0f} {count / spent / product_rate(dtype):11.1%}"
+        )
+
+    inputs = standardised(train, test.inputs)
+    with torch.no_grad():
+        named = torch.cat([trained["plain"](part).argmax(dim=1) for part in inputs.split(1000)]).numpy()
+    count = loop_epochs * size * operations(trained["plain"].train(), inputs[:256])
+    row("plain loop, 3 x 3 convolutions 16-32-64-64, float32", theirs, named, count, torch.float32)
+    network = patchnet.build(2 * learner.filters, learner.width, learner.grid, 10, np.random.default_rng(0))
+    answers = torch.zeros(learner.batch_size, learner.grid**2, 2 * learner.filters)
+    count = learner.epochs * size * operations(network, answers)
+    named = trained["ours"].logits(test.inputs).argmax(axis=2)
+    name = f"this project, {learner.name}, bfloat16, {len(subsets)} models"
+    row(name, ours / len(subsets), named, count, torch.bfloat16)
+    fixed -= ours / learner.epochs
+    print(f"and once a process {fixed:.0f} s for the fixed layer; peak memory {peak_gigabytes():.2f} GB")
 
 
 def outcomes_of(config: SubsetConfig, folder: str, first: int, last: int) -> Outcomes:
@@ -191,7 +276,7 @@ def doubling() -> None:
         print(f"{size['m']:7} {size['n']:7} {size['targets']:8} {times} {peak_gigabytes():8.2f}", flush=True)
 
 
-TABLES = {"speed": speed, "lasso": lasso, "lds": scores, "doubling": doubling}
+TABLES = {"speed": speed, "trainings": trainings, "lasso": lasso, "lds": scores, "doubling": doubling}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
