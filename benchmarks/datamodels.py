@@ -1,6 +1,6 @@
 """Datamodels on digits: how fast models are trained and LASSO is fitted, and what each estimator's weights are worth.
 
-    python benchmarks/datamodels.py [speed] [trainings] [lasso] [lds] [doubling]
+    python -m benchmarks.datamodels [speed] [trainings] [lasso] [lds] [doubling]
 
 Prints a table for each; all of them without arguments. Rivals run in the same process, on the same data, with the same
 recipe and number of threads; on CIFAR-10 (trainings), the rival is a convolutional network with a recipe of its own.
