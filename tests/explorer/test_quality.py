@@ -134,6 +134,18 @@ def test_removals_that_are_not_predicted_are_said_to_be_none(own: Path) -> None:
     assert point[2] == " ± 0.01"
 
 
+def test_the_shipped_removals_on_cifar10_are_about_the_shipped_scores() -> None:
+    """Of the most helpful, which are kept; what random ones do was measured, and is far less."""
+    found = evidence.read(results.read(results.precomputed_home() / "cifar10" / "datamodels"))
+    assert found.problems == []
+    assert found.removal is not None
+    said = quality.removal_verdicts(found.removal, "margin")
+    assert "only removals of the most helpful were predicted" in said[0]
+    curves = found.removal.tables["curves"].set_index(["choice", "count"])
+    helpful, random = (curves.loc[(choice, 50), "measured"] for choice in ("helpful", "random"))
+    assert helpful < 10 * random < 0
+
+
 def test_removal_is_told_with_its_controls(own: Path) -> None:
     targets = results.read(own).targets.index[:12].to_numpy()
     evidenced.removal(own, targets)
