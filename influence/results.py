@@ -12,7 +12,7 @@ A result is a folder::
 
 Rank 1, 2, ... are the most positive training examples, -1, -2, ... the most negative; positive helps. A negative target
 is a group of targets, listed under ``groups`` in the manifest: its scores are the sums of its members'. Of images,
-scores, their percentiles and the removal curves are rounded to 11 significant bits (`jobs.base.shortened`).
+scores and their percentiles are rounded to 11 significant bits, removal curves to 16 (`jobs.base.shortened`).
 
 A folder is written aside and renamed when complete, so a reader never sees half of one; the manifest holds every
 table's SHA-256, so a damaged one is noticed.

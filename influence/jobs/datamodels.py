@@ -49,6 +49,7 @@ PROTOCOLS = {
 _BLOCK = 512  # targets whose weights are held at once
 _DENSE_COUNTS = 50  # removals counted one by one; beyond, in growing steps
 _COARSE_COUNTS = 60
+_OF_CURVES = 16  # significant bits of a removal curve, whose points are looked at for their differences
 
 
 @dataclass(frozen=True)
@@ -548,7 +549,7 @@ def _tables(
 ) -> dict[str, pa.Table]:
     train, test = dataset.train, dataset.test
     votes = np.stack([(named == each).sum(axis=0) for each in range(int(named.max()) + 1)])
-    removal = np.ascontiguousarray(shortened(explained.removal))
+    removal = np.ascontiguousarray(shortened(explained.removal, _OF_CURVES))
     floats = {
         "agreement": votes.max(axis=0) / len(named),
         "correct": (named == test.labels).mean(axis=0),
