@@ -27,6 +27,7 @@ lint: .venv/dev
 precomputed: .venv/app
 	$(BIN)/python -m influence tracin california-housing --out precomputed/california-housing/tracin --replace
 	$(BIN)/python -m influence tracin digits --out precomputed/digits/tracin --replace
+	$(BIN)/python -m influence tracin cifar10 --checkpoint-every 2 --reverse-k 5 --out precomputed/cifar10/tracin --replace
 	$(BIN)/python -m influence datamodels run digits --models 5000 --out precomputed/digits/datamodels --replace
 	$(BIN)/python -m influence datamodels run digits --models 5000 --estimator lasso --out precomputed/digits/datamodels-lasso --replace
 	$(BIN)/python -m influence datamodels fit precomputed/cifar10/outcomes --models 1100 --held-out 128 --prior-models 8 \

@@ -23,7 +23,7 @@ from influence.learners.mlp import Mlp, one_thread_an_operation
 from influence.learners.traceable import Traceable, Traced
 from influence.tracin.scores import Examples, TopK, TracInCP, check_k, strongest
 
-_MEMORY = 2**31  # bytes for a block of targets
+_MEMORY = 2**30  # bytes for a block of targets
 _REVERSE_ROWS = 512  # targets whose scores are sorted by training example at once
 _FORWARD_ROWS = 1000
 
