@@ -433,6 +433,7 @@ def evaluate_lds(
         typer.Option(help="Of common seeds: train judges again with so many examples swapped, to see what repeats."),
     ] = 0,
     swapped_models: Annotated[int, typer.Option(help="How many judges are, with --swapped.")] = 24,
+    targets: Annotated[int | None, typer.Option(help="Judge on so many, drawn at random. Default: all.")] = None,
     seed: DrawSeed = 0,
     out: EvidenceOut = None,
     events: Events = False,
@@ -442,7 +443,7 @@ def evaluate_lds(
 
     with _Events() if events else _Terminal() as report:
         config = evaluation.LdsConfig(
-            _span(models, "--models"), ceiling, feature_models, bootstrap, seed, kept, swapped, swapped_models
+            _span(models, "--models"), ceiling, feature_models, bootstrap, seed, kept, swapped, swapped_models, targets
         )
         report.done(evaluation.lds(result, store, config, ceiling_store, out, report.progress))
 

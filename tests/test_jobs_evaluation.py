@@ -521,6 +521,24 @@ def test_common_seeds_compare_with_trainings_of_their_own(store: str, tmp_path: 
     assert small < large
 
 
+def test_some_targets_alone_can_judge(result: Path, store: str) -> None:
+    found = {}
+    for targets in (None, 40):
+        evaluation.lds(result, store, replace(JUDGE, ceiling=False, targets=targets))
+        judged = evidence.read(results.read(result)).lds
+        assert judged is not None
+        found[targets] = judged
+    every, some = (found[targets].tables["targets"].set_index("target") for targets in (None, 40))
+    assert len(some) == 40
+    np.testing.assert_allclose(some["result"], every["result"].loc[some.index], atol=1e-6)
+    assert found[40].methods["result"].mean == pytest.approx(some["result"].mean(), abs=1e-6)
+    assert "On 40 of its 360 targets, drawn at random." in found[40].notes
+    with pytest.raises(InfluenceError, match=r"--targets is 999, but .* has 360"):
+        evaluation.lds(result, store, replace(JUDGE, ceiling=False, targets=999))
+    with pytest.raises(InfluenceError, match="over all its targets: leave out"):
+        replace(JUDGE, kept=True, targets=40)
+
+
 def test_removal_from_the_kept_scores_alone(
     result: Path, store: str, weights: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:

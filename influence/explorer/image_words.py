@@ -180,7 +180,7 @@ class TracIn(Words):
             f"Class **{row['class']}**; the model says {_verdict(row)}  \n"
             f"Loss **{row['loss']:.3g}** nats, margin **{row['margin']:+.2f}** at the last checkpoint"
         )
-        return text + (f"  \nHeld-out LDS of this image **{row['lds']:.2f}**" if "lds" in row else "")
+        return text + (f"  \nHeld-out LDS of this image **{row['lds']:.2f}**" if pd.notna(row.get("lds")) else "")
 
     def of_train(self, train: pd.DataFrame, index: int) -> str:
         row = train.loc[index]

@@ -53,6 +53,8 @@ class LdsConfig:
         swapped for others, and the models trained again. 0 leaves that out.
     swapped_models : int
         How many of the judges.
+    targets : int or None
+        Judge on so many targets drawn at random, where computing all scores again takes long; None is all.
     """
 
     models: tuple[int, int] | None = None
@@ -63,11 +65,15 @@ class LdsConfig:
     kept: bool | None = None
     swapped: int = 0
     swapped_models: int = 24
+    targets: int | None = None
 
     def __post_init__(self) -> None:
-        check_at_least(
-            self, feature_models=0, bootstrap=10, seed=0, swapped=0, swapped_models=LEAST_MODELS if self.swapped else 0
-        )
+        check_at_least(self, feature_models=0, bootstrap=10, seed=0, swapped=0, targets=1)
+        check_at_least(self, swapped_models=LEAST_MODELS if self.swapped else 0)
+        if self.kept and self.targets is not None:
+            raise InfluenceError(
+                "The score that the fit measured is over all its targets: leave out --targets or --kept."
+            )
 
 
 def lds(
@@ -123,10 +129,10 @@ def lds(
     _check_swapped(config, trained, held_out)
     costs = {"training with some swapped": 60.0 if config.swapped else 0.0, "computing all scores": 20.0}
     stages = Stages(costs | {"finding neighbours": 2.0, "judging": 10.0}, report)
-    places = np.flatnonzero(np.isin(dataset.test.index, read.targets.index))
+    places = _places(config, read, dataset)
     swapped = _swapped(config, trained, dataset, held_out, folder, stages)
     measured = None
-    if takes_minutes(read) if config.kept is None else config.kept:
+    if (takes_minutes(read) and config.targets is None) if config.kept is None else config.kept:
         measured = _measured_by_fit(read, trained, dataset.test.index[places], judges, held_out)
         if measured is None and config.kept:
             raise InfluenceError(
@@ -182,6 +188,16 @@ def lds(
     }
     tables = {"targets": pa.table({"target": dataset.test.index[places], **columns})}
     return store_evidence(out or result, "lds", found, started, tables, report)
+
+
+def _places(config: LdsConfig, result: Result, dataset: Dataset) -> np.ndarray:
+    """Of the targets that judge, in the data set's test part."""
+    places = np.flatnonzero(np.isin(dataset.test.index, result.targets.index))
+    if config.targets is None:
+        return places
+    if config.targets > len(places):
+        raise InfluenceError(f"--targets is {config.targets}, but {result.path} has {len(places)}.")
+    return np.sort(np.random.default_rng([config.seed, 4]).choice(places, config.targets, replace=False))
 
 
 def judging_models(result: Result, trained: OutcomeConfig, store: str, wanted: tuple[int, int] | None = None) -> range:
@@ -322,6 +338,8 @@ def _lds_notes(
         f"Scores: {source}.",
         f"Neighbours: {features}.",
     ]
+    if config.targets is not None:
+        notes.append(f"On {config.targets:,} of its {len(result.targets):,} targets, drawn at random.")
     if result.manifest["method"] == "tracin":
         notes.append(
             "A TracIn score predicts minus the loss, the store keeps margins, and the loss is log(1 + exp(-margin)): "
