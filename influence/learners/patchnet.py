@@ -113,8 +113,8 @@ class PatchNet:
     def recipe(self) -> str:
         """Architecture, optimizer, loss, in one line."""
         return (
-            f"{2 * self.filters} fixed likenesses to whitened patches on a {self.grid} x {self.grid} grid, a trained "
-            f"1 x 1 convolution to {self.width} channels, GELU, linear; SGD with Nesterov momentum "
+            f"{self.name}: {2 * self.filters} fixed likenesses to whitened patches on a {self.grid} x {self.grid} "
+            f"grid, a trained 1 x 1 convolution to {self.width} channels, GELU, linear; SGD with Nesterov momentum "
             f"{self.momentum:g}, batches of {self.batch_size}, {self.epochs} epochs, peak learning rate "
             f"{self.learning_rate:g}, weight decay {self.weight_decay:g} on the cross-entropy; the last checkpoint is "
             f"the average over the last {self.average:.0%} of the steps"

@@ -145,6 +145,7 @@ def test_a_traced_model_is_the_fitted_one_with_the_moments_before(digits):
     assert (logits.argmax(dim=1).numpy() == expected.argmax(axis=1)).mean() > 0.99
     trained = [name for name, value in traced.model.named_parameters() if value.requires_grad]
     assert len(trained) == 4
+    assert QUICK.recipe.startswith("patchnet: ")  # lists show what stands before the colon
 
 
 def test_factors_make_the_gradients_of_both_layers(digits, trained):
