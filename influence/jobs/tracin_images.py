@@ -149,7 +149,7 @@ def _see(whole: list[Checkpoint], moving: Traced, train: Examples, targets: Exam
     model = moving.model.eval()
     for checkpoint, own in zip(whole, moving.checkpoints, strict=True):
         model.load_state_dict(own.state)
-        train_logits, test_logits = (_outputs(model, part.inputs) for part in (train, targets))
+        train_logits, test_logits = (outputs(model, part.inputs) for part in (train, targets))
         train_loss = float(cross_entropy(train_logits, train.labels).mean())
         test_loss = float(cross_entropy(test_logits, targets.labels).mean())
         if not np.isfinite(train_loss + test_loss):
@@ -161,13 +161,13 @@ def _see(whole: list[Checkpoint], moving: Traced, train: Examples, targets: Exam
     return _Seen(checkpoints, train_logits.numpy(), test_logits.numpy())
 
 
-def _outputs(model: nn.Module, inputs: Tensor) -> Tensor:
+def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
     """(n, ...) -> (n, ...), each block by one of torch's threads."""
 
     def work(rows: Tensor) -> Tensor:
         with torch.no_grad():
-            outputs: Tensor = model(rows)
-        return outputs
+            given: Tensor = model(rows)
+        return given
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
         return torch.cat(list(pool.map(work, inputs.split(_FORWARD_ROWS))))
@@ -198,7 +198,7 @@ def without_fixed_layers(traced: Traced, dataset: Dataset) -> tuple[Traced, Exam
             replace(checkpoint, state={name: checkpoint.state[name] for name in rest.state_dict()})
             for checkpoint in traced.checkpoints
         ]
-        moving, inputs = Traced(rest, checkpoints), [_outputs(before, part) for part in inputs]
+        moving, inputs = Traced(rest, checkpoints), [outputs(before, part) for part in inputs]
     train, targets = map(Examples, inputs, (torch.tensor(part.labels) for part in parts))
     return moving, train, targets
 

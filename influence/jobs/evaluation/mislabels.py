@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from influence import datasets, evidence, results
 from influence.datamodels.subsets import SubsetConfig, draw
@@ -18,15 +17,13 @@ from influence.evaluation import mislabels as flips
 from influence.jobs.base import Report, Stages, silent
 from influence.jobs.evaluation.common import MANY, check_at_least, counting, seeds_of, store_evidence
 from influence.jobs.scores import trained_with
-from influence.jobs.tracin_images import cross_entropy
+from influence.jobs.tracin_images import cross_entropy, outputs, without_fixed_layers
 from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
 from influence.learners import registry
 from influence.learners.base import Learner, Models, Subsets, margins
 from influence.learners.mlp import Mlp
 from influence.learners.traceable import Traceable
-from influence.tracin.scores import Examples, TracInCP
-
-_FORWARD_ROWS = 1000
+from influence.tracin.scores import TracInCP
 
 
 @dataclass(frozen=True)
@@ -244,13 +241,11 @@ class _Suspicions:
 
     def _traced(self, learner: Traceable, seed: int) -> Said:
         """One model, by its checkpoints and all its layers."""
-        train = self.dataset.train
-        traced = learner.trace(train, seed, max(1, learner.epochs // self.checkpoints))
-        examples = Examples(torch.tensor(train.inputs), torch.tensor(train.labels))
-        self_influence = TracInCP(traced.model, traced.checkpoints, cross_entropy).self_influence(examples)
-        traced.model.load_state_dict(traced.checkpoints[-1].state)
-        with torch.no_grad():
-            logits = torch.cat([traced.model(rows) for rows in examples.inputs.split(_FORWARD_ROWS)])
+        traced = learner.trace(self.dataset.train, seed, max(1, learner.epochs // self.checkpoints))
+        moving, train, _ = without_fixed_layers(traced, self.dataset)
+        self_influence = TracInCP(moving.model, moving.checkpoints, cross_entropy).self_influence(train)
+        moving.model.load_state_dict(moving.checkpoints[-1].state)
+        logits = outputs(moving.model, train.inputs)
         return self._said(logits[None].numpy(), self_influence[None].numpy())[0]
 
     def _said(self, logits: np.ndarray, self_influence: np.ndarray) -> list[Said]:
