@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from influence import datasets, results
+from influence import datasets, evidence, results
 from influence.datasets import california_housing
 from influence.errors import InfluenceError
-from influence.explorer import charts, maps, panel
+from influence.explorer import charts, maps, panel, quality
 from influence.explorer.houses import FEATURES, Houses, Pick, provenance
 from influence.results import Entry
 
@@ -380,11 +380,21 @@ def about(houses: Houses) -> None:
             "- **The model**: explained variance "
             f"{manifest['quality']['explained_variance']['test']:.3f} on test houses, "
             f"{manifest['quality']['explained_variance']['train']:.3f} on training houses.\n"
-            "- **The ranking**: not evaluated. How well it predicts what retraining without these houses would change "
-            "has not been measured for this result.\n"
+            f"- **The ranking**: {trust(houses)}\n"
             "- **The eleven**: the test houses strictly inside longitude −122.17 to −122.10, latitude 37.40 to 37.46."
         )
         st.plotly_chart(charts.loss_curve(manifest["loss_curve"]), key="loss", config={"displayModeBar": False})
+
+
+def trust(houses: Houses) -> str:
+    """What retraining without some training houses said of the ranking."""
+    removal = evidence.read(houses.result).removal
+    if removal is None:
+        return (
+            "not evaluated. How well it predicts what retraining without these houses would change has not been "
+            "measured for this result."
+        )
+    return " ".join(quality.removal_verdicts(removal, r"price, in \$100,000")) + " See [Quality](/quality)."
 
 
 try:

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence import datasets, results
+from influence.evidence import Evaluated
 
 APP = Path(__file__).parents[2] / "app.py"
 FIRST, OTHER = 17136, 18232
@@ -51,7 +52,12 @@ def test_houses_open_on_the_first_of_palo_alto(no_data: None) -> None:
     assert any("What a score says" in text.value for text in app.markdown)
     assert any("seed 0" in caption.value for caption in app.caption)
     assert any("trained with Adam" in text.value for text in app.markdown)
-    assert any("not evaluated" in text.value for text in app.markdown)
+    assert any("Predicted and measured changes agree at" in text.value for text in app.markdown)
+
+
+def test_houses_without_evidence_say_so(no_data: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("influence.evidence.read", lambda result: Evaluated())
+    assert any("**The ranking**: not evaluated" in text.value for text in houses_page().markdown)
 
 
 def test_a_link_picks_a_house_and_how_many(no_data: None) -> None:
