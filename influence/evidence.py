@@ -287,6 +287,11 @@ class Evaluated:
     sizes: SizesEvidence | None = None
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def kinds(self) -> list[str]:
+        """Of `KINDS`, what is known."""
+        return [kind for kind in KINDS if getattr(self, kind) is not None]
+
 
 def read(result: Result) -> Evaluated:
     """The evidence in a result's folder. What is damaged, or about other scores, is left out and named.

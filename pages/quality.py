@@ -61,7 +61,7 @@ def overview(found: dict[str, Listed], known: dict[str, Evaluated], check: panel
     """The table of all results, and the one that is chosen."""
     table = pd.DataFrame([quality.row(listed, known[id_]) for id_, listed in found.items()])
     panel.keep_within("of", found.__contains__)
-    first = next((id_ for id_, each in known.items() if each.lds or each.removal or each.mislabels), next(iter(found)))
+    first = max(found, key=lambda id_: len(known[id_].kinds))  # of equals, the first in the list
     shown = st.session_state.get("of", first)
     place = int(list(found).index(shown))
 

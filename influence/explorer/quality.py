@@ -90,7 +90,6 @@ def judged(manifest: dict[str, Any], lds: LdsEvidence | None) -> Judged | None:
 def row(listed: Listed, found: Evaluated) -> dict[str, Any]:
     """A result's line in the table of all."""
     lds = judged(listed.manifest, found.lds)
-    kinds = [kind for kind in evidence.KINDS if getattr(found, kind) is not None]
     return {
         "result": listed.id,
         "data": listed.dataset,
@@ -99,7 +98,7 @@ def row(listed: Listed, found: Evaluated) -> dict[str, Any]:
         "models": library.models(listed.manifest),
         "lds": short(lds.methods["result"]) if lds else "–",
         "best": f"{lds.best:.2f}" if lds and lds.best is not None else "–",
-        "evidence": ", ".join(kinds) or ("its own LDS" if lds else "not evaluated"),
+        "evidence": ", ".join(found.kinds) or ("its own LDS" if lds else "not evaluated"),
     }
 
 
