@@ -54,8 +54,9 @@ def test_answers_to_the_training_part_outlast_questions_about_a_few_images(digit
 
 
 def test_what_is_kept_between_trainings_can_be_let_go_of(digits, masks):
-    QUICK.fit(digits.train, Subsets(masks[:1], np.zeros(1, np.uint64)))
-    kept = weakref.ref(patchnet._LAST[0].of(digits.train.inputs))
+    train = Split(digits.train.index, digits.train.inputs.copy(), digits.train.labels)  # of which no other test knows
+    QUICK.fit(train, Subsets(masks[:1], np.zeros(1, np.uint64)))
+    kept = weakref.ref(patchnet._LAST[0].of(train.inputs))
     assert kept() is not None
     QUICK.release()
     assert kept() is None
