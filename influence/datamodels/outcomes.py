@@ -38,7 +38,7 @@ import numpy as np
 import torch
 import zarr
 from joblib import Parallel, delayed, parallel_config
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.errors import ContainsArrayError, ContainsGroupError
 
 from influence import datasets
@@ -273,7 +273,7 @@ def train_models(config: OutcomeConfig, store: str, start: int, stop: int) -> tu
         last = min(first + unit, _array(group, "state").shape[0])
         rows = _read_unit(group, first, last)
     numbers = np.arange(first, last)
-    damaged = (rows["state"] != MISSING) & (rows["checksum"] != _checksums(rows))
+    damaged = _damaged(rows)
     wanted = numbers[((rows["state"] == MISSING) & (numbers >= start) & (numbers < stop)) | damaged]
     if not len(wanted):
         return 0, 0
@@ -285,7 +285,7 @@ def train_models(config: OutcomeConfig, store: str, start: int, stop: int) -> tu
     rows["named"][places] = logits.argmax(axis=2)
     rows["masks"][places] = np.packbits(subsets.masks, axis=1)
     rows["accuracy"][places] = (rows["named"][places] == dataset.test.labels).mean(axis=1)
-    rows["state"][places] = np.where(np.isfinite(rows["margins"][places]).all(axis=1), DONE, DIVERGED)
+    rows["state"][places] = _states_of(rows["margins"][places])
     rows["checksum"] = _checksums(rows)
     with _explain_storage(store):
         for name in _PER_MODEL:  # state comes last
@@ -364,7 +364,7 @@ def read(store: str, models: Iterable[int] | None = None) -> Outcomes:
             first, last = int(u) * unit, min((int(u) + 1) * unit, len(state))
             rows = _read_unit(group, first, last)
             places = done[done // unit == u] - first
-            bad = (rows["checksum"] != _checksums(rows))[places] | (rows["state"][places] != DONE)
+            bad = _damaged(rows)[numbers[numbers // unit == u] - first]
             if bad.any():
                 raise InfluenceError(
                     f"{store}: {int(bad.sum())} outcome(s) of the models {first} to {last - 1} are damaged: "
@@ -405,9 +405,8 @@ def verify(store: str, repair: bool = False) -> Check:
             else:
                 rows = _read_unit(group, first, int(numbers[-1]) + 1)
                 expected = np.packbits(draw(config.subsets, numbers, n_train).masks, axis=1)
-                bad = (rows["checksum"] != _checksums(rows)) | (rows["masks"] != expected).any(axis=1)
-                bad |= ~np.isin(claimed, (MISSING, DONE, DIVERGED))
-                bad &= claimed != MISSING
+                bad = _damaged(rows | {"state": claimed})
+                bad |= (claimed != MISSING) & (rows["masks"] != expected).any(axis=1)
             missing += numbers[~bad & (claimed == MISSING)].tolist()
             damaged += numbers[bad].tolist()
             for kind in counts:
@@ -526,7 +525,8 @@ def _open_or_create(config: OutcomeConfig, dataset: Dataset, store: str) -> zarr
                     dtype=dtype,
                     dimension_names=dimensions,
                     fill_value=0,
-                    compressors=BloscCodec(cname="zstd", clevel=9, shuffle="shuffle"),
+                    # Of a chunk that was cut, Blosc makes whatever the memory holds: another codec notices it.
+                    compressors=(BloscCodec(cname="zstd", clevel=9, shuffle="shuffle"), Crc32cCodec()),
                 )
             except ContainsArrayError:
                 continue
@@ -640,6 +640,18 @@ def _try_read(group: zarr.Group, name: str, first: int, last: int) -> np.ndarray
 def _is_of_storage(error: Exception) -> bool:
     """Whether storage refused or can't be reached; the errors of S3's client are no OSErrors."""
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in ("botocore", "aiohttp")
+
+
+def _states_of(margins: np.ndarray) -> np.ndarray:
+    """(k,): what became of models with these margins."""
+    return np.where(np.isfinite(margins).all(axis=1), DONE, DIVERGED).astype(np.uint8)
+
+
+def _damaged(rows: dict[str, np.ndarray]) -> np.ndarray:
+    """(k,) bool: what is not missing, and not what was written. A chunk that was cut may decode to anything."""
+    differs = (rows["checksum"] != _checksums(rows)) | (rows["state"] != _states_of(rows["margins"]))
+    damaged: np.ndarray = (rows["state"] != MISSING) & differs
+    return damaged
 
 
 def _checksums(rows: dict[str, np.ndarray]) -> np.ndarray:

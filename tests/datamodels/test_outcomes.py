@@ -184,6 +184,20 @@ def test_damage_is_found_and_mended(whole, small, tmp_path, array, how):
     assert_equal(read(str(store)), read(complete, range(100)))
 
 
+@pytest.mark.parametrize("claimed", [2, 7])
+def test_a_state_that_the_margins_belie_is_damage(small, tmp_path, claimed):
+    store = str(tmp_path / "store")
+    collect(small, store, 60)
+    before = read(store)
+    group = zarr.open_group(store, mode="r+")
+    group["state"][7] = claimed
+    with pytest.raises(InfluenceError, match=r"1 outcome\(s\) of the models 0 to 49 are damaged"):
+        read(store)
+    assert verify(store, repair=True).damaged == [7]
+    assert collect(small, store, 60).trained == 1
+    assert_equal(read(store), before)
+
+
 def test_a_damaged_outcome_is_never_read(small, tmp_path):
     store = tmp_path / "store"
     collect(small, str(store), 100)
