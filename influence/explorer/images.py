@@ -459,8 +459,6 @@ class Images:
     def trust(self) -> str:
         return self.words.trust(self.result, self.evaluated.lds)
 
-    # --- pictures ---
-
 
 def _strongest(ranked: pd.DataFrame, k: int) -> pd.DataFrame:
     return ranked[ranked["rank"].abs() <= k].sort_values("rank", key=abs, kind="stable")
