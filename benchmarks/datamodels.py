@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +98,7 @@ def speed(models: int = 500, loop: int = 20) -> None:
     for name, config, backend in (
         ("this project, seeds fresh, one process", SubsetConfig(), Backend()),
         ("this project, seeds common, one process", SubsetConfig(seeds="common"), Backend()),
-        ("this project, seeds fresh, loky (with its start)", SubsetConfig(), Backend("loky")),
+        ("this project, seeds fresh, loky (with its start)", SubsetConfig(), Backend(kind="loky")),
     ):
         with tempfile.TemporaryDirectory() as folder:
             store = str(Path(folder) / "store")
@@ -162,7 +161,7 @@ def trainings(loop_epochs: int = 6) -> None:
     size = int(subsets.masks[0].sum())
     trained: dict[str, Any] = {}
     # One epoch first: what the fixed layer answers is worked out once a process, whatever is trained on it.
-    fixed = seconds(lambda: replace(learner, epochs=1).fit(train, subsets))
+    fixed = seconds(lambda: learner.replace(epochs=1).fit(train, subsets))
     ours = seconds(lambda: trained.update(ours=learner.fit(train, subsets)))
     theirs = seconds(lambda: trained.update(plain=plain_convnet(train, subsets.masks[0], loop_epochs)))
     print(f"\n{'training on half of CIFAR-10':52}  s/model models/h  ratio accuracy  GFLOP GFLOP/s of torch.mm")
@@ -189,7 +188,7 @@ def trainings(loop_epochs: int = 6) -> None:
 
 
 def outcomes_of(config: SubsetConfig, folder: str, first: int, last: int) -> Outcomes:
-    store = str(Path(folder) / f"{config.seeds}-{config.retrain}")
+    store = str(Path(folder) / f"{config.seeds}-{config.repeat}")
     collect(OutcomeConfig(subsets=config), store, last, span=(first, last))
     return read(store, range(first, last))
 
@@ -229,7 +228,7 @@ def scores() -> None:
     for seeds in ("fresh", "common"):
         with tempfile.TemporaryDirectory() as folder:
             everything = outcomes_of(SubsetConfig(seeds=seeds), folder, 0, MOST + HELD_OUT)
-            repeated = outcomes_of(SubsetConfig(seeds=seeds, retrain=1), folder, MOST, MOST + HELD_OUT)
+            repeated = outcomes_of(SubsetConfig(seeds=seeds, repeat=1), folder, MOST, MOST + HELD_OUT)
         masks, margins = everything.masks[MOST:], everything.margins[MOST:]
         print(
             f"\nLDS on {HELD_OUT} held-out models of alpha 0.5, seeds {seeds}; 95 % interval by bootstrap over models"

@@ -165,7 +165,6 @@ def tracin(
 
     The learner, its settings, classes, a training size and targets kept for training examples are for images alone.
     """
-    from dataclasses import replace as change
 
     from influence import datasets, jobs
     from influence.learners.regression import RegressionConfig
@@ -178,17 +177,31 @@ def tracin(
         if datasets.classes(dataset):
             if layers != "all":
                 raise InfluenceError(f"--layers is for houses alone: {dataset} is scored over all layers.")
-            chosen = change(_learner(dataset, learner, setting), **settings)  # type: ignore[type-var]
+            chosen = _learner(dataset, learner, setting).replace(**settings)
             every = checkpoint_every if checkpoint_every is not None else max(1, getattr(chosen, "epochs", 1) // 6)
             names = tuple(classes.split(",")) if classes else ()
-            images = jobs.TracInImagesConfig(dataset, names, train_size, chosen, seed, every, k, reverse_k)
+            images = jobs.TracInImagesConfig(
+                dataset=dataset,
+                classes=names,
+                train_size=train_size,
+                learner=chosen,
+                seed=seed,
+                checkpoint_every=every,
+                k=k,
+                reverse_k=reverse_k,
+            )
             report.done(jobs.tracin_images(images, folder, replace, report.progress))
         else:
             if learner or setting or classes or train_size:
                 raise InfluenceError(f"{dataset} has one learner and no classes: leave out what is for images alone.")
             if checkpoint_every is not None:
                 settings["checkpoint_every"] = checkpoint_every
-            houses = jobs.TracInConfig(dataset, k, RegressionConfig(seed, **settings), layers)  # type: ignore[arg-type]
+            houses = jobs.TracInConfig(
+                dataset=dataset,
+                k=k,
+                learner=RegressionConfig(seed=seed, **settings),  # type: ignore[arg-type]
+                layers=layers,  # type: ignore[arg-type]
+            )
             report.done(jobs.tracin(houses, folder, replace, report.progress))
 
 
@@ -222,7 +235,7 @@ def collect(
 
     config = _outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size, repeat)
     place = store or jobs.default_store(config)
-    where = outcomes.Backend(backend, workers, scheduler)  # type: ignore[arg-type]
+    where = outcomes.Backend(kind=backend, workers=workers, scheduler=scheduler)  # type: ignore[arg-type]
     with _Terminal() as report:
         done = outcomes.collect(
             config,
@@ -259,7 +272,17 @@ def fit(
         if models is None:
             models = outcomes.size(store) - held_out
         own = _estimator_settings(estimator_setting)
-        whole = jobs.DatamodelsConfig(config, models, held_out, estimator, prior_models, ceiling, k, reverse_k, own)  # type: ignore[arg-type]
+        whole = jobs.DatamodelsConfig(
+            outcomes=config,
+            models=models,
+            held_out=held_out,
+            estimator=estimator,  # type: ignore[arg-type]
+            prior_models=prior_models,
+            ceiling=ceiling,
+            k=k,
+            reverse_k=reverse_k,
+            settings=own,
+        )
         folder = out or _new_folder(config.dataset, "datamodels")
         report.done(jobs.datamodels(whole, folder, store, replace, report.progress, train=False))
 
@@ -316,8 +339,18 @@ def run(
     with _Events() if events else _Terminal() as report:
         trained = _outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size)
         own = _estimator_settings(estimator_setting)
-        config = jobs.DatamodelsConfig(trained, models, held_out, estimator, prior_models, ceiling, k, reverse_k, own)  # type: ignore[arg-type]
-        where = outcomes.Backend(backend, workers, scheduler)  # type: ignore[arg-type]
+        config = jobs.DatamodelsConfig(
+            outcomes=trained,
+            models=models,
+            held_out=held_out,
+            estimator=estimator,  # type: ignore[arg-type]
+            prior_models=prior_models,
+            ceiling=ceiling,
+            k=k,
+            reverse_k=reverse_k,
+            settings=own,
+        )
+        where = outcomes.Backend(kind=backend, workers=workers, scheduler=scheduler)  # type: ignore[arg-type]
         if measure:
             report.say(str(jobs.measure(config, store, report.progress)))
             return
@@ -340,18 +373,18 @@ def _outcome_config(
     from influence.datamodels.subsets import SubsetConfig
 
     return OutcomeConfig(
-        dataset,
-        tuple(classes.split(",")) if classes else (),
-        train_size,
-        _learner(dataset, learner, settings),
-        SubsetConfig(alpha, seed, seeds, repeat),  # type: ignore[arg-type]
+        dataset=dataset,
+        classes=tuple(classes.split(",")) if classes else (),
+        train_size=train_size,
+        learner=_learner(dataset, learner, settings),
+        subsets=SubsetConfig(alpha=alpha, seed=seed, seeds=seeds, repeat=repeat),  # type: ignore[arg-type]
     )
 
 
 def _learner(dataset: str, learner: str | None, settings: list[str] | None) -> "Learner":
-    from influence.learners import registry
+    from influence.learners.base import LEARNERS
 
-    values: dict[str, object] = {"name": learner or ("patchnet" if dataset == "cifar10" else "mlp")}
+    values: dict[str, object] = {}
     for each in settings or []:
         name, equals, value = each.partition("=")
         try:
@@ -360,7 +393,7 @@ def _learner(dataset: str, learner: str | None, settings: list[str] | None) -> "
             values[name] = json.loads(value)
         except ValueError as error:
             raise InfluenceError(f"--setting {each!r} is not NAME=VALUE with a number: epochs=10, say.") from error
-    return registry.from_dict(values)
+    return LEARNERS[learner or ("patchnet" if dataset == "cifar10" else "mlp")](**values)  # type: ignore[arg-type]
 
 
 def _estimator_settings(settings: list[str] | None) -> dict[str, object]:
@@ -443,7 +476,15 @@ def evaluate_lds(
 
     with _Events() if events else _Terminal() as report:
         config = evaluation.LdsConfig(
-            _span(models, "--models"), ceiling, feature_models, bootstrap, seed, kept, swapped, swapped_models, targets
+            models=_span(models, "--models"),
+            ceiling=ceiling,
+            feature_models=feature_models,
+            bootstrap=bootstrap,
+            seed=seed,
+            kept=kept,
+            swapped=swapped,
+            swapped_models=swapped_models,
+            targets=targets,
         )
         report.done(evaluation.lds(result, store, config, ceiling_store, out, report.progress))
 
@@ -468,7 +509,14 @@ def evaluate_sizes(
 
     with _Events() if events else _Terminal() as report:
         wanted = tuple(_whole_number(each, "--sizes") for each in sizes.split(","))
-        config = evaluation.SizesConfig(wanted, targets, lasso_targets, feature_models, bootstrap, seed)
+        config = evaluation.SizesConfig(
+            sizes=wanted,
+            targets=targets,
+            lasso_targets=lasso_targets,
+            feature_models=feature_models,
+            bootstrap=bootstrap,
+            seed=seed,
+        )
         report.done(evaluation.sizes(result, store, config, out, report.progress))
 
 
@@ -513,15 +561,15 @@ def evaluate_removal(
 
     with _Events() if events else _Terminal() as report:
         config = evaluation.RemovalConfig(
-            targets,
-            tuple(_whole_number(each, "--counts") for each in counts.split(",")) if counts else (),
-            tuple(choices.split(",")) if choices else (),
-            seeds,
-            seed,
-            epochs,
-            feature_models,
-            kept,
-            together,
+            targets=targets,
+            counts=tuple(_whole_number(each, "--counts") for each in counts.split(",")) if counts else (),
+            choices=tuple(choices.split(",")) if choices else (),
+            seeds=seeds,
+            seed=seed,
+            epochs=epochs,
+            feature_models=feature_models,
+            kept=kept,
+            together=together,
         )
         report.done(evaluation.removal(result, config, store, out, report.progress))
 
@@ -562,10 +610,10 @@ def evaluate_mislabels(
             datasets.check_name(what)
             trained = _outcome_config(what, alpha, seed, "fresh", learner, setting, classes, train_size)
             config = evaluation.MislabelsConfig(
-                trained.dataset,
-                trained.classes,
-                trained.train_size,
-                trained.learner,
+                dataset=trained.dataset,
+                classes=trained.classes,
+                train_size=trained.train_size,
+                learner=trained.learner,
                 **values,  # type: ignore[arg-type]
             )
         about = Path(what) if is_result else None

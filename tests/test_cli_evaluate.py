@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A result and its store."""
     folder = tmp_path_factory.mktemp("evaluate")
     outcomes = OutcomeConfig(learner=Mlp(width=8, epochs=1))
-    config = DatamodelsConfig(outcomes, models=30, held_out=20, estimator="ridge", k=5)
+    config = DatamodelsConfig(outcomes=outcomes, models=30, held_out=20, estimator="ridge", k=5)
     return datamodels(config, folder / "result", str(folder / "store")), folder / "store"
 
 

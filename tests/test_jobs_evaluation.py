@@ -30,14 +30,13 @@ from influence.jobs.evaluation.removal import _plan_supports as plan_supports
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes
 from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, tracin_images
 from influence.jobs.trainings import Classifiers
-from influence.learners import registry
 from influence.learners.base import Subsets
 from influence.learners.mlp import Mlp
 from influence.learners.patchnet import PatchNet
 
 REMOVAL = importlib.import_module("influence.jobs.evaluation.removal")  # the function of that name hides it
 QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=2))
-SMALL = DatamodelsConfig(QUICK, models=60, held_out=40, estimator="ridge", k=10, reverse_k=5)
+SMALL = DatamodelsConfig(outcomes=QUICK, models=60, held_out=40, estimator="ridge", k=10, reverse_k=5)
 JUDGE = LdsConfig(bootstrap=20, feature_models=2)
 
 
@@ -250,7 +249,7 @@ def test_the_fits_own_score_is_that_of_the_refit(result: Path, store: str) -> No
 
 def test_the_fits_own_score_is_of_no_other_models(result: Path, store: str, tmp_path: Path) -> None:
     other = str(tmp_path / "other")
-    outcomes.collect(replace(QUICK, subsets=SubsetConfig(seed=7)), other, 40)
+    outcomes.collect(QUICK.replace(subsets=SubsetConfig(seed=7)), other, 40)
     for place, models in ((other, None), (store, (0, 30))):
         with pytest.raises(InfluenceError, match="it has no score on them: let all scores be computed again"):
             evaluation.lds(result, place, replace(JUDGE, kept=True, ceiling=False, models=models))
@@ -258,7 +257,7 @@ def test_the_fits_own_score_is_of_no_other_models(result: Path, store: str, tmp_
 
 def test_how_repeatable_training_is_from_common_seeds(tmp_path: Path) -> None:
     """Where a few members are others, a model says almost the same; where most are, it says something else."""
-    common = replace(SMALL, outcomes=replace(QUICK, subsets=SubsetConfig(seeds="common")), ceiling=False)
+    common = SMALL.replace(outcomes=QUICK.replace(subsets=SubsetConfig(seeds="common")), ceiling=False)
     place = str(tmp_path / "store")
     folder = run(common, tmp_path / "common", place)
     judge = replace(JUDGE, ceiling=False, swapped=5, swapped_models=12)
@@ -311,7 +310,7 @@ def test_the_same_draws_under_another_name_are_leakage_too(
     result: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     """Other training seeds, another share or another learner do not make model 50's subset a fresh one."""
-    other = replace(QUICK, learner=Mlp(width=4, epochs=1), subsets=SubsetConfig(**changes))
+    other = QUICK.replace(learner=Mlp(width=4, epochs=1), subsets=SubsetConfig(**changes))
     outcomes.collect(other, str(tmp_path / "other"), 100)
     with pytest.raises(InfluenceError, match="saw the subsets of the models 40 to 99"):
         evaluation.lds(result, str(tmp_path / "other"), replace(JUDGE, models=(50, 100), ceiling=False))
@@ -322,7 +321,7 @@ def test_the_same_draws_under_another_name_are_leakage_too(
 
 
 def test_a_store_of_other_draws_may_judge_as_a_whole(result: Path, tmp_path: Path) -> None:
-    other = replace(QUICK, subsets=SubsetConfig(seed=7))
+    other = QUICK.replace(subsets=SubsetConfig(seed=7))
     outcomes.collect(other, str(tmp_path / "other"), 60)
     evaluation.lds(result, str(tmp_path / "other"), replace(JUDGE, ceiling=False))
     found = evidence.read(results.read(result)).lds
@@ -352,7 +351,7 @@ def test_missing_seeds_for_the_ceiling(result: Path, store: str, tmp_path: Path)
         evaluation.lds(result, store, JUDGE, nowhere)
     with pytest.raises(InfluenceError, match="does not hold the same subsets"):
         evaluation.lds(result, store, JUDGE, store)
-    few = replace(QUICK, subsets=SubsetConfig(retrain=1))
+    few = QUICK.replace(subsets=SubsetConfig(repeat=1))
     outcomes.collect(few, str(tmp_path / "few"), 5)
     with pytest.raises(InfluenceError, match="has 5 of the models 0 to 39, and a noise ceiling needs at least 10"):
         evaluation.lds(result, store, JUDGE, str(tmp_path / "few"))
@@ -362,7 +361,7 @@ def test_other_data(result: Path, store: str, tmp_path: Path, houses: datasets.D
     tracin = results.precomputed_home() / "california-housing" / "tracin"
     with pytest.raises(InfluenceError, match=r"is about california-housing, and .* is of digits"):
         evaluation.lds(tracin, store, JUDGE)
-    part = replace(QUICK, train_size=200)
+    part = QUICK.replace(train_size=200)
     outcomes.collect(part, str(tmp_path / "part"), 20)
     with pytest.raises(InfluenceError, match=r"scores 1,437 training examples of digits, and .* is of 200 others"):
         evaluation.lds(result, str(tmp_path / "part"), JUDGE)
@@ -510,7 +509,7 @@ def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: 
 
 
 def test_common_seeds_compare_with_trainings_of_their_own(store: str, tmp_path: Path) -> None:
-    common = replace(SMALL, outcomes=replace(QUICK, subsets=SubsetConfig(seeds="common")), ceiling=False)
+    common = SMALL.replace(outcomes=QUICK.replace(subsets=SubsetConfig(seeds="common")), ceiling=False)
     folder = run(common, tmp_path / "common", str(tmp_path / "store"))
     evaluation.removal(folder, replace(FEW, seeds=1), str(tmp_path / "store"))
     found = removed(folder)
@@ -649,7 +648,7 @@ def test_removal_of_a_method_that_nothing_here_trains(tmp_path: Path) -> None:
 def test_removal_of_any_method_whose_config_names_its_learner(tmp_path: Path) -> None:
     """What is known of the scores are the kept ones: they rank, and what is not kept is predicted to do nothing."""
     scores = np.random.default_rng(0).normal(size=(20, 1437))
-    config = {"learner": registry.as_dict(QUICK.learner)}
+    config = {"learner": QUICK.learner.as_dict()}
     folder = by_hand(tmp_path / "by-hand", scores, k=30, config=config)
     evaluation.removal(folder, replace(FEW, choices=("helpful", "harmful")))
     found = removed(folder)
@@ -725,7 +724,7 @@ def test_what_was_flipped(mislabels: tuple[dict[str, Any], dict[str, Any]]) -> N
 
 
 def test_mislabels_that_were_stopped_go_on(tmp_path: Path) -> None:
-    config = replace(LOOK, learner=Mlp(width=4, epochs=1), subset_models=20)
+    config = LOOK.replace(learner=Mlp(width=4, epochs=1), subset_models=20)
     evaluation.mislabels(config, tmp_path / "first", folder=tmp_path / "trainings")
     with pytest.MonkeyPatch.context() as patch:
 
@@ -764,7 +763,7 @@ def test_a_learner_with_checkpoints_is_followed_by_them(tmp_path: Path) -> None:
     from influence.tracin.scores import Examples, TracInCP
 
     learner = PatchNet(filters=8, patch=3, stride=1, grid=2, width=4, epochs=4, batch_size=50, flip=False)
-    config = replace(LOOK, learner=learner, models=1, checkpoints=2, subset_models=20, train_size=200)
+    config = LOOK.replace(learner=learner, models=1, checkpoints=2, subset_models=20, train_size=200)
     evaluation.mislabels(config, tmp_path / "digits", folder=tmp_path / "trainings")
     manifest, tables = evidence.read_one(tmp_path / "digits", "mislabels")
     rows = tables["examples"][tables["examples"]["flips"] == "uniform"]
@@ -800,7 +799,7 @@ def test_shortened_scores_are_close_and_keep_their_order() -> None:
 
 def test_mislabels_refuse_what_has_no_classes(tmp_path: Path) -> None:
     with pytest.raises(InfluenceError, match="has no classes, and so no labels to flip"):
-        evaluation.mislabels(replace(LOOK, dataset="california-housing"), tmp_path)
+        evaluation.mislabels(LOOK.replace(dataset="california-housing"), tmp_path)
 
 
 def test_mislabels_of_a_result_use_its_learner(result: Path) -> None:
@@ -848,6 +847,6 @@ def test_sizes_are_of_datamodels_and_their_own_store(store: str, result: Path, t
     with pytest.raises(InfluenceError, match="is no datamodel"):
         evaluation.sizes(by_hand(tmp_path / "other", np.random.default_rng(0).normal(size=(5, 1437))), store)
     other = str(tmp_path / "store")
-    outcomes.collect(replace(QUICK, subsets=SubsetConfig(seed=9)), other, 10)
+    outcomes.collect(QUICK.replace(subsets=SubsetConfig(seed=9)), other, 10)
     with pytest.raises(InfluenceError, match="another config"):
         evaluation.sizes(result, other)

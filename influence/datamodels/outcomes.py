@@ -26,26 +26,26 @@ instructions and the fastest gave margins that differ by at most one step of 1/3
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 import zarr
 from joblib import Parallel, delayed, parallel_config
+from pydantic import model_validator
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.errors import ContainsArrayError, ContainsGroupError
 
 from influence import datasets
+from influence.config import Config, setting
 from influence.datamodels.subsets import SubsetConfig, draw, subset_size
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.learners import registry
 from influence.learners.base import Learner, Models, margins
 from influence.learners.mlp import Mlp
 
@@ -59,88 +59,39 @@ Report = Callable[[int, int], None]
 """Called with the number of models finished by this call, and the number that it set out to train."""
 
 
-@dataclass(frozen=True)
-class OutcomeConfig:
-    """Everything that a store's models follow from; how many there are is no part of it.
+class OutcomeConfig(Config):
+    """Everything that a store's models follow from; how many there are is no part of it."""
 
-    Parameters
-    ----------
-    dataset : str
-    classes, train_size
-        Part of the data set, as in `influence.datasets.load`.
-    learner : Learner
-    subsets : SubsetConfig
-    """
-
-    dataset: str = "digits"
-    classes: tuple[str, ...] = ()
-    train_size: int | None = None
-    learner: Learner = field(default_factory=Mlp)
-    subsets: SubsetConfig = field(default_factory=SubsetConfig)
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return {
-            "dataset": self.dataset,
-            "classes": list(self.classes),
-            "train_size": self.train_size,
-            "learner": registry.as_dict(self.learner),
-            "subsets": asdict(self.subsets),
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "OutcomeConfig":
-        """The inverse of `as_dict`; unknown or missing names are an `InfluenceError`."""
-        try:
-            return cls(
-                values["dataset"],
-                tuple(values["classes"]),
-                values["train_size"],
-                registry.from_dict(values["learner"]),
-                SubsetConfig(**values["subsets"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise InfluenceError(f"This is not the config of an outcome store ({error}): use a store's own.") from error
+    dataset: str = setting("digits", "Name of the data set.")
+    classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
+    train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
+    learner: Learner = setting(Mlp(), "How models are trained.")
+    subsets: SubsetConfig = setting(SubsetConfig(), "Which examples each model sees.")
 
     def load(self) -> Dataset:
         """The data set, read once a process."""
         return _load(self.dataset, self.classes, self.train_size)
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the config."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
-
 
 Kind = Literal["here", "loky", "dask"]
 
 
-@dataclass(frozen=True)
-class Backend:
-    """Where models are trained.
+class Backend(Config):
+    """Where models are trained."""
 
-    Parameters
-    ----------
-    kind : "here", "loky" or "dask"
-        In this process; in processes of this machine; on a Dask cluster, whose workers reach the store by its URL and
-        the data set by their own INFLUENCE_DATA_DIR.
-    workers : int
-        Processes of loky, each with one thread; 0 is one a processor.
-    scheduler : str or None
-        The Dask scheduler's address, such as tcp://10.0.0.5:8786.
-    """
+    kind: Kind = setting(
+        "here",
+        "Where models are trained: in this process, in processes of this machine (loky), or on a Dask cluster, whose "
+        "workers reach the store by its URL and the data set by their own INFLUENCE_DATA_DIR.",
+    )
+    workers: int = setting(0, "Processes of loky, each with one thread; 0 is one a processor.", ge=0)
+    scheduler: str | None = setting(None, "Address of the Dask scheduler, such as tcp://10.0.0.5:8786.")
 
-    kind: Kind = "here"
-    workers: int = 0
-    scheduler: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise InfluenceError(f"backend is {self.kind!r}, but must be one of {', '.join(get_args(Kind))}.")
-        if self.workers < 0:
-            raise InfluenceError(f"workers is {self.workers}, but must be 0 (one a processor) or more.")
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if (self.kind == "dask") != (self.scheduler is not None):
             raise InfluenceError("A scheduler's address belongs to the dask backend: give both or neither.")
+        return self
 
 
 @dataclass(frozen=True)
@@ -338,7 +289,7 @@ def missing(config: OutcomeConfig, store: str, models: int) -> int:
 def read_config(store: str) -> OutcomeConfig:
     """The config that a store's models were trained with."""
     with _explain_storage(store):
-        return OutcomeConfig.from_dict(_existing(store).attrs["config"])  # type: ignore[arg-type]
+        return OutcomeConfig.parse(_existing(store).attrs["config"])
 
 
 def read(store: str, models: Iterable[int] | None = None) -> Outcomes:
@@ -391,7 +342,7 @@ def verify(store: str, repair: bool = False) -> Check:
     """
     with _explain_storage(store):
         group = _existing(store)
-        config = OutcomeConfig.from_dict(group.attrs["config"])  # type: ignore[arg-type]
+        config = OutcomeConfig.parse(group.attrs["config"])
         n_train, unit = _number(group, "n_train"), _number(group, "unit")
         total = _array(group, "state").shape[0]
         missing: list[int] = []

@@ -5,11 +5,11 @@ give the same bits on every platform, and their streams are stable across versio
 here for the same reason.
 """
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
+from influence.config import Config, setting
 from influence.errors import InfluenceError
 from influence.learners.base import Subsets
 
@@ -18,36 +18,25 @@ Seeds = Literal["fresh", "common"]
 _SUBSET, _MODEL = 0, 1  # which stream of a model
 
 
-@dataclass(frozen=True)
-class SubsetConfig:
-    """The distribution of the subsets.
+class SubsetConfig(Config):
+    """The distribution of the subsets."""
 
-    Parameters
-    ----------
-    alpha : float
-        Share of the training part that each model sees, in (0, 1): every subset has round(alpha n) examples.
-    seed : int
-        Of everything that is drawn.
-    seeds : "fresh" or "common"
-        Fresh: initial weights and data order differ from model to model (the paper's protocol), and a result is about
-        the recipe. Common: only the subset differs; far less noise, and a result is about this one initialisation.
-    retrain : int
-        0, or the number of a repetition: the same subsets, trained with other seeds (what a noise ceiling needs).
-    """
-
-    alpha: float = 0.5
-    seed: int = 0
-    seeds: Seeds = "fresh"
-    retrain: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1:
-            raise InfluenceError(f"alpha is {self.alpha}, but must lie strictly between 0 and 1: 0.5 is usual.")
-        for name in ("seed", "retrain"):
-            if not 0 <= getattr(self, name) < 2**63:
-                raise InfluenceError(f"{name} is {getattr(self, name)}, but must lie between 0 and 2^63 - 1.")
-        if self.seeds not in get_args(Seeds):
-            raise InfluenceError(f"seeds is {self.seeds!r}, but must be one of {', '.join(get_args(Seeds))}.")
+    alpha: float = setting(
+        0.5, "Share of the training part that each model sees: every subset has round(alpha n) examples.", gt=0, lt=1
+    )
+    seed: int = setting(0, "Seed of the subsets, the initial weights and the order of examples.", ge=0, lt=2**63)
+    seeds: Seeds = setting(
+        "fresh",
+        "fresh: every model has its own initial weights and order of examples, and a result is about the recipe. "
+        "common: only the subset differs, which is far less noisy, and a result is about this one initialisation.",
+    )
+    repeat: int = setting(
+        0,
+        "Number of a repetition: the same subsets, trained with other seeds (what a noise ceiling needs).",
+        ge=0,
+        lt=2**63,
+        alias="retrain",
+    )
 
 
 def subset_size(config: SubsetConfig, n_train: int) -> int:
@@ -84,7 +73,7 @@ def draw(config: SubsetConfig, models: np.ndarray, n_train: int) -> Subsets:
         keys = np.random.Philox(_sequence(config.seed, _SUBSET, int(model))).random_raw(n_train)
         masks[row, np.argsort(keys, kind="stable")[:size]] = True
         named = int(model) if config.seeds == "fresh" else 0
-        seeds[row] = _sequence(config.seed, _MODEL, named, config.retrain).generate_state(1, np.uint64)[0]
+        seeds[row] = _sequence(config.seed, _MODEL, named, config.repeat).generate_state(1, np.uint64)[0]
     return Subsets(masks, seeds, config.seeds == "common")
 
 

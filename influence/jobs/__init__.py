@@ -38,9 +38,9 @@ def replay(result: Path, out: Path, replace: bool = False, report: Report = sile
     """
     manifest = results.read_manifest(result)
     if manifest["method"] == "tracin" and "classes" in manifest:
-        return tracin_images(TracInImagesConfig.from_dict(manifest["config"]), out, replace, report)
+        return tracin_images(TracInImagesConfig.parse(manifest["config"]), out, replace, report)
     if manifest["method"] == "tracin":
-        return tracin(TracInConfig.from_dict(manifest["config"]), out, replace, report)
+        return tracin(TracInConfig.parse(manifest["config"]), out, replace, report)
     if manifest["method"] == "datamodels":
-        return datamodels(DatamodelsConfig.from_dict(manifest["config"]), out, replace=replace, report=report)
+        return datamodels(DatamodelsConfig.parse(manifest["config"]), out, replace=replace, report=report)
     raise InfluenceError(f"{result} was made by {manifest['method']!r}, which this program does not know.")

@@ -9,15 +9,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import pyarrow as pa
 import torch
+from pydantic import model_validator
 
 from influence import datasets, results
+from influence.config import Config, setting
 from influence.datamodels import registry
 from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
 from influence.datamodels.linear import LinearDatamodel
@@ -52,40 +54,25 @@ _COARSE_COUNTS = 60
 _OF_CURVES = 16  # significant bits of a removal curve, whose points are looked at for their differences
 
 
-@dataclass(frozen=True)
-class DatamodelsConfig:
-    """Everything that a result follows from; where outcomes are stored is no part of it.
+class DatamodelsConfig(Config):
+    """Everything that a result follows from; where outcomes are stored is no part of it."""
 
-    Parameters
-    ----------
-    outcomes : OutcomeConfig
-    models : int
-        Models that are fitted.
-    held_out : int
-        Models that are never fitted, and judge.
-    estimator : str
-        One of `ESTIMATORS`.
-    prior_models : int
-        Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones.
-    ceiling : bool
-        Whether the held-out subsets are trained a second time, which tells how much of a margin is chance.
-    k, reverse_k : int
-        Training examples kept for each target, and targets for each training example, either way.
-    settings : dict
-        Of the estimator, as JSON can hold them: those that its constructor takes. What is left out has its default.
-    """
+    outcomes: OutcomeConfig = setting(OutcomeConfig(), "How the models are trained.")
+    models: int = setting(1000, "Models that are fitted.")
+    held_out: int = setting(512, "Models that are never fitted, and judge the fit.")
+    estimator: Estimator = setting("prior-informed", "How weights are fitted to the outcomes.")
+    prior_models: int = setting(
+        16, "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones."
+    )
+    ceiling: bool = setting(
+        True, "Train the held-out subsets a second time, which tells how much of a margin is chance."
+    )
+    k: int = setting(50, "Training examples kept for each target, either way.")
+    reverse_k: int = setting(20, "Targets kept for each training example, either way.")
+    settings: dict[str, Any] = setting({}, "Settings of the estimator; those left out have their defaults.", added=True)
 
-    outcomes: OutcomeConfig = field(default_factory=OutcomeConfig)
-    models: int = 1000
-    held_out: int = 512
-    estimator: Estimator = "prior-informed"
-    prior_models: int = 16
-    ceiling: bool = True
-    k: int = 50
-    reverse_k: int = 20
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         registry.check(self.estimator, self.settings)
         least = LEAST_FOR_LASSO if self.estimator == "lasso" else 2
         for name, smallest, why in (
@@ -96,20 +83,7 @@ class DatamodelsConfig:
         ):
             if getattr(self, name) < smallest:
                 raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least {smallest}, {why}.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return {each.name: getattr(self, each.name) for each in fields(self)} | {"outcomes": self.outcomes.as_dict()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "DatamodelsConfig":
-        """The inverse of `as_dict`; unknown or missing names are an `InfluenceError`."""
-        try:
-            return cls(**{**values, "outcomes": OutcomeConfig.from_dict(values["outcomes"])})
-        except (KeyError, TypeError) as error:
-            raise InfluenceError(
-                f"This is not the config of a datamodels run ({error}): use a result's own manifest."
-            ) from error
+        return self
 
 
 def default_store(config: OutcomeConfig) -> str:
@@ -267,7 +241,7 @@ class _Work:
         self.config, self.store, self.report = config, store, report
         self.ceiling_store = f"{store.rstrip('/')}-ceiling"
         subsets = config.outcomes.subsets
-        self.again = replace(config.outcomes, subsets=replace(subsets, retrain=subsets.retrain + 1))
+        self.again = config.outcomes.replace(subsets=subsets.replace(repeat=subsets.repeat + 1))
         self.total = config.held_out + config.models
         self.to_train = missing(config.outcomes, store, self.total)
         self.to_repeat = missing(self.again, self.ceiling_store, config.held_out) if config.ceiling else 0
@@ -600,7 +574,7 @@ def _describe(
 ) -> dict[str, Any]:
     """The manifest, but for the circumstances of the run."""
     subsets, learner = config.outcomes.subsets, config.outcomes.learner
-    settings = ", ".join(f"{name} {value:g}" for name, value in asdict(learner).items() if not isinstance(value, str))  # type: ignore[call-overload]
+    settings = ", ".join(f"{name} {value:g}" for name, value in learner.as_dict().items() if not isinstance(value, str))
     ceiling_is = (
         "the same held-out subsets trained again with other seeds: how well one training predicts another"
         if subsets.seeds == "fresh"

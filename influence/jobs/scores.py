@@ -6,7 +6,7 @@ kept scores stand in, and all others count as 0: `Scores.source` says so.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,8 @@ from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
 from influence.jobs.datamodels import DatamodelsConfig, default_store, fitted_model
 from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, without_fixed_layers
-from influence.learners import registry, regression
+from influence.learners import regression
+from influence.learners.base import Learner
 from influence.learners.checkpoints import Checkpoint, load_folder
 from influence.learners.traceable import Traceable, Traced
 from influence.results import Result
@@ -65,7 +66,7 @@ def outcome_config(result: Result) -> OutcomeConfig | None:
     """What the models behind a datamodels result were trained with; None of other results."""
     if result.manifest["method"] != "datamodels":
         return None
-    return DatamodelsConfig.from_dict(result.manifest["config"]).outcomes
+    return DatamodelsConfig.parse(result.manifest["config"]).outcomes
 
 
 def trained_with(result: Result) -> OutcomeConfig | None:
@@ -79,7 +80,9 @@ def trained_with(result: Result) -> OutcomeConfig | None:
     if not isinstance(learner, dict) or "name" not in learner:
         return outcome_config(result)
     part = tuple(config.get("classes") or ()), config.get("train_size")
-    return OutcomeConfig(result.manifest["dataset"], *part, registry.from_dict(learner))
+    return OutcomeConfig(
+        dataset=result.manifest["dataset"], classes=part[0], train_size=part[1], learner=Learner.parse(learner)
+    )
 
 
 def load_dataset(result: Result) -> Dataset:
@@ -126,7 +129,7 @@ def takes_minutes(result: Result) -> bool:
     """Whether computing all scores again takes minutes: a fit with a prior from many training examples' gradients."""
     if result.manifest["method"] != "datamodels":
         return False
-    config = DatamodelsConfig.from_dict(result.manifest["config"])
+    config = DatamodelsConfig.parse(result.manifest["config"])
     return config.estimator == "prior-informed" and len(result.train) > MOST_DENSE
 
 
@@ -161,7 +164,7 @@ def scores_of(
 
 
 def _refitted(result: Result, store: str | None, progress: Callable[[float], None]) -> Scores | None:
-    config = DatamodelsConfig.from_dict(result.manifest["config"])
+    config = DatamodelsConfig.parse(result.manifest["config"])
     total = config.held_out + config.models
     candidates = [place for place in (store, default_store(config.outcomes)) if place is not None]
     place = next((place for place in candidates if _has_models(config.outcomes, place, total)), None)
@@ -220,11 +223,11 @@ def _houses(dataset: Dataset) -> tuple[nn.Module, Examples, Examples]:
 
 def _architecture(result: Result, dataset: Dataset) -> nn.Module:
     """Of a result on images; one example of each class and one epoch make it, and its weights do not matter."""
-    learner = TracInImagesConfig.from_dict(result.manifest["config"]).learner
+    learner = TracInImagesConfig.parse(result.manifest["config"]).learner
     if not isinstance(learner, Traceable):
         raise InfluenceError(f"{result.path} was made with {learner.name}, which keeps no checkpoints.")
     _, few = np.unique(dataset.train.labels, return_index=True)
-    model: nn.Module = replace(learner, epochs=1).trace(dataset.train.take(few), 0, 1).model  # type: ignore[type-var]
+    model: nn.Module = learner.replace(epochs=1).trace(dataset.train.take(few), 0, 1).model
     return model
 
 

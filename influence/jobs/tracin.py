@@ -1,15 +1,16 @@
 """The job behind `python -m influence tracin`: train with checkpoints, score every pair, write a result folder."""
 
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from influence import datasets, results
+from influence.config import Config, setting
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
 from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, silent
@@ -27,44 +28,13 @@ TITLES = {
 }
 
 
-@dataclass(frozen=True)
-class TracInConfig:
-    """Everything that a TracIn result follows from.
+class TracInConfig(Config):
+    """Everything that a TracIn result follows from."""
 
-    Parameters
-    ----------
-    dataset : str
-    k : int
-        Proponents and opponents kept for each target.
-    learner : RegressionConfig
-    layers : "all" or "last"
-        "last" is an approximation, as for `influence.tracin.scores.TracInCP`.
-    """
-
-    dataset: str = california_housing.NAME
-    k: int = 50
-    learner: RegressionConfig = field(default_factory=RegressionConfig)
-    layers: str = "all"
-
-    def __post_init__(self) -> None:
-        if self.layers not in TITLES:
-            raise InfluenceError(f"layers is {self.layers!r}, but must be {' or '.join(TITLES)}.")
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TracInConfig":
-        """The inverse of `dataclasses.asdict`; unknown or missing names are an `InfluenceError`."""
-        try:
-            config = cls(**{**values, "learner": RegressionConfig(**values["learner"])})
-            for part in (config, config.learner):
-                for one in fields(part):
-                    value, expected = getattr(part, one.name), one.type
-                    if not isinstance(value, (int, float) if expected is float else expected):  # type: ignore[arg-type]
-                        raise TypeError(f"{one.name} is {value!r}")
-            return config
-        except (KeyError, TypeError) as error:
-            raise InfluenceError(
-                f"This is not the config of a TracIn run ({error}): use a result's own manifest."
-            ) from error
+    dataset: str = setting(california_housing.NAME, "Name of the data set.")
+    k: int = setting(50, "Training examples kept for each target, either way.")
+    learner: RegressionConfig = setting(RegressionConfig(), "How the model is trained.")
+    layers: Literal["all", "last"] = setting("all", "Layers whose gradients count; the last alone is an approximation.")
 
 
 @dataclass(frozen=True)
@@ -118,7 +88,7 @@ def _score(
     eleven: np.ndarray,
     stages: Stages,
 ) -> _Scored:
-    scorer = TracInCP(trained.model, trained.checkpoints, regression.squared_error, layers=config.layers)  # type: ignore[arg-type]
+    scorer = TracInCP(trained.model, trained.checkpoints, regression.squared_error, layers=config.layers)
     train = Examples(data.train_inputs, data.train_labels)
     targets = Examples(data.test_inputs, data.test_labels)
     group = scorer.group(train, Examples(*(part[eleven] for part in targets)))[None]
@@ -158,7 +128,7 @@ def _describe(
         "method": "tracin",
         "title": TITLES[config.layers],
         "learner": "regression: 8-512-256-128-1 ReLU, Adam, mean squared error, standardised inputs",
-        "config": asdict(config),
+        "config": config.as_dict(),
         "checkpoint_epochs": [checkpoint.epoch for checkpoint in trained.checkpoints],
         "k": config.k,
         "named_top_k": NAMED_TOP_K,

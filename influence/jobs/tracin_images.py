@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from influence import datasets, results
+from influence.config import Config, setting
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
 from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, shortened, silent
 from influence.jobs.datamodels import Reverse
-from influence.learners import registry
 from influence.learners.base import Learner, margins
 from influence.learners.checkpoints import Checkpoint, save_folder
 from influence.learners.mlp import Mlp, one_thread_an_operation
@@ -28,55 +28,19 @@ _REVERSE_ROWS = 512  # targets whose scores are sorted by training example at on
 _FORWARD_ROWS = 1000
 
 
-@dataclass(frozen=True)
-class TracInImagesConfig:
-    """Everything that a TracIn result on images follows from.
+class TracInImagesConfig(Config):
+    """Everything that a TracIn result on images follows from."""
 
-    Parameters
-    ----------
-    dataset, classes, train_size
-        Part of a data set, as in `influence.datasets.load`.
-    learner : Learner
-        One that keeps checkpoints: see `influence.learners.traceable`.
-    seed : int
-        Of the initial weights and the order of the examples.
-    checkpoint_every : int
-        Epochs from one checkpoint to the next; the first is after so many, the last at the end.
-    k, reverse_k : int
-        Training examples kept for each target, and targets for each training example, either way.
-    """
-
-    dataset: str = "digits"
-    classes: tuple[str, ...] = ()
-    train_size: int | None = None
-    learner: Learner = field(default_factory=Mlp)
-    seed: int = 0
-    checkpoint_every: int = 5
-    k: int = 50
-    reverse_k: int = 20
-
-    def __post_init__(self) -> None:
-        for name in ("checkpoint_every", "reverse_k"):
-            if getattr(self, name) < 1:
-                raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least 1.")
-        if not 0 <= self.seed < 2**63:
-            raise InfluenceError(f"seed is {self.seed}, but must lie between 0 and 2^63 - 1.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return values | {"classes": list(self.classes), "learner": registry.as_dict(self.learner)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TracInImagesConfig":
-        """The inverse of `as_dict`; unknown or missing names are an `InfluenceError`."""
-        try:
-            learner = registry.from_dict(values["learner"])
-            return cls(**{**values, "classes": tuple(values["classes"]), "learner": learner})
-        except (KeyError, TypeError) as error:
-            raise InfluenceError(
-                f"This is not the config of a TracIn run on images ({error}): use a result's own manifest."
-            ) from error
+    dataset: str = setting("digits", "Name of the data set.")
+    classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
+    train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
+    learner: Learner = setting(Mlp(), "How the model is trained; it must keep checkpoints.")
+    seed: int = setting(0, "Seed of the initial weights and the order of examples.", ge=0, lt=2**63)
+    checkpoint_every: int = setting(
+        5, "Epochs from one checkpoint to the next; the first is after so many, the last at the end.", ge=1
+    )
+    k: int = setting(50, "Training examples kept for each target, either way.")
+    reverse_k: int = setting(20, "Targets kept for each training example, either way.", ge=1)
 
 
 def tracin_images(config: TracInImagesConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:

@@ -20,7 +20,7 @@ import numpy as np
 from influence import results
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
-from influence.learners import registry, regression
+from influence.learners import regression
 from influence.learners.base import Learner, Models, Subsets, margins
 from influence.learners.regression import RegressionConfig
 
@@ -116,7 +116,7 @@ class Classifiers:
     def identity(self) -> dict[str, object]:
         return {
             "dataset": self.dataset.content_hash,
-            "learner": registry.as_dict(self.learner),
+            "learner": self.learner.as_dict(),
             "common": self.common,
             "says": self.says,
         }
@@ -193,7 +193,7 @@ class Regressions:
         said = []
         for mask, seed in zip(masks, seeds, strict=True):
             part = replace(data, train_inputs=data.train_inputs[mask], train_labels=data.train_labels[mask])
-            config = replace(self.config, seed=int(seed) % 2**63, checkpoint_every=self.config.epochs)
+            config = self.config.replace(seed=int(seed) % 2**63, checkpoint_every=self.config.epochs)
             said.append(Said(regression.train(part, config).test_predictions, np.empty(0, np.uint8)))
         return said
 

@@ -1,19 +1,21 @@
-"""What a learner is: how a subset of the training images becomes a model.
+"""What a learner is: how a subset of the training examples becomes a model.
 
-To add one, write a file beside this one with a frozen dataclass of settings that has ``name``, ``batch`` and ``fit``;
-`influence.learners.mlp` is the shortest example, and a line in `influence.learners.registry` makes it known by name.
-Whoever trains subset models calls nothing but what stands here. TracIn asks for one thing more, ``trace``: see
+To add one, write a file beside this one with a subclass of `Learner`, whose fields are its settings. Whoever trains
+subset models calls nothing but what stands here. TracIn asks for one thing more, ``trace``: see
 `influence.learners.traceable`.
 """
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 
+from influence.config import Config
 from influence.datasets import Split
 from influence.errors import InfluenceError
+from influence.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -80,56 +82,48 @@ class Models(Protocol):
         ...
 
 
-class Learner(Protocol):
-    """An architecture and a training recipe: a frozen dataclass, whose fields are its whole configuration.
+class Learner(Config):
+    """An architecture and a training recipe; the fields are its whole configuration.
 
     Attributes
     ----------
     name : str
-        As in the registry.
+        The name by which configs and the command line know the learner.
     batch : int
         How many models ``fit`` best trains in one call: the unit of work that collection hands out.
     """
 
-    name: ClassVar[str]
+    name: str
 
     @property
+    @abstractmethod
     def batch(self) -> int: ...
 
+    @abstractmethod
     def fit(self, train: Split, subsets: Subsets) -> Models:
-        """Train one model a subset.
+        """Train one model for each subset.
 
         The same arguments give the same models, and a model does not depend on which others are trained in the same
         call (up to rounding). A model may diverge: its logits are then not finite, and nothing is raised.
         """
-        ...
+
+    @classmethod
+    def parse(cls, values: Any) -> Self:
+        """A learner from its name and settings, as JSON holds them.
+
+        Raises
+        ------
+        InfluenceError
+            If there is no such learner, or it has no such setting.
+        """
+        if cls is not Learner or not isinstance(values, Mapping):
+            return super().parse(values)
+        if "name" not in values:
+            raise InfluenceError(f"These settings name no learner: add name, one of {', '.join(LEARNERS)}.")
+        return cast(Self, LEARNERS[str(values["name"])].parse(values))
 
 
-def check_counts(config: object, *settings: str) -> None:
-    """Raise an `InfluenceError` unless each of a config's settings is at least 1."""
-    _check(config, settings, lambda value: value >= 1, "at least 1")
-
-
-def check_positive(config: object, *settings: str) -> None:
-    """Raise an `InfluenceError` unless each of a config's settings is a positive finite number."""
-    _check(config, settings, lambda value: 0 < value < float("inf"), "a positive number")
-
-
-def check_not_negative(config: object, *settings: str) -> None:
-    """Raise an `InfluenceError` unless each of a config's settings is 0 or a positive finite number."""
-    _check(config, settings, lambda value: 0 <= value < float("inf"), "0 or a positive number")
-
-
-def check_shares(config: object, *settings: str) -> None:
-    """Raise an `InfluenceError` unless each of a config's settings is at least 0 and below 1."""
-    _check(config, settings, lambda value: 0 <= value < 1, "at least 0 and below 1")
-
-
-def _check(config: object, settings: tuple[str, ...], holds: Callable[[float], bool], what: str) -> None:
-    for setting in settings:
-        value = getattr(config, setting)
-        if not holds(value):
-            raise InfluenceError(f"{setting} is {value}, but must be {what}.")
+LEARNERS: Registry[Learner] = Registry("influence.learners", Learner, "learner")  # type: ignore[type-abstract]
 
 
 def margins(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

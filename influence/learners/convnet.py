@@ -8,67 +8,49 @@ device's memory, channels last; on CUDA the arithmetic is bfloat16 where autocas
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence.config import setting
 from influence.datasets import Split
 from influence.errors import InfluenceError
-from influence.learners.base import Subsets, check_counts, check_not_negative, check_positive, check_shares
+from influence.learners.base import Learner, Subsets
 from influence.learners.mlp import common_steps, own_steps
 
 _EVALUATE = 1000  # images at once
 
 
-@dataclass(frozen=True)
-class ConvNet:
+class ConvNet(Learner):
     """A residual network: SGD with Nesterov momentum on the cross-entropy; the rate rises to its peak, then falls.
 
     Inputs are (n, height, width) or (n, height, width, channels), shifted and scaled by two numbers, mean and standard
     deviation over the whole training part.
-
-    Parameters
-    ----------
-    width : int
-        Channels of the first layer; the later ones have twice and four times as many. 64 is the paper's.
-    epochs : int
-    batch_size : int
-        Training examples a step, about; as for `influence.learners.mlp.Mlp`.
-    learning_rate : float
-        At its peak, a fifth of the way.
-    momentum : float
-        In [0, 1).
-    weight_decay : float
-    flip : bool
-        Mirror half of the images, drawn anew every epoch. Not for digits or letters.
-    crop : int
-        Shift every image by up to so many pixels in either direction; what comes in at the border is its mirror image.
-    average : float
-        Share of the steps, from the end, whose weights are averaged, in (0, 1); 0 keeps the last weights alone.
     """
 
-    width: int = 64
-    epochs: int = 16
-    batch_size: int = 512
-    learning_rate: float = 0.4
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    flip: bool = True
-    crop: int = 2
-    average: float = 0.15
-
-    name: ClassVar[str] = "convnet"
-
-    def __post_init__(self) -> None:
-        check_counts(self, "width", "epochs", "batch_size")
-        check_positive(self, "learning_rate")
-        check_shares(self, "momentum", "average")
-        check_not_negative(self, "weight_decay")
-        if self.crop < 0:
-            raise InfluenceError(f"crop is {self.crop}, but must be 0 or a number of pixels.")
+    name: Literal["convnet"] = "convnet"
+    width: int = setting(
+        64,
+        "Channels of the first layer; later ones have twice and four times as many. The paper's value is 64.",
+        ge=1,
+    )
+    epochs: int = setting(16, "Passes over the examples of a subset.", ge=1)
+    batch_size: int = setting(512, "Training examples in a step, about; as for mlp.", ge=1)
+    learning_rate: float = setting(0.4, "Learning rate at its peak, a fifth of the way.", gt=0)
+    momentum: float = setting(0.9, "Nesterov momentum of SGD.", ge=0, lt=1)
+    weight_decay: float = setting(5e-4, "Coefficient of half the squared norm of the weights.", ge=0)
+    flip: bool = setting(True, "Mirror half of the images, drawn anew in every epoch. Not for digits or letters.")
+    crop: int = setting(
+        2, "Shift every image by up to so many pixels in either direction; its mirror image fills the border.", ge=0
+    )
+    average: float = setting(
+        0.15,
+        "Share of the steps, from the end, whose weights are averaged; 0 keeps the last weights alone.",
+        ge=0,
+        lt=1,
+    )
 
     @property
     def batch(self) -> int:

@@ -13,55 +13,38 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence.config import setting
 from influence.datasets import Split
-from influence.learners.base import Subsets, check_counts, check_not_negative, check_positive, check_shares
+from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
-from influence.learners.traceable import Scaled, Traced
+from influence.learners.traceable import Scaled, Traceable, Traced
 
 
-@dataclass(frozen=True)
-class Mlp:
+class Mlp(Traceable):
     """A network with one hidden layer of ReLU units: SGD with momentum on the cross-entropy, linear decay to zero.
 
     Inputs are shifted and scaled by two numbers, mean and standard deviation over the whole training part. Weights
     start with He's variance, biases at zero.
-
-    Parameters
-    ----------
-    width : int
-        Hidden units.
-    epochs : int
-    batch_size : int
-        Training examples a step, about: an epoch has as many steps as come nearest to it, of equal size within one.
-        Where data order is common, the expected number of examples of the subset in a step.
-    learning_rate : float
-        At the start; it falls linearly to zero.
-    momentum : float
-        In [0, 1).
-    weight_decay : float
-        Coefficient of the squared norm of weights and biases, halved.
     """
 
-    width: int = 32
-    epochs: int = 30
-    batch_size: int = 64
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-3
-
-    name: ClassVar[str] = "mlp"
-
-    def __post_init__(self) -> None:
-        check_counts(self, "width", "epochs", "batch_size")
-        check_positive(self, "learning_rate")
-        check_shares(self, "momentum")
-        check_not_negative(self, "weight_decay")
+    name: Literal["mlp"] = "mlp"
+    width: int = setting(32, "Hidden units.", ge=1)
+    epochs: int = setting(30, "Passes over the examples of a subset.", ge=1)
+    batch_size: int = setting(
+        64,
+        "Training examples in a step, about: an epoch has as many steps of equal size as come nearest to it. Where the "
+        "order is common to all models, the expected number of examples of the subset in a step.",
+        ge=1,
+    )
+    learning_rate: float = setting(0.1, "Learning rate at the start; it falls linearly to zero.", gt=0)
+    momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
+    weight_decay: float = setting(5e-3, "Coefficient of half the squared norm of weights and biases.", ge=0)
 
     @property
     def batch(self) -> int:

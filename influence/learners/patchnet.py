@@ -12,19 +12,20 @@ import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence.config import setting
 from influence.datasets import Split
 from influence.errors import InfluenceError
-from influence.learners.base import Subsets, check_counts, check_not_negative, check_positive, check_shares
+from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
 from influence.learners.mlp import common_steps, one_thread_an_operation, own_steps
-from influence.learners.traceable import Traced
-from influence.learners.unrollable import Stretch, Unrolled
+from influence.learners.traceable import Traceable, Traced
+from influence.learners.unrollable import Stretch, Unrollable, Unrolled
 
 _BLOCK = 500  # images at once
 _AT_ONCE = 20  # images whose patches fit into a processor's cache
@@ -34,60 +35,33 @@ _SAMPLED = 100_000  # patches that the whitening is estimated from
 _LEAST_CONTRAST = 0.05  # of all pixels' standard deviation: what keeps flat patches from being blown up
 
 
-@dataclass(frozen=True)
-class PatchNet:
+class PatchNet(Traceable, Unrollable):
     """Fixed patches, pooled; then a 1 x 1 convolution, GELU, and a linear layer, trained by SGD with Nesterov momentum.
 
     Inputs are uint8 or float images, (n, height, width) or (n, height, width, channels). The rate rises to its peak for
     a fifth of the steps, then falls to nothing.
-
-    Parameters
-    ----------
-    filters : int
-        Patches that every image is compared with; each gives two channels, one for likeness and one for its opposite.
-    patch, stride : int
-        Pixels.
-    threshold : float
-        A likeness counts by how far it exceeds this; in standard deviations of a whitened patch.
-    grid : int
-        The likenesses are averaged over grid x grid fields of the image.
-    width : int
-        Channels of the trained convolution.
-    epochs : int
-    batch_size : int
-        Training examples a step, about; as for `influence.learners.mlp.Mlp`.
-    learning_rate : float
-        At its peak.
-    momentum : float
-        In [0, 1).
-    weight_decay : float
-    flip : bool
-        Mirror half of the images, drawn anew every epoch. Not for digits or letters.
-    average : float
-        Share of the steps, from the end, whose weights are averaged, in (0, 1); 0 keeps the last weights alone.
     """
 
-    filters: int = 256
-    patch: int = 6
-    stride: int = 2
-    threshold: float = 1.0
-    grid: int = 4
-    width: int = 64
-    epochs: int = 6
-    batch_size: int = 250
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 2e-3
-    flip: bool = True
-    average: float = 0.3
-
-    name: ClassVar[str] = "patchnet"
-
-    def __post_init__(self) -> None:
-        check_counts(self, "filters", "patch", "stride", "grid", "width", "epochs", "batch_size")
-        check_positive(self, "learning_rate")
-        check_shares(self, "momentum", "average")
-        check_not_negative(self, "weight_decay", "threshold")
+    name: Literal["patchnet"] = "patchnet"
+    filters: int = setting(
+        256, "Patches that every image is compared with; each gives two channels, for likeness and its opposite.", ge=1
+    )
+    patch: int = setting(6, "Width and height of a patch in pixels.", ge=1)
+    stride: int = setting(2, "Pixels from one compared patch to the next.", ge=1)
+    threshold: float = setting(
+        1.0, "A likeness counts by how far it exceeds this, in standard deviations of a whitened patch.", ge=0
+    )
+    grid: int = setting(4, "Likenesses are averaged over grid x grid fields of the image.", ge=1)
+    width: int = setting(64, "Channels of the trained convolution.", ge=1)
+    epochs: int = setting(6, "Passes over the examples of a subset.", ge=1)
+    batch_size: int = setting(250, "Training examples in a step, about; as for mlp.", ge=1)
+    learning_rate: float = setting(0.05, "Learning rate at its peak.", gt=0)
+    momentum: float = setting(0.9, "Nesterov momentum of SGD.", ge=0, lt=1)
+    weight_decay: float = setting(2e-3, "Coefficient of half the squared norm of the weights.", ge=0)
+    flip: bool = setting(True, "Mirror half of the images, drawn anew in every epoch. Not for digits or letters.")
+    average: float = setting(
+        0.3, "Share of the steps, from the end, whose weights are averaged; 0 keeps the last weights.", ge=0, lt=1
+    )
 
     @property
     def batch(self) -> int:

@@ -7,53 +7,40 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from sklearn.metrics import explained_variance_score
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from influence.config import Config, setting
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.learners.base import check_counts, check_positive
 from influence.learners.checkpoints import Checkpoint
 
 WIDTHS = (512, 256, 128)  # 168,961 parameters with eight inputs; the paper says 168 K and no widths
 
 
-@dataclass(frozen=True)
-class RegressionConfig:
-    """How to train.
+class RegressionConfig(Config):
+    """How to train."""
 
-    Parameters
-    ----------
-    seed : int
-        Of the initial weights and of the order of the examples.
-    epochs : int
-    checkpoint_every : int
-        Epochs from one checkpoint to the next; the first is after this many.
-    learning_rate : float
-        Of Adam, constant.
-    batch_size : int
-    """
+    seed: int = setting(0, "Seed of the initial weights and the order of the examples.", ge=0, lt=2**63)
+    epochs: int = setting(200, "Passes over the training part.", ge=1)
+    checkpoint_every: int = setting(20, "Epochs from one checkpoint to the next; the first is after this many.", ge=1)
+    learning_rate: float = setting(1e-3, "Adam's learning rate, constant.", gt=0)
+    batch_size: int = setting(512, "Training examples in a step.", ge=1)
 
-    seed: int = 0
-    epochs: int = 200
-    checkpoint_every: int = 20
-    learning_rate: float = 1e-3
-    batch_size: int = 512
-
-    def __post_init__(self) -> None:
-        check_counts(self, "epochs", "checkpoint_every", "batch_size")
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if self.checkpoint_every > self.epochs:
             raise InfluenceError(
                 f"checkpoint_every is {self.checkpoint_every} and epochs is {self.epochs}, which leaves no checkpoint: "
                 "TracIn needs at least one, so lower checkpoint_every."
             )
-        check_positive(self, "learning_rate")
-        if not 0 <= self.seed < 2**63:
-            raise InfluenceError(f"seed is {self.seed}, but must lie between 0 and 2^63 - 1.")
+        return self
 
 
 def build(n_features: int) -> nn.Sequential:

@@ -1,8 +1,8 @@
 """What TracIn asks of a learner: one model on the whole training part, with its checkpoints."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -28,23 +28,17 @@ class Traced:
     checkpoints: list[Checkpoint]
 
 
-@runtime_checkable
-class Traceable(Learner, Protocol):
-    """A learner of classes whose training can be followed: the cross-entropy is what it minimises.
+class Traceable(Learner):
+    """A learner of classes whose training can be followed: the cross-entropy is what it minimises."""
 
-    Attributes
-    ----------
-    epochs : int
-    recipe : str
-        Architecture, optimizer, loss, in one line.
-    """
+    epochs: int
 
     @property
-    def epochs(self) -> int: ...
+    @abstractmethod
+    def recipe(self) -> str:
+        """Architecture, optimizer and loss in one line."""
 
-    @property
-    def recipe(self) -> str: ...
-
+    @abstractmethod
     def trace(
         self,
         train: Split,
@@ -57,7 +51,6 @@ class Traceable(Learner, Protocol):
         Checkpoints are after every so many epochs, and at the end; ``on_epoch`` is called now and then with the number
         of finished epochs. A model that diverges is not noticed here.
         """
-        ...
 
 
 class Scaled(nn.Module):

@@ -1,7 +1,8 @@
 """What unrolled differentiation asks of a learner: one training, followed through its last epochs."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
@@ -61,14 +62,13 @@ class Unrolled:
     divisor: float
 
 
-@runtime_checkable
-class Unrollable(Learner, Protocol):
+class Unrollable(Learner):
     """A learner of classes whose training can be unrolled."""
 
+    @abstractmethod
     def unroll(self, train: Split, subset: Subsets, epochs: int) -> Unrolled:
         """Train the one model of a subset as ``fit`` does, and keep its last epochs (all, if it has no more)."""
-        ...
 
+    @abstractmethod
     def release(self) -> None:
-        """Let go of what is kept between trainings: there is something else to be done with the memory."""
-        ...
+        """Free what is kept between trainings, since something else needs the memory."""

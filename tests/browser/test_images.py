@@ -24,7 +24,10 @@ from tests.explorer.made import random_result
 
 STORY = 1628  # the shipped result's best explained mistake, shown first
 CATS_AND_DOGS = OutcomeConfig(
-    cifar10.NAME, ("cat", "dog"), 300, ConvNet(width=2, epochs=1, batch_size=64, learning_rate=0.05)
+    dataset=cifar10.NAME,
+    classes=("cat", "dog"),
+    train_size=300,
+    learner=ConvNet(width=2, epochs=1, batch_size=64, learning_rate=0.05),
 )
 
 
@@ -396,7 +399,15 @@ def cats_and_dogs(tmp_path: Path) -> Iterator[Server]:
     """A server with a result on 300 of CIFAR-10's cats and dogs, by a learner that is quick."""
     if not cifar10.is_present():
         pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
-    config = DatamodelsConfig(CATS_AND_DOGS, 1000, 10, "difference-in-means", ceiling=False, k=5, reverse_k=3)
+    config = DatamodelsConfig(
+        outcomes=CATS_AND_DOGS,
+        models=1000,
+        held_out=10,
+        estimator="difference-in-means",
+        ceiling=False,
+        k=5,
+        reverse_k=3,
+    )
     part = datasets.mapped(cifar10.NAME, CATS_AND_DOGS.classes, CATS_AND_DOGS.train_size)
     random_result(tmp_path / "results" / "mine", config, part)
     server = start_server(tmp_path / "results")
@@ -470,7 +481,7 @@ def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visi
         Split(np.arange(n, dtype=np.int32), rng.integers(256, size=(n, 32, 32, 3), dtype=np.uint8), np.arange(n) % 10)
         for n in (300, 200)
     )
-    config = DatamodelsConfig(OutcomeConfig("cifar10", learner=ConvNet()), k=5, reverse_k=3)
+    config = DatamodelsConfig(outcomes=OutcomeConfig(dataset="cifar10", learner=ConvNet()), k=5, reverse_k=3)
     random_result(tmp_path / "results" / "mine", config, Dataset("cifar10", train, test))
     nowhere = "http://127.0.0.1:9"  # so that no real download begins where there is a network
     server = start_server(

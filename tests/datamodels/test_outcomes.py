@@ -152,7 +152,7 @@ def test_writers_of_different_ranges_share_a_store(whole, small, forkserver, tmp
 def test_loky(whole, small, tmp_path):
     _, complete = whole
     store = str(tmp_path / "store")
-    assert collect(small, store, 230, backend=Backend("loky", workers=2)).trained == 230
+    assert collect(small, store, 230, backend=Backend(kind="loky", workers=2)).trained == 230
     assert_equal(read(store), read(complete))
 
 
@@ -223,7 +223,7 @@ def test_a_mask_that_the_config_did_not_draw_is_damage(small, tmp_path):
 
 def test_a_store_of_another_config_is_refused_with_what_differs(whole):
     config, store = whole
-    other = replace(config, learner=replace(config.learner, epochs=2), subsets=SubsetConfig(alpha=0.4))
+    other = config.replace(learner=config.learner.replace(epochs=2), subsets=SubsetConfig(alpha=0.4))
     with pytest.raises(InfluenceError) as caught:
         collect(other, store, 230)
     assert str(caught.value) == (
@@ -247,7 +247,7 @@ def test_a_store_of_other_data_or_another_version_is_refused(small, tmp_path):
 
 def test_a_part_of_a_data_set_has_a_store_of_its_own(small, tmp_path):
     store = str(tmp_path / "store")
-    part = replace(small, classes=("3", "5", "8"), train_size=300)
+    part = small.replace(classes=("3", "5", "8"), train_size=300)
     assert collect(part, store, 20).trained == 20
     assert read(store).masks.shape == (20, 300)
     assert read(store).margins.shape == (20, np.isin(datasets.load("digits").test.labels, [3, 5, 8]).sum())
@@ -258,7 +258,7 @@ def test_a_part_of_a_data_set_has_a_store_of_its_own(small, tmp_path):
 
 def test_a_class_without_training_examples_is_refused(small, tmp_path):
     with pytest.raises(InfluenceError, match="of the classes of digits have no training example left"):
-        collect(replace(small, train_size=5), str(tmp_path / "store"), 20)
+        collect(small.replace(train_size=5), str(tmp_path / "store"), 20)
 
 
 def test_diverged_models_are_recorded_and_left_out(tmp_path):
@@ -283,7 +283,7 @@ def test_colour_models_that_diverge_are_recorded_and_left_out(tmp_path, monkeypa
     learner = PatchNet(filters=8, patch=3, grid=2, width=4, epochs=2, batch_size=15)
     for rate, diverged in ((0.05, 0), (1e30, 10)):
         store = str(tmp_path / str(diverged))
-        assert collect(OutcomeConfig(learner=replace(learner, learning_rate=rate)), store, 10).diverged == diverged
+        assert collect(OutcomeConfig(learner=learner.replace(learning_rate=rate)), store, 10).diverged == diverged
         left = read(store)
         assert (len(left), left.diverged, left.missing) == (10 - diverged, diverged, 0)
         assert np.isfinite(left.margins).all()
@@ -370,19 +370,19 @@ def test_bad_ranges_are_refused(small, tmp_path, models, span, sentence):
 
 def test_bad_configs_are_refused(small, tmp_path):
     with pytest.raises(InfluenceError, match="Did you mean digits"):
-        collect(replace(small, dataset="digit"), str(tmp_path / "store"), 10)
+        collect(small.replace(dataset="digit"), str(tmp_path / "store"), 10)
     with pytest.raises(InfluenceError, match="There is no outcome store at"):
         read(str(tmp_path / "nothing"))
     with pytest.raises(InfluenceError, match="is not a URL that fsspec knows"):
         collect(small, "nonsense://place", 10)
     with pytest.raises(InfluenceError, match="backend is 'ray', but must be one of here, loky, dask"):
-        Backend("ray")  # type: ignore[arg-type]
+        Backend(kind="ray")  # type: ignore[arg-type]
     with pytest.raises(InfluenceError, match="give both or neither"):
-        Backend("dask")
+        Backend(kind="dask")
     with pytest.raises(InfluenceError, match="There is no Dask scheduler at tcp://127"):
-        collect(small, str(tmp_path / "store"), 10, backend=Backend("dask", scheduler="tcp://127.0.0.1:1"))
+        collect(small, str(tmp_path / "store"), 10, backend=Backend(kind="dask", scheduler="tcp://127.0.0.1:1"))
     with pytest.raises(InfluenceError, match="This is not the config of an outcome store"):
-        OutcomeConfig.from_dict({"dataset": "digits"})
+        OutcomeConfig.parse({"dataset": "digits"})
 
 
 def test_a_place_that_cannot_be_written_is_named(small, tmp_path):

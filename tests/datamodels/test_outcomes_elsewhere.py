@@ -72,7 +72,7 @@ OTHER_ARITHMETIC = {
 COLLECT = """
 import json, sys
 from influence.datamodels.outcomes import OutcomeConfig, collect
-collect(OutcomeConfig.from_dict(json.loads(sys.argv[1])), sys.argv[2], 8)
+collect(OutcomeConfig.parse(json.loads(sys.argv[1])), sys.argv[2], 8)
 """
 
 
@@ -110,7 +110,7 @@ def test_dask_with_two_workers_one_of_them_killed(tmp_path):
                 killed.append(finished)
 
         result = collect(
-            config, store, 600, backend=Backend("dask", scheduler=cluster.scheduler_address), report=kill_one
+            config, store, 600, backend=Backend(kind="dask", scheduler=cluster.scheduler_address), report=kill_one
         )
     assert killed
     assert killed[0] < 600

@@ -1,7 +1,5 @@
 """The prior's parts against autograd and explicit matrices, and what it is for: a better datamodel from few models."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -86,7 +84,7 @@ def test_few_models_go_a_long_way(tmp_path):
 
 def test_the_guess_points_the_way_training_goes(small):
     """Taking a target's best examples away lowers its margin more than taking its worst."""
-    config = replace(small, learner=Mlp(width=16, epochs=10))
+    config = small.replace(learner=Mlp(width=16, epochs=10))
     digits = datasets.load("digits")
     guess = tangent_prior(config, models=4).guess
     ranked = np.argsort(guess, axis=1)
@@ -108,14 +106,14 @@ def test_bad_priors_are_refused(small, monkeypatch):
         tangent_prior(small, models=0)
     with pytest.raises(InfluenceError, match=r"damping is 0.0, but must be a positive number"):
         tangent_prior(small, damping=0.0)
-    diverging = replace(small, learner=Mlp(width=8, epochs=1, learning_rate=1e9))
+    diverging = small.replace(learner=Mlp(width=8, epochs=1, learning_rate=1e9))
     with pytest.raises(InfluenceError, match="All 3 models of the prior diverged"):
         tangent_prior(diverging, models=3)
 
 
 def test_bad_priors_are_refused_with_sketches_too(small, monkeypatch):
     monkeypatch.setattr("influence.datamodels.priors.MOST_DENSE", 1000)
-    diverging = replace(small, learner=Mlp(width=8, epochs=1, learning_rate=1e9))
+    diverging = small.replace(learner=Mlp(width=8, epochs=1, learning_rate=1e9))
     with pytest.raises(InfluenceError, match="All 3 models of the prior diverged"):
         tangent_prior(diverging, models=3)
 

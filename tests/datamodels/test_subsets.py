@@ -32,7 +32,7 @@ def test_subsets_have_one_size_and_every_example_the_same_chance():
 
 
 def test_what_differs_follows_the_protocol():
-    fresh, again = SubsetConfig(), SubsetConfig(retrain=1)
+    fresh, again = SubsetConfig(), SubsetConfig(repeat=1)
     common = SubsetConfig(seeds="common")
     models = np.arange(30)
     assert len(np.unique(draw(fresh, models, 40).seeds)) == 30
@@ -47,7 +47,7 @@ def test_what_differs_follows_the_protocol():
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, -0.5, 2.0, float("nan")])
 def test_alpha_outside_its_range_is_refused(alpha):
-    with pytest.raises(InfluenceError, match="must lie strictly between 0 and 1"):
+    with pytest.raises(InfluenceError, match="must be above 0 and below 1"):
         SubsetConfig(alpha=alpha)
 
 

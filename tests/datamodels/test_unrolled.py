@@ -68,7 +68,7 @@ def test_an_unrolled_training_is_the_training():
 
 
 def test_the_derivative_through_the_training_predicts_better_than_the_linearised_end(tmp_path, monkeypatch):
-    config = OutcomeConfig("digits", learner=SMALL, subsets=SubsetConfig(seeds="common"))
+    config = OutcomeConfig(dataset="digits", learner=SMALL, subsets=SubsetConfig(seeds="common"))
     collect(config, str(tmp_path / "store"), 32)
     held_out = read(str(tmp_path / "store"))
     centred = (held_out.masks - held_out.masks.mean(axis=0)).astype(np.float32)

@@ -127,7 +127,7 @@ def test_another_data_set_or_part_is_one_sentence(pair: tuple[results.Result, re
 @pytest.fixture
 def part(results_home: Path) -> Path:
     """A result on the first 300 training digits."""
-    config = DatamodelsConfig(OutcomeConfig("digits", train_size=300), k=5, reverse_k=3)
+    config = DatamodelsConfig(outcomes=OutcomeConfig(dataset="digits", train_size=300), k=5, reverse_k=3)
     return random_result(results_home / "part", config, datasets.load("digits", train_size=300))
 
 

@@ -28,7 +28,6 @@ from influence.explorer.images import (
     Images,
     run_arguments,
 )
-from influence.learners import registry as registry_of_learners
 from influence.learners.convnet import ConvNet
 from influence.results import Result
 
@@ -331,7 +330,7 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
     part = {**config, "outcomes": {**config["outcomes"], "classes": ["1", "7"], "train_size": 100}}
     convnet = {
         **config,
-        "outcomes": {**config["outcomes"], "learner": registry_of_learners.as_dict(ConvNet(flip=False))},
+        "outcomes": {**config["outcomes"], "learner": ConvNet(flip=False).as_dict()},
     }
     for arguments in (
         run_arguments(config),
@@ -347,12 +346,12 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
         with pytest.raises(SystemExit):
             cli.main()
     same, more, other, little, chosen, grown, left_behind, by_convnet = seen
-    assert by_convnet == job.DatamodelsConfig.from_dict(convnet)
-    assert same == job.DatamodelsConfig.from_dict(config)
-    assert chosen == replace(same, estimator="ridge", settings={"choose": "target", "penalties": [0.5]})
-    assert grown == replace(more, estimator="lasso", settings={"lambdas": 9})
-    assert left_behind == replace(same, estimator="ridge")
-    assert more == replace(same, models=6000)
+    assert by_convnet == job.DatamodelsConfig.parse(convnet)
+    assert same == job.DatamodelsConfig.parse(config)
+    assert chosen == same.replace(estimator="ridge", settings={"choose": "target", "penalties": [0.5]})
+    assert grown == more.replace(estimator="lasso", settings={"lambdas": 9})
+    assert left_behind == same.replace(estimator="ridge")
+    assert more == same.replace(models=6000)
     assert more.outcomes.digest == same.outcomes.digest  # so it continues the same store
     subsets = other.outcomes.subsets
     assert (subsets.alpha, subsets.seed, subsets.seeds, other.estimator, other.held_out) == (

@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A result on all of CIFAR-10."""
     if not cifar10.is_present():
         pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
-    config = DatamodelsConfig(OutcomeConfig(cifar10.NAME, learner=ConvNet()), k=5, reverse_k=3)
+    config = DatamodelsConfig(outcomes=OutcomeConfig(dataset=cifar10.NAME, learner=ConvNet()), k=5, reverse_k=3)
     return random_result(tmp_path_factory.mktemp("made") / "full", config, datasets.mapped(cifar10.NAME))
 
 
@@ -125,9 +125,9 @@ def test_damaged_pixels_leave_the_rest_of_the_page(own: Path, tmp_path: Path, mo
 
 
 def test_a_result_of_part_of_the_data_set(official: datasets.Dataset, results_home: Path) -> None:
-    outcomes = OutcomeConfig(cifar10.NAME, ("cat", "dog"), 300, learner=ConvNet())
+    outcomes = OutcomeConfig(dataset=cifar10.NAME, classes=("cat", "dog"), train_size=300, learner=ConvNet())
     part = datasets.mapped(cifar10.NAME, ("cat", "dog"), 300)
-    random_result(results_home / "part", DatamodelsConfig(outcomes, k=5, reverse_k=3), part)
+    random_result(results_home / "part", DatamodelsConfig(outcomes=outcomes, k=5, reverse_k=3), part)
     app = cifar10_page(result="part")
     assert not app.exception
     assert "2,000 of 2,000 test images" in texts(app)

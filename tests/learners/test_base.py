@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from influence.errors import InfluenceError
-from influence.learners import registry
-from influence.learners.base import Subsets, margins
+from influence.learners.base import Learner, Subsets, margins
 from influence.learners.mlp import Mlp
 
 
@@ -29,20 +28,20 @@ def test_margin_of_a_diverged_model_is_not_finite():
 
 def test_learners_survive_the_way_through_a_dict():
     learner = Mlp(width=7, momentum=0.5)
-    assert registry.from_dict(registry.as_dict(learner)) == learner
+    assert Learner.parse(learner.as_dict()) == learner
 
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"name": "mpl"}, "There is no learner 'mpl': did you mean mlp? The learners are "),
-        ({"name": "mlp", "depth": 3}, "The learner mlp can't be set up like this "),
-        ({}, "There is no learner None: "),
+        ({"name": "mpl"}, "There is no learner 'mpl': the learners are convnet, mlp, patchnet. Did you mean mlp?"),
+        ({"name": "mlp", "depth": 3}, "mlp has no setting 'depth': it has epochs, width, "),
+        ({}, "These settings name no learner: add name, one of "),
     ],
 )
 def test_an_unknown_learner_or_setting_is_named(values, sentence):
     with pytest.raises(InfluenceError) as caught:
-        registry.from_dict(values)
+        Learner.parse(values and {**Mlp().as_dict(), **values})
     assert str(caught.value).startswith(sentence)
 
 

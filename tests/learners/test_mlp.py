@@ -152,10 +152,10 @@ def test_a_diverged_model_is_told_by_its_logits(digits):
         ({"width": 0}, "width is 0, but must be at least 1."),
         ({"epochs": 0}, "epochs is 0, but must be at least 1."),
         ({"batch_size": -1}, "batch_size is -1, but must be at least 1."),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0, but must be a positive number."),
-        ({"learning_rate": float("nan")}, "learning_rate is nan, but must be a positive number."),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0, but must be above 0."),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, but must be above 0."),
         ({"momentum": 1.0}, "momentum is 1.0, but must be at least 0 and below 1."),
-        ({"weight_decay": -1.0}, "weight_decay is -1.0, but must be 0 or a positive number."),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0, but must be at least 0."),
     ],
 )
 def test_bad_settings_are_refused(settings, sentence):

@@ -171,9 +171,9 @@ def test_factors_make_the_gradients_of_both_layers(digits, trained):
     ("settings", "sentence"),
     [
         ({"width": 0}, "width is 0, but must be at least 1."),
-        ({"learning_rate": -1.0}, "learning_rate is -1.0, but must be a positive number."),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0, but must be above 0."),
         ({"average": 1.0}, "average is 1.0, but must be at least 0 and below 1."),
-        ({"weight_decay": -1.0}, "weight_decay is -1.0, but must be 0 or a positive number."),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0, but must be at least 0."),
     ],
 )
 def test_bad_settings_are_refused(settings, sentence):

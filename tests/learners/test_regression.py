@@ -25,11 +25,11 @@ SHORT = RegressionConfig(epochs=1, checkpoint_every=1, batch_size=64)
         ({"epochs": 0}, "epochs is 0, but must be at least 1."),
         ({"checkpoint_every": 0}, "checkpoint_every is 0, but must be at least 1."),
         ({"batch_size": -1}, "batch_size is -1, but must be at least 1."),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0, but must be a positive number."),
-        ({"learning_rate": float("nan")}, "learning_rate is nan, but must be a positive number."),
-        ({"learning_rate": float("inf")}, "learning_rate is inf, but must be a positive number."),
-        ({"seed": -1}, "seed is -1, but must lie between 0 and 2^63 - 1."),
-        ({"seed": 2**63}, f"seed is {2**63}, but must lie between 0 and 2^63 - 1."),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0, but must be above 0."),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, but must be above 0."),
+        ({"learning_rate": float("inf")}, "learning_rate is inf, but must be above 0."),
+        ({"seed": -1}, "seed is -1, but must be at least 0 and below 2^63."),
+        ({"seed": 2**63}, f"seed is {2**63}, but must be at least 0 and below 2^63."),
         (
             {"epochs": 10, "checkpoint_every": 11},
             "checkpoint_every is 11 and epochs is 10, which leaves no checkpoint: TracIn needs at least one, so lower "
@@ -61,7 +61,7 @@ def test_squared_error_is_one_number_an_example():
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     first, again, other = (
-        regression.train(data(), RegressionConfig(seed, 2, 1, batch_size=64)).checkpoints for seed in (3, 3, 4)
+        regression.train(data(), SHORT.replace(seed=seed, epochs=2)).checkpoints for seed in (3, 3, 4)
     )
     for one, two, three in zip(first, again, other, strict=True):
         assert all(torch.equal(value, two.state[name]) for name, value in one.state.items())

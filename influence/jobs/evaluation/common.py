@@ -14,7 +14,7 @@ from influence import datasets, evidence
 from influence.datamodels import outcomes
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
-from influence.errors import InfluenceError, explain_write_errors
+from influence.errors import explain_write_errors
 from influence.evaluation.baselines import Neighbours, flat
 from influence.jobs.base import Report, Stages, circumstances
 from influence.jobs.trainings import trainings_home
@@ -100,10 +100,3 @@ def _features(trained: OutcomeConfig, models: int) -> tuple[np.ndarray, np.ndarr
 
 def seeds_of(seed: int, stream: int, number: int) -> list[int]:
     return [int(np.random.SeedSequence([seed, stream, i]).generate_state(1, np.uint64)[0]) for i in range(number)]
-
-
-def check_at_least(config: Any, **least: int) -> None:
-    for name, smallest in least.items():
-        value = getattr(config, name)
-        if value is not None and value < smallest:
-            raise InfluenceError(f"{name} is {value}, but must be at least {smallest}.")

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
+from pydantic import model_validator
 
 from influence import evidence, results
+from influence.config import Config, setting
 from influence.datamodels import outcomes
 from influence.datamodels.outcomes import OutcomeConfig, Outcomes
 from influence.datamodels.subsets import draw
@@ -19,7 +21,7 @@ from influence.evaluation.lds import LEAST_MODELS, Lds, noise_ceiling
 from influence.evaluation.lds import lds as score_lds
 from influence.jobs.base import Report, Stages, silent
 from influence.jobs.datamodels import DatamodelsConfig
-from influence.jobs.evaluation.common import check_at_least, counting, neighbours_of, store_evidence
+from influence.jobs.evaluation.common import counting, neighbours_of, store_evidence
 from influence.jobs.evaluation.removal import TEST_MARGINS
 from influence.jobs.scores import check_same_data, outcome_config, scores_of, takes_minutes
 from influence.jobs.trainings import Classifiers, Training, Trainings
@@ -28,52 +30,49 @@ from influence.results import Result
 _BLOCK = 512  # targets whose scores are held at once
 
 
-@dataclass(frozen=True)
-class LdsConfig:
-    """How to judge by held-out models.
+class LdsConfig(Config):
+    """How to judge by held-out models."""
 
-    Parameters
-    ----------
-    models : (first, stop) or None
-        Which of the store's models judge; None is those that were held out of the fit, or all of a store that the fit
-        has nothing to do with.
-    ceiling : bool
-        Whether to measure the noise ceiling, which needs a store of the same subsets trained again.
-    feature_models : int
-        Models whose features find neighbours, trained again for it; 0 takes pixels.
-    bootstrap : int
-        Resamples of the models.
-    seed : int
-        Of random scores, of what is swapped, and of resampling.
-    kept : bool or None
-        Whether to take the score that the fit itself measured on the same models, instead of computing all scores
-        again. None is if that would take minutes.
-    swapped : int
-        How repeatable training is where models share their seeds: so many members of some of the judges' subsets are
-        swapped for others, and the models trained again. 0 leaves that out.
-    swapped_models : int
-        How many of the judges.
-    targets : int or None
-        Judge on so many targets drawn at random, where computing all scores again takes long; None is all.
-    """
+    models: tuple[int, int] | None = setting(
+        None,
+        "First and last + 1 of the store's models that judge. Default: those held out of the fit, or all of a store "
+        "that the fit has nothing to do with.",
+    )
+    ceiling: bool = setting(
+        True, "Measure the noise ceiling, which needs a store of the same subsets trained with other seeds."
+    )
+    feature_models: int = setting(
+        4, "Models whose features find neighbours; they are trained for it. 0 compares pixels.", ge=0
+    )
+    bootstrap: int = setting(1000, "Bootstrap resamples of the models.", ge=10)
+    seed: int = setting(0, "Seed of random scores, of what is swapped, and of resampling.", ge=0)
+    kept: bool | None = setting(
+        None,
+        "Take the score that the fit itself measured on the same models, instead of computing all scores again. "
+        "Default: if that would take minutes.",
+    )
+    swapped: int = setting(
+        0,
+        "How repeatable training is where models share their seeds: swap so many members of some of the judges' "
+        "subsets for others, and train the models again. 0 leaves this out.",
+        ge=0,
+    )
+    swapped_models: int = setting(24, "Judges whose subsets are swapped.", ge=0)
+    targets: int | None = setting(
+        None,
+        "Judge on so many targets drawn at random, where computing all scores takes long. Default: all.",
+        ge=1,
+    )
 
-    models: tuple[int, int] | None = None
-    ceiling: bool = True
-    feature_models: int = 4
-    bootstrap: int = 1000
-    seed: int = 0
-    kept: bool | None = None
-    swapped: int = 0
-    swapped_models: int = 24
-    targets: int | None = None
-
-    def __post_init__(self) -> None:
-        check_at_least(self, feature_models=0, bootstrap=10, seed=0, swapped=0, targets=1)
-        check_at_least(self, swapped_models=LEAST_MODELS if self.swapped else 0)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.swapped and self.swapped_models < LEAST_MODELS:
+            raise InfluenceError(f"swapped_models is {self.swapped_models}, but must be at least {LEAST_MODELS}.")
         if self.kept and self.targets is not None:
             raise InfluenceError(
                 "The score that the fit measured is over all its targets: leave out --targets or --kept."
             )
+        return self
 
 
 def lds(
@@ -176,7 +175,7 @@ def lds(
     columns = {name: values.astype(np.float32) for name, values in per_target.items()}
     found = {
         "about": evidence.about(read),
-        "config": asdict(config) | {"models": [judges.start, judges.stop], "outcomes": trained.as_dict()},
+        "config": config.as_dict() | {"models": [judges.start, judges.stop], "outcomes": trained.as_dict()},
         "figures": {
             "methods": {name: _numbers(each) for name, each in methods.items()},
             "ceiling": None if ceiling is None else _numbers(ceiling),
@@ -218,7 +217,7 @@ def judging_models(result: Result, trained: OutcomeConfig, store: str, wanted: t
         )
     if outcome_config(result) is None:
         return range(*wanted) if wanted else range(size)
-    config = DatamodelsConfig.from_dict(result.manifest["config"])
+    config = DatamodelsConfig.parse(result.manifest["config"])
     if config.outcomes.subsets.seed != trained.subsets.seed:
         return range(*wanted) if wanted else range(size)
     seen = range(config.held_out, config.held_out + config.models)
@@ -238,7 +237,7 @@ def _repeated(trained: OutcomeConfig, store: str, ceiling_store: str | None, hel
     place = ceiling_store or f"{store.rstrip('/')}-ceiling"
     first, last = int(held_out.models[0]), int(held_out.models[-1])
     remedy = (
-        f"collect them with `datamodels collect {trained.dataset} --repeat {trained.subsets.retrain + 1} --models "
+        f"collect them with `datamodels collect {trained.dataset} --repeat {trained.subsets.repeat + 1} --models "
         f"{last + 1} --store {place}` and this store's settings, or leave the ceiling out with --no-ceiling."
     )
     try:
@@ -248,8 +247,8 @@ def _repeated(trained: OutcomeConfig, store: str, ceiling_store: str | None, hel
             f"The noise ceiling needs the subsets of the models {first} to {last} trained with other seeds, and there "
             f"is no store of them at {place}: {remedy}"
         ) from error
-    again = replace(trained, subsets=replace(trained.subsets, retrain=config.subsets.retrain))
-    if config != again or config.subsets.retrain == trained.subsets.retrain:
+    again = trained.replace(subsets=trained.subsets.replace(repeat=config.subsets.repeat))
+    if config != again or config.subsets.repeat == trained.subsets.repeat:
         raise InfluenceError(
             f"{place} does not hold the same subsets as {store} trained with other seeds, which a noise ceiling needs: "
             f"{remedy}"
@@ -270,7 +269,7 @@ def _measured_by_fit(
     """The score in a datamodel's own manifest and tables; None unless it is that on these very models."""
     if outcome_config(result) != trained:
         return None
-    config, quality = DatamodelsConfig.from_dict(result.manifest["config"]), result.manifest["quality"]
+    config, quality = DatamodelsConfig.parse(result.manifest["config"]), result.manifest["quality"]
     if judges != range(config.held_out) or len(held_out) != quality["held_out"]:
         return None
     score = quality["lds"]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,78 +10,57 @@ import numpy as np
 import pyarrow as pa
 
 from influence import datasets, evidence, results
+from influence.config import Config, setting
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evaluation import mislabels as flips
 from influence.jobs.base import Report, Stages, silent
-from influence.jobs.evaluation.common import MANY, check_at_least, counting, seeds_of, store_evidence
+from influence.jobs.evaluation.common import MANY, counting, seeds_of, store_evidence
 from influence.jobs.scores import trained_with
 from influence.jobs.tracin_images import cross_entropy, outputs, without_fixed_layers
 from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
-from influence.learners import registry
 from influence.learners.base import Learner, Models, Subsets, margins
 from influence.learners.mlp import Mlp
 from influence.learners.traceable import Traceable
 from influence.tracin.scores import TracInCP
 
 
-@dataclass(frozen=True)
-class MislabelsConfig:
+class MislabelsConfig(Config):
     """What is flipped, and what looks for it.
 
-    Parameters
-    ----------
-    dataset, classes, train_size, learner
-        As for `influence.datamodels.outcomes.OutcomeConfig`.
-    share : float
-        Of the labels, in (0, 1/2].
-    models : int or None
-        Trained on everything, for loss and self-influence, which are means over them. None is 10.
-    checkpoints : int or None
-        Of each of these, about, for the self-influence; a learner without checkpoints has its finished model alone.
-        None is 6.
-    subset_models : int or None
-        Trained on subsets, for own weights and held-out loss. None is 500.
-    alpha : float
-        Share that each of these sees.
-    seed : int
-        Of everything that is drawn.
-
-    With more than `influence.jobs.evaluation.common.MANY` training examples a training takes seconds, and None is 1
-    model with 3 checkpoints, and 48 on subsets.
+    With more than `influence.jobs.evaluation.common.MANY` training examples a training takes seconds, and the defaults
+    are 1 model with 3 checkpoints, and 48 on subsets.
     """
 
-    dataset: str = "digits"
-    classes: tuple[str, ...] = ()
-    train_size: int | None = None
-    learner: Learner = field(default_factory=Mlp)
-    share: float = 0.1
-    models: int | None = None
-    checkpoints: int | None = None
-    subset_models: int | None = None
-    alpha: float = 0.5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_at_least(self, models=1, checkpoints=1, subset_models=2, seed=0)
-        if not 0 < self.share <= 0.5:
-            raise InfluenceError(f"share is {self.share}, but must be above 0 and at most 0.5: 0.1 is usual.")
-        SubsetConfig(self.alpha)
+    dataset: str = setting("digits", "Name of the data set.")
+    classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
+    train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
+    learner: Learner = setting(Mlp(), "How models are trained.")
+    share: float = setting(0.1, "Share of the labels that are flipped.", gt=0, le=0.5)
+    models: int | None = setting(
+        None, "Models trained on everything, for loss and self-influence, which are means over them. Default: 10.", ge=1
+    )
+    checkpoints: int | None = setting(
+        None,
+        "Checkpoints of each of these, about, for the self-influence; a learner without checkpoints has its finished "
+        "model alone. Default: 6.",
+        ge=1,
+    )
+    subset_models: int | None = setting(
+        None, "Models trained on subsets, for memorisation and held-out loss. Default: 500.", ge=2
+    )
+    alpha: float = setting(0.5, "Share of the training part that each of these sees.", gt=0, lt=1)
+    seed: int = setting(0, "Seed of everything that is drawn.", ge=0)
 
     def completed(self, n_train: int) -> "MislabelsConfig":
         """With what was left open."""
         usual = (1, 3, 48) if n_train > MANY else (10, 6, 500)
-        return replace(
-            self,
+        return self.replace(
             models=self.models or usual[0],
             checkpoints=self.checkpoints or usual[1],
             subset_models=self.subset_models or usual[2],
         )
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self) | {"learner": registry.as_dict(self.learner), "classes": list(self.classes)}
 
 
 def mislabels_of(result: Path, **settings: Any) -> MislabelsConfig:
@@ -91,7 +70,13 @@ def mislabels_of(result: Path, **settings: Any) -> MislabelsConfig:
         raise InfluenceError(
             f"{result} does not say which learner of images made it: give the data set's name (and --learner) instead."
         )
-    return MislabelsConfig(trained.dataset, trained.classes, trained.train_size, trained.learner, **settings)
+    return MislabelsConfig(
+        dataset=trained.dataset,
+        classes=trained.classes,
+        train_size=trained.train_size,
+        learner=trained.learner,
+        **settings,
+    )
 
 
 def default_evidence(config: MislabelsConfig) -> Path:
@@ -173,7 +158,7 @@ def _suspicions(
     assert config.subset_models is not None
     whole = Trainings(_Suspicions(noisy, config.learner, config.checkpoints), folder)
     everything = [Training(np.empty(0, np.int32), seed) for seed in seeds_of(config.seed, 1, config.models)]
-    masks = draw(SubsetConfig(config.alpha, config.seed), np.arange(config.subset_models), n).masks
+    masks = draw(SubsetConfig(alpha=config.alpha, seed=config.seed), np.arange(config.subset_models), n).masks
     seeds = seeds_of(config.seed, 2, config.subset_models)
     halves = [Training(np.flatnonzero(~mask).astype(np.int32), s) for mask, s in zip(masks, seeds, strict=True)]
     parts = Trainings(Classifiers(noisy, config.learner, False, margins_on(lambda d: d.train), "train margins"), folder)
@@ -214,7 +199,7 @@ class _Suspicions:
     def identity(self) -> dict[str, object]:
         return {
             "dataset": self.dataset.content_hash,
-            "learner": registry.as_dict(self.learner),
+            "learner": self.learner.as_dict(),
             "says": f"loss and self-influence over {self.checkpoints} checkpoints",
         }
 
@@ -307,7 +292,7 @@ def _verdict(kind: str, rankings: dict[str, np.ndarray], looks: dict[str, flips.
 
 
 def _mislabels_notes(config: MislabelsConfig) -> list[str]:
-    settings = ", ".join(f"{name} {value}" for name, value in asdict(config.learner).items())  # type: ignore[call-overload]
+    settings = ", ".join(f"{name} {value}" for name, value in config.learner.as_dict().items() if name != "name")
     how = (
         f"all layers, about {config.checkpoints} checkpoints weighted by their learning rate"
         if isinstance(config.learner, Traceable)

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+from pydantic import model_validator
 
 from influence import datasets, evidence, results
+from influence.config import Config, setting
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import draw
 from influence.datasets import Dataset, california_housing
@@ -26,7 +28,7 @@ from influence.evaluation.removal import (
     predicted_support,
 )
 from influence.jobs.base import Report, Stages, silent
-from influence.jobs.evaluation.common import MANY, check_at_least, counting, neighbours_of, seeds_of, store_evidence
+from influence.jobs.evaluation.common import MANY, counting, neighbours_of, seeds_of, store_evidence
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes, trained_with
 from influence.jobs.tracin import TracInConfig
 from influence.jobs.trainings import Classifiers, Regressions, Trainer, Training, Trainings, margins_on
@@ -37,52 +39,49 @@ _BLOCK = 64  # targets whose scores are held at once
 TEST_MARGINS = margins_on(lambda dataset: dataset.test)
 
 
-@dataclass(frozen=True)
-class RemovalConfig:
+class RemovalConfig(Config):
     """What to remove, and how often to train without it.
 
-    Parameters
-    ----------
-    targets : int or None
-        How many, drawn at random; None is 100, and the eleven Palo Alto houses for houses (more are drawn to them).
-    counts : sequence of int
-        Training examples to remove; empty is six steps from 1 to a quarter of a class, and 100 for houses.
-    choices : sequence of str
-        Of `influence.evidence.CHOICES`; empty is helpful, neighbours and random, and harmful too for houses.
-    seeds : int or None
-        Trainings of every removal; five times as many are made of everything. None is 10.
-    seed : int
-        Of everything that is drawn.
-    epochs : int or None
-        Of every training, instead of the result's own recipe.
-    feature_models : int
-        As for `LdsConfig`.
-    kept : bool or None
-        Whether to do with the scores that the result keeps, instead of computing all of them again: no more can be
-        removed then, and what removes others is not predicted. None is if that would take minutes.
-    together : bool
-        Whether to remove what has the highest (or lowest) mean score over all the targets, instead of what has it for
-        each: a training then serves all of them, and everything is trained as often as every removal.
-
-    With more than `influence.jobs.evaluation.common.MANY` training examples a training takes seconds, and None or empty
-    is less: 30 targets, helpful and random, three steps up to 50, and one training of each (two where seeds differ).
+    With more than `influence.jobs.evaluation.common.MANY` training examples a training takes seconds, and the defaults
+    are less: 30 targets, helpful and random, three steps up to 50, and one training of each (two where seeds differ).
     """
 
-    targets: int | None = None
-    counts: tuple[int, ...] = ()
-    choices: tuple[str, ...] = ()
-    seeds: int | None = None
-    seed: int = 0
-    epochs: int | None = None
-    feature_models: int = 4
-    kept: bool | None = None
-    together: bool = False
+    targets: int | None = setting(
+        None,
+        "Targets drawn at random. Default: 100; of houses, the eleven Palo Alto houses (others are drawn to them).",
+        ge=1,
+    )
+    counts: tuple[int, ...] = setting(
+        (), "Training examples to remove. Default: six steps from 1 to a quarter of a class; 100 of houses."
+    )
+    choices: tuple[str, ...] = setting(
+        (), "Which to remove. Default: helpful, neighbours and random; of houses, harmful too."
+    )
+    seeds: int | None = setting(
+        None, "Trainings of every removal; five times as many are made of everything. Default: 10.", ge=1
+    )
+    seed: int = setting(0, "Seed of everything that is drawn.", ge=0)
+    epochs: int | None = setting(None, "Epochs of every training, instead of the result's own.", ge=1)
+    feature_models: int = setting(
+        4, "Models whose features find neighbours; they are trained for it. 0 compares pixels.", ge=0
+    )
+    kept: bool | None = setting(
+        None,
+        "Use the scores that the result keeps, instead of computing all of them again: no more can be removed then, "
+        "and other removals are not predicted. Default: if computing would take minutes.",
+    )
+    together: bool = setting(
+        False,
+        "Remove what has the highest (or lowest) mean score over all targets, instead of what has it for each: one "
+        "training then serves all targets.",
+    )
 
-    def __post_init__(self) -> None:
-        check_at_least(self, targets=1, seeds=1, seed=0, epochs=1, feature_models=0)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         for choice in self.choices:
             if choice not in evidence.CHOICES:
                 raise InfluenceError(f"choice is {choice!r}, but must be one of {', '.join(evidence.CHOICES)}.")
+        return self
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def removal(
     is_common = trained is not None and trained.subsets.seeds == "common"
     if has_classes:
         _check_counts(config.counts, dataset)
-    config = replace(config, kept=takes_minutes(read) if config.kept is None else config.kept)
+    config = config.replace(kept=takes_minutes(read) if config.kept is None else config.kept)
     stages = Stages({"computing all scores": 1, "training": 20}, report)
     scores = scores_of(read, dataset, store, stages["computing all scores"], bool(config.kept))
     config = _completed(config, dataset, has_classes, is_common, scores.kept)
@@ -149,7 +148,7 @@ def removal(
     report(1.0, "done")
     found = {
         "about": evidence.about(read),
-        "config": asdict(config) | {"learner": learner},
+        "config": config.as_dict() | {"learner": learner},
         "figures": {
             "agreement": _agreement(effects),
             "has_scale": scores.has_scale,
@@ -167,8 +166,7 @@ def _completed(
 ) -> RemovalConfig:
     """With what was left open; ``kept`` is how many scores are known either way, None for all."""
     if not has_classes:
-        return replace(
-            config,
+        return config.replace(
             targets=config.targets or int(california_housing.is_palo_alto(dataset.test).sum()),
             counts=config.counts or (100,),
             choices=config.choices or ("helpful", "harmful", "neighbours", "random"),
@@ -187,8 +185,7 @@ def _completed(
         usual["counts"] = tuple(sorted({max(1, most // 5), max(1, 2 * most // 5), most}))
     else:
         usual["counts"] = counts(most)
-    done = replace(
-        config,
+    done = config.replace(
         targets=min(config.targets or usual["targets"], len(dataset.test)),
         counts=tuple(sorted(config.counts)) or usual["counts"],
         choices=config.choices or usual["choices"],
@@ -225,13 +222,13 @@ def _trainer(result: Result, dataset: Dataset, epochs: int | None) -> tuple[Trai
     """What trains as the result's own models were trained; and with what, where a learner of images did."""
     trained = trained_with(result)
     if trained is not None:
-        learner = trained.learner if epochs is None else replace(trained.learner, epochs=epochs)  # type: ignore[type-var]
-        trained = replace(trained, learner=learner)
+        learner = trained.learner if epochs is None else trained.learner.replace(epochs=epochs)
+        trained = trained.replace(learner=learner)
         common = trained.subsets.seeds == "common"
         return Classifiers(dataset, learner, common, TEST_MARGINS, "test margins"), trained
     if result.manifest["method"] == "tracin" and dataset.name == california_housing.NAME:
-        config = TracInConfig.from_dict(result.manifest["config"]).learner
-        return Regressions(dataset, replace(config, epochs=epochs or config.epochs, checkpoint_every=1)), None
+        config = TracInConfig.parse(result.manifest["config"]).learner
+        return Regressions(dataset, config.replace(epochs=epochs or config.epochs, checkpoint_every=1)), None
     raise InfluenceError(
         f"{result.path} was made by {result.manifest['method']!r} on {dataset.name}, and its config does not say how "
         "to train models like its own: removal can be evaluated for datamodels and for TracIn."

@@ -1,13 +1,16 @@
 """`evaluate sizes`: how well each estimator does from fewer models, on the models that were held out of all fits."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
+from pydantic import model_validator
 
 from influence import evidence, results
+from influence.config import Config, setting
 from influence.datamodels import outcomes, registry
 from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
 from influence.datamodels.outcomes import Outcomes
@@ -18,43 +21,33 @@ from influence.evaluation.lds import LEAST_MODELS, Lds
 from influence.evaluation.lds import lds as score_lds
 from influence.jobs.base import Report, Stages, silent
 from influence.jobs.datamodels import ESTIMATORS, DatamodelsConfig, default_store
-from influence.jobs.evaluation.common import check_at_least, neighbours_of, store_evidence
+from influence.jobs.evaluation.common import neighbours_of, store_evidence
 from influence.jobs.scores import outcome_config
 
 _LASSO = "lasso"
 
 
-@dataclass(frozen=True)
-class SizesConfig:
-    """What is compared.
+class SizesConfig(Config):
+    """What is compared."""
 
-    Parameters
-    ----------
-    sizes : tuple of int
-        Numbers of models that are fitted, the first of those that the result's fit saw; what it did not have is left
-        out.
-    targets : int
-        Test examples, drawn at random, over which the score is averaged: the weights of all are not held at once.
-    lasso_targets : int
-        The same for the LASSO, which costs most; 0 leaves it out.
-    feature_models : int
-        As for `LdsConfig`.
-    bootstrap : int
-        Resamples of the held-out models.
-    seed : int
-    """
+    sizes: tuple[int, ...] = setting(
+        (50, 100, 250, 500, 1000, 2000),
+        "Numbers of models that are fitted, the first of those that the result's fit saw; numbers that it did not have "
+        "are left out.",
+    )
+    targets: int = setting(1000, "Test examples, drawn at random, over which the score is averaged.", ge=1)
+    lasso_targets: int = setting(50, "Test examples for the LASSO, which takes longest; 0 leaves it out.", ge=0)
+    feature_models: int = setting(
+        4, "Models whose features find neighbours; they are trained for it. 0 compares pixels.", ge=0
+    )
+    bootstrap: int = setting(200, "Bootstrap resamples of the held-out models.", ge=10)
+    seed: int = setting(0, "Seed of the drawn targets and of random scores.", ge=0)
 
-    sizes: tuple[int, ...] = (50, 100, 250, 500, 1000, 2000)
-    targets: int = 1000
-    lasso_targets: int = 50
-    feature_models: int = 4
-    bootstrap: int = 200
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_at_least(self, targets=1, lasso_targets=0, feature_models=0, bootstrap=10, seed=0)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if not self.sizes or min(self.sizes) < 2:
             raise InfluenceError(f"sizes is {self.sizes}, but must hold numbers of models, each at least 2.")
+        return self
 
 
 def sizes(
@@ -94,7 +87,7 @@ def sizes(
         raise InfluenceError(
             f"{store} holds models of another config than those {result} was fitted on: give that store."
         )
-    made = DatamodelsConfig.from_dict(read.manifest["config"])
+    made = DatamodelsConfig.parse(read.manifest["config"])
     held_out = outcomes.read(store, range(made.held_out))
     fitted = outcomes.read(store, range(made.held_out, made.held_out + made.models))
     if len(held_out) < LEAST_MODELS:
@@ -138,7 +131,7 @@ def sizes(
     )
     found = {
         "about": evidence.about(read),
-        "config": asdict(config) | {"outcomes": trained.as_dict(), "prior_models": made.prior_models},
+        "config": config.as_dict() | {"outcomes": trained.as_dict(), "prior_models": made.prior_models},
         "figures": {"held_out": len(held_out), "fitted": len(fitted)},
         "notes": [
             f"Mean Spearman correlation over {len(held_out)} models that no fit saw, of the margin and its prediction "

@@ -1,0 +1,174 @@
+"""Settings that are declared once: the command line's options, the sidebar's widgets and the JSON follow from them."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from influence.errors import InfluenceError
+
+
+class Config(BaseModel):
+    """A frozen set of settings; a wrong one is an `InfluenceError` of one sentence.
+
+    Types are strict, as JSON has them: a list stands for a tuple, a whole number may stand for a float, and nothing
+    else is converted. A field's alias is the name under which it is stored.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_by_name=True, validate_by_alias=True
+    )
+
+    if not TYPE_CHECKING:  # type checkers read the fields
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise InfluenceError(_sentence(type(self), error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_json(cls, values: Any) -> Any:
+        """Turn lists into tuples and mappings into configs, where the fields are such."""
+        if not isinstance(values, Mapping):
+            return values
+        kinds = {key: field.annotation for name, field in cls.model_fields.items() for key in (name, field.alias)}
+        return {name: _read(value, kinds.get(name)) for name, value in values.items()}
+
+    @classmethod
+    def parse(cls, values: Any) -> Self:
+        """A config from what `as_dict` gives, which has every setting: a default never stands for a lost one.
+
+        Raises
+        ------
+        InfluenceError
+            If a setting is unknown, missing or out of range, or ``values`` is no mapping.
+        """
+        if not isinstance(values, Mapping):
+            raise InfluenceError(
+                f"The settings of {_title(cls)} are {values!r}, but must be a mapping of names to values."
+            )
+        for name, field in cls.model_fields.items():
+            if name not in values and field.alias not in values and not _was_added(field):
+                raise InfluenceError(
+                    f"These settings of {_title(cls)} lack {field.alias or name}: give a config that was stored whole."
+                )
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings under their stored names, as JSON can hold them."""
+        return self.model_dump(mode="json", by_alias=True, serialize_as_any=True)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same config with some settings changed, and checked again."""
+        return type(self)(**({name: getattr(self, name) for name in type(self).model_fields} | changes))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `as_dict`, in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def setting(default: Any, help: str, *, added: bool = False, **limits: Any) -> Any:
+    """A field with its default, its help text and its limits.
+
+    Parameters
+    ----------
+    default
+    help : str
+        A sentence or a noun phrase; the command line and the sidebar show it.
+    added : bool
+        Whether configs were stored before there was this setting; of those, the default is true.
+    **limits
+        ``ge``, ``gt``, ``le``, ``lt`` for numbers, and ``alias``, the stored name.
+    """
+    return Field(default, description=help, json_schema_extra={"added": added}, **limits)
+
+
+def _was_added(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("added"))
+
+
+def _read(value: Any, kind: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, Mapping):
+        for each in (kind, *get_args(kind)):
+            if isinstance(each, type) and issubclass(each, Config):
+                return each.parse(value)
+    return value
+
+
+def _sentence(config: type[Config], error: ValidationError) -> str:
+    """The first fault in words; a message of pydantic's own where there are none."""
+    fault = error.errors(include_url=False)[0]
+    named = str(fault["loc"][0]) if fault["loc"] else ""
+    if fault["type"] == "extra_forbidden":
+        return unknown("setting", named, (each for each in config.model_fields if each != "name"), owner=_title(config))
+    if fault["type"] == "missing":
+        return f"{_title(config)} needs the setting {named}: give it."
+    field = _fields(config).get(named)
+    if field is None:
+        wanted = fault["msg"]
+    elif fault["type"] in _LIMITS:
+        wanted = _limits_in_words(field)
+    else:
+        wanted = described(field)
+    return f"{named} is {fault['input']!r}, but must be {wanted}."
+
+
+_LIMITS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number")
+
+
+def unknown(what: str, name: str, known: Iterable[str], owner: str = "") -> str:
+    """A sentence that refuses a name, with the names that exist and the nearest of them."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    if not owner:
+        return f"There is no {what} {name!r}: the {what}s are {', '.join(names)}.{hint}"
+    return f"{owner} has no {what} {name!r}: it has {', '.join(names) or 'none'}.{hint}"
+
+
+def described(field: FieldInfo) -> str:
+    """What a field takes, in words: "a whole number of at least 1, or null"."""
+    kinds = get_args(field.annotation)
+    is_optional = type(None) in kinds
+    kind = next(each for each in kinds if each is not type(None)) if is_optional else field.annotation
+    limits = _limits_in_words(field)
+    words = _kind_in_words(kind) + (f" of {limits}" if limits.startswith("at ") else f" {limits}" if limits else "")
+    return words + (", or null" if is_optional else "")
+
+
+def _kind_in_words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    if get_origin(kind) is tuple:
+        plural = {int: "whole numbers", float: "numbers", str: "texts"}
+        return f"a list of {plural.get(get_args(kind)[0], 'values')}"
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    return words.get(kind, "a mapping of names to values")
+
+
+def _limits_in_words(field: FieldInfo) -> str:
+    names = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    found = {name: getattr(each, name) for each in field.metadata for name in names if hasattr(each, name)}
+    return " and ".join(f"{names[name]} {_in_words(limit)}" for name, limit in found.items())
+
+
+def _in_words(limit: float) -> str:
+    return "2^63" if limit == 2**63 else f"{limit:g}"
+
+
+def _fields(config: type[Config]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in config.model_fields.items()} | dict(config.model_fields)
+
+
+def _title(config: type[Config]) -> str:
+    name = config.model_fields.get("name")
+    return str(name.default) if name is not None and name.default else config.__name__
