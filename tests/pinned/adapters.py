@@ -8,10 +8,13 @@ import contextlib
 import io
 import sys
 from dataclasses import asdict
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import typer.main
 
 from influence import cli as command_line
@@ -27,6 +30,8 @@ from influence.jobs.evaluation.removal import TEST_MARGINS
 from influence.jobs.evaluation.removal import _completed as completed
 from influence.jobs.trainings import Classifiers, Regressions, Training, Trainings, margins_on
 from influence.learners import registry as learners
+from influence.learners import regression
+from influence.learners.base import Subsets
 from influence.learners.regression import RegressionConfig
 
 Refusal = InfluenceError
@@ -129,6 +134,77 @@ def evidence_config(folder: Path, kind: str) -> dict[str, Any]:
 
 def store_config(store: Path) -> OutcomeConfig:
     return outcomes.read_config(str(store))
+
+
+class Read(NamedTuple):
+    """A result that was read and checked."""
+
+    method: str
+    quality: dict[str, Any]
+    tables: dict[str, pd.DataFrame]  # targets and train are indexed by example
+
+
+def read_result(folder: Path) -> Read:
+    read = results.read(folder)
+    tables = {"influences": read.influences, "targets": read.targets, "train": read.train}
+    if read.reverse is not None:
+        tables["reverse"] = read.reverse
+    return Read(read.manifest["method"], read.manifest["quality"], tables)
+
+
+def read_evidence(folder: Path) -> dict[str, dict[str, Any]]:
+    """The figures of every kind of evidence that is about the result in the folder; a problem with one is an error."""
+    found = evidence.read(results.read(folder))
+    assert found.problems == []
+    return {kind: getattr(found, kind).figures for kind in found.kinds}
+
+
+class Models(NamedTuple):
+    """Outcomes of a store's models."""
+
+    numbers: np.ndarray
+    masks: np.ndarray
+    margins: np.ndarray
+    predictions: np.ndarray
+
+
+def read_store(store: Path, models: Iterable[int] | None = None) -> Models:
+    read = outcomes.read(str(store), models)
+    return Models(read.models, read.masks, read.margins, read.named)
+
+
+def collect(config: OutcomeConfig, store: Path, models: int) -> int:
+    """Train the models that a store lacks, and return how many that were."""
+    return outcomes.collect(config, str(store), models).trained
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+
+
+def logits(learner: dict[str, Any], dataset: Dataset, masks: np.ndarray, common: bool = False) -> np.ndarray:
+    """(k, n_test, n_classes): the outputs of models trained on subsets, with the seeds 1, 2, ..., or 1 for all."""
+    seeds = np.ones(len(masks), np.uint64) if common else np.arange(1, len(masks) + 1, dtype=np.uint64)
+    models = learners.from_dict(learner).fit(dataset.train, Subsets(masks, seeds, common))
+    return models.logits(dataset.test.inputs)
+
+
+def prices(dataset: Dataset, settings: dict[str, Any]) -> np.ndarray:
+    """(n_test,): the predictions of a network for houses."""
+    data = regression.Standardised.of(dataset)
+    return regression.train(data, RegressionConfig(**settings)).test_predictions
+
+
+def datamodel(estimator: str, settings: dict[str, Any], masks: np.ndarray, margins: np.ndarray) -> np.ndarray:
+    """(n_targets, 1 + n_train): the intercepts and weights of an estimator that needs no prior."""
+    fitted = estimators.make(estimator, settings).fit(masks, margins)
+    return np.column_stack([fitted.intercept_, fitted.coef_])
+
+
+@contextlib.contextmanager
+def data_replaced(dataset: Dataset) -> Any:
+    """Whoever loads a data set gets this one: a part of California housing, say, which no option can ask for."""
+    with patch("influence.datasets.load", lambda *_: dataset):
+        yield
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
