@@ -7,8 +7,8 @@ values in the JSON files, and the tests, stay as they are.
 import contextlib
 import io
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -16,6 +16,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import typer.main
+from streamlit.testing.v1 import AppTest
 
 from influence import cli as command_line
 from influence import evidence, jobs, results
@@ -201,9 +202,9 @@ def datamodel(estimator: str, settings: dict[str, Any], masks: np.ndarray, margi
 
 
 @contextlib.contextmanager
-def data_replaced(dataset: Dataset) -> Any:
-    """Whoever loads a data set gets this one: a part of California housing, say, which no option can ask for."""
-    with patch("influence.datasets.load", lambda *_: dataset):
+def houses_replaced(few: Dataset, widths: tuple[int, ...]) -> Iterator[None]:
+    """Whoever loads a data set gets these houses, and networks have these hidden layers; no option can ask for that."""
+    with patch("influence.datasets.load", lambda *_: few), patch("influence.learners.regression.WIDTHS", widths):
         yield
 
 
@@ -252,3 +253,29 @@ def _parameter(parameter: Any) -> dict[str, Any]:
         "default": parameter.default,
         "off": sorted(parameter.secondary_opts),
     }
+
+
+# --- the explorer ---------------------------------------------------------------------------------------------------
+
+
+class Page(NamedTuple):
+    """What a page of the explorer says."""
+
+    title: str
+    text: str
+    warnings: str
+    query: dict[str, str]
+
+
+def open_page(name: str, query: dict[str, str]) -> Page:
+    """Follow a link to a page, and read it; an exception on the page is an error."""
+    app = AppTest.from_file(str(Path(__file__).parents[2] / "app.py"), default_timeout=90)
+    app.switch_page(f"pages/{name}.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info)
+    text = " ".join(element.value for kind in kinds for element in kind)
+    kept = {key: value[0] if isinstance(value, list) else value for key, value in app.query_params.items()}
+    return Page(app.title[0].value, text, " ".join(element.value for element in app.warning), kept)

@@ -43,12 +43,12 @@ def collected(stored: Path, results_home: Path) -> Path:
 
 @pytest.fixture
 def few_houses(houses: Dataset) -> Iterator[Dataset]:
-    """The houses of the stored result; whoever loads a data set gets them."""
+    """The houses and the small network of the stored result."""
     tables = adapters.read_result(STORED / "results" / "tracin-houses").tables
     rows = (np.isin(split.index, tables[part].index) for part, split in parts(houses).items())
     train, test = (split.take(mask) for split, mask in zip(parts(houses).values(), rows, strict=True))
     few = Dataset(houses.name, train, test, houses.feature_names)
-    with adapters.data_replaced(few):
+    with adapters.houses_replaced(few, (16, 8, 4)):
         yield few
 
 
@@ -133,7 +133,7 @@ def test_a_replay_on_houses_gives_the_same_scores(few_houses: Dataset, tmp_path:
 
 
 def same_result(before: Path, after: Path) -> None:
-    """The tables hold the same numbers, but for rounding. (Where two scores are nearly equal, their order may change.)"""
+    """The tables hold the same numbers, but for rounding; nearly equal scores may change places."""
     old, new = adapters.read_result(before), adapters.read_result(after)
     assert {name: list(table.columns) for name, table in new.tables.items()} == {
         name: list(table.columns) for name, table in old.tables.items()
@@ -157,8 +157,10 @@ def same_scores(before: pd.DataFrame, after: pd.DataFrame) -> None:
 EVALUATIONS = {
     "lds": ("--bootstrap", 20, "--feature-models", 1),
     "sizes": ("--sizes", 60, "--targets", 8, "--lasso-targets", 3, "--bootstrap", 10, "--feature-models", 1),
-    "removal": "--targets 3 --counts 2,10 --choices helpful,neighbours,random --seeds 2 --feature-models 1 "
-    "--all-scores".split(),
+    "removal": (
+        *("--targets", 3, "--counts", "2,10", "--choices", "helpful,neighbours,random"),
+        *("--seeds", 2, "--feature-models", 1, "--all-scores"),
+    ),
     "mislabels": ("--models", 1, "--subset-models", 20),
 }
 
@@ -181,7 +183,7 @@ def test_a_removal_of_houses_finds_the_same_figures(few_houses: Dataset, stored:
     result = stored / "results" / "tracin-houses"
     before = adapters.read_evidence(result)["removal"]
     shutil.rmtree(result / "evidence")
-    options = "--targets 3 --counts 2,10 --choices helpful,random --seeds 1 --all-scores".split()
+    options = ("--targets", 3, "--counts", "2,10", "--choices", "helpful,random", "--seeds", 1, "--all-scores")
     code, _, err = adapters.cli("evaluate", "removal", result, *options)
     assert (code, err) == (0, "")
     same_figures(before, adapters.read_evidence(result)["removal"])
