@@ -11,6 +11,9 @@ from pydantic.fields import FieldInfo
 
 from influence.errors import InfluenceError
 
+Real = int | float
+"""A number that is kept as it was given: 1 and 1.0 are equal, and are stored differently."""
+
 
 class Config(BaseModel):
     """A frozen set of settings; a wrong one is an `InfluenceError` of one sentence.
@@ -151,7 +154,7 @@ def _kind_in_words(kind: Any) -> str:
     if get_origin(kind) is tuple:
         plural = {int: "whole numbers", float: "numbers", str: "texts"}
         return f"a list of {plural.get(get_args(kind)[0], 'values')}"
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    words = {int: "a whole number", float: "a number", Real: "a number", bool: "true or false", str: "a text"}
     return words.get(kind, "a mapping of names to values")
 
 

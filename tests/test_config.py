@@ -4,13 +4,17 @@ from typing import Literal
 
 import pytest
 
-from influence.config import Config, setting
+from influence.config import Config, Real, setting
 from influence.errors import InfluenceError
 from influence.learners.base import LEARNERS, Learner
 
 
 class Inner(Config):
     share: float = setting(0.5, "A share.", gt=0, lt=1)
+
+
+class Rate(Config):
+    rate: Real = setting(0.1, "A rate.", gt=0)
 
 
 class Outer(Config):
@@ -40,7 +44,11 @@ def test_json_there_and_back_under_stored_names():
 
 def test_a_whole_number_may_stand_for_a_float_and_is_the_same_config():
     assert Inner.parse({"share": 0.5}) == Inner()
-    assert Outer(size=1) != Outer(size=2)
+    assert Rate.parse({"rate": 1}) == Rate(rate=1.0)
+    assert Rate(rate=1).digest != Rate(rate=1.0).digest
+    assert Rate(rate=1).as_dict() == {"rate": 1}
+    with pytest.raises(InfluenceError, match="rate is True, but must be a number"):
+        Rate(rate=True)
 
 
 @pytest.mark.parametrize(

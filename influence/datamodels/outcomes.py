@@ -502,7 +502,7 @@ def _existing(store: str) -> zarr.Group:
 def _open(store: str, config: OutcomeConfig, dataset: Dataset) -> zarr.Group:
     """An existing store, refused unless it is of this config and of these data."""
     group = _existing(store)
-    if group.attrs["config_hash"] != config.digest:
+    if OutcomeConfig.parse(group.attrs["config"]) != config:
         differences = _differences(group.attrs["config"], config.as_dict())
         raise InfluenceError(
             f"{store} holds models of another config ({differences}): use that config, or collect into another place."

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from influence.config import Config, setting
+from influence.config import Config, Real, setting
 from influence.errors import InfluenceError
 from influence.learners.base import Subsets
 
@@ -21,7 +21,7 @@ _SUBSET, _MODEL = 0, 1  # which stream of a model
 class SubsetConfig(Config):
     """The distribution of the subsets."""
 
-    alpha: float = setting(
+    alpha: Real = setting(
         0.5, "Share of the training part that each model sees: every subset has round(alpha n) examples.", gt=0, lt=1
     )
     seed: int = setting(0, "Seed of the subsets, the initial weights and the order of examples.", ge=0, lt=2**63)

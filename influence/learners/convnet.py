@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from influence.config import setting
+from influence.config import Real, setting
 from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.base import Learner, Subsets
@@ -38,14 +38,14 @@ class ConvNet(Learner):
     )
     epochs: int = setting(16, "Passes over the examples of a subset.", ge=1)
     batch_size: int = setting(512, "Training examples in a step, about; as for mlp.", ge=1)
-    learning_rate: float = setting(0.4, "Learning rate at its peak, a fifth of the way.", gt=0)
-    momentum: float = setting(0.9, "Nesterov momentum of SGD.", ge=0, lt=1)
-    weight_decay: float = setting(5e-4, "Coefficient of half the squared norm of the weights.", ge=0)
+    learning_rate: Real = setting(0.4, "Learning rate at its peak, a fifth of the way.", gt=0)
+    momentum: Real = setting(0.9, "Nesterov momentum of SGD.", ge=0, lt=1)
+    weight_decay: Real = setting(5e-4, "Coefficient of half the squared norm of the weights.", ge=0)
     flip: bool = setting(True, "Mirror half of the images, drawn anew in every epoch. Not for digits or letters.")
     crop: int = setting(
         2, "Shift every image by up to so many pixels in either direction; its mirror image fills the border.", ge=0
     )
-    average: float = setting(
+    average: Real = setting(
         0.15,
         "Share of the steps, from the end, whose weights are averaged; 0 keeps the last weights alone.",
         ge=0,

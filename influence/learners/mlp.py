@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from influence.config import setting
+from influence.config import Real, setting
 from influence.datasets import Split
 from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
@@ -42,9 +42,9 @@ class Mlp(Traceable):
         "order is common to all models, the expected number of examples of the subset in a step.",
         ge=1,
     )
-    learning_rate: float = setting(0.1, "Learning rate at the start; it falls linearly to zero.", gt=0)
-    momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
-    weight_decay: float = setting(5e-3, "Coefficient of half the squared norm of weights and biases.", ge=0)
+    learning_rate: Real = setting(0.1, "Learning rate at the start; it falls linearly to zero.", gt=0)
+    momentum: Real = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
+    weight_decay: Real = setting(5e-3, "Coefficient of half the squared norm of weights and biases.", ge=0)
 
     @property
     def batch(self) -> int:

@@ -8,7 +8,6 @@ import contextlib
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -30,9 +29,8 @@ from influence.jobs.evaluation.mislabels import _Suspicions
 from influence.jobs.evaluation.removal import TEST_MARGINS
 from influence.jobs.evaluation.removal import _completed as completed
 from influence.jobs.trainings import Classifiers, Regressions, Training, Trainings, margins_on
-from influence.learners import registry as learners
 from influence.learners import regression
-from influence.learners.base import Subsets
+from influence.learners.base import LEARNERS, Learner, Subsets
 from influence.learners.regression import RegressionConfig
 
 Refusal = InfluenceError
@@ -57,7 +55,7 @@ def outcome_config(
 
 
 def outcome_config_from_json(values: dict[str, Any]) -> OutcomeConfig:
-    return OutcomeConfig.from_dict(values)
+    return OutcomeConfig.parse(values)
 
 
 def outcome_config_as_json(config: OutcomeConfig) -> dict[str, Any]:
@@ -75,18 +73,16 @@ def default_store(config: OutcomeConfig) -> Path:
 
 def default_configs() -> dict[str, dict[str, Any]]:
     """The defaults of every learner, estimator, method and evaluation, with today's stored names."""
-    configs: dict[str, dict[str, Any]] = {
-        f"learner {name}": learners.as_dict(learners.from_dict({"name": name})) for name in learners.NAMES
-    }
-    configs["learner regression"] = asdict(RegressionConfig())
+    configs: dict[str, dict[str, Any]] = {f"learner {name}": learner().as_dict() for name, learner in LEARNERS.items()}
+    configs["learner regression"] = RegressionConfig().as_dict()
     configs |= {f"estimator {name}": estimators.settings(name) for name in estimators.NAMES}
     configs["method datamodels"] = jobs.DatamodelsConfig().as_dict()
     configs["method tracin of images"] = jobs.TracInImagesConfig().as_dict()
-    configs["method tracin of houses"] = asdict(jobs.TracInConfig())
-    configs["evaluation lds"] = asdict(evaluation.LdsConfig())
-    configs["evaluation removal"] = asdict(evaluation.RemovalConfig())
+    configs["method tracin of houses"] = jobs.TracInConfig().as_dict()
+    configs["evaluation lds"] = evaluation.LdsConfig().as_dict()
+    configs["evaluation removal"] = evaluation.RemovalConfig().as_dict()
     configs["evaluation mislabels"] = evaluation.MislabelsConfig().as_dict()
-    configs["evaluation scaling"] = asdict(evaluation.SizesConfig())
+    configs["evaluation scaling"] = evaluation.SizesConfig().as_dict()
     return configs
 
 
@@ -98,12 +94,12 @@ def completed_mislabels(n_train: int) -> dict[str, Any]:
 def completed_removal(dataset: Dataset) -> dict[str, Any]:
     """Likewise of an evaluation by removal of models that do not share their seeds."""
     has_classes = np.issubdtype(dataset.train.labels.dtype, np.integer)
-    return asdict(completed(evaluation.RemovalConfig(), dataset, has_classes, False, None))
+    return completed(evaluation.RemovalConfig(), dataset, has_classes, False, None).as_dict()
 
 
 def training_store_names(digits: Dataset, houses: Dataset | None) -> dict[str, str]:
     """The files that hold an evaluation's finished trainings, by what they hold."""
-    mlp = learners.from_dict({"name": "mlp"})
+    mlp = LEARNERS["mlp"]()
     on_train = margins_on(lambda dataset: dataset.train)
     trainers: dict[str, Any] = {
         "removal, fresh seeds": Classifiers(digits, mlp, False, TEST_MARGINS, "test margins"),
@@ -182,10 +178,15 @@ def collect(config: OutcomeConfig, store: Path, models: int) -> int:
 # --- numbers --------------------------------------------------------------------------------------------------------
 
 
+def _learner(values: dict[str, Any]) -> Learner:
+    settings = dict(values)
+    return LEARNERS[settings.pop("name")](**settings)
+
+
 def logits(learner: dict[str, Any], dataset: Dataset, masks: np.ndarray, common: bool = False) -> np.ndarray:
     """(k, n_test, n_classes): the outputs of models trained on subsets, with the seeds 1, 2, ..., or 1 for all."""
     seeds = np.ones(len(masks), np.uint64) if common else np.arange(1, len(masks) + 1, dtype=np.uint64)
-    models = learners.from_dict(learner).fit(dataset.train, Subsets(masks, seeds, common))
+    models = _learner(learner).fit(dataset.train, Subsets(masks, seeds, common))
     return models.logits(dataset.test.inputs)
 
 
