@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from influence import results
+from influence import homes, results
 from tests.browser.driving import CHROMIUM, Server, settled, start_server
 
 DATASETS = ("digits", "cifar10")
@@ -177,7 +177,7 @@ def main() -> None:
                 console.print(f"There is no result on {dataset}: left out.")
                 continue
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            lines.append(measure(browser, dataset, results.results_home(), options.clicks))
+            lines.append(measure(browser, dataset, homes.results_home(), options.clicks))
             browser.close()
     load = "/".join(f"{value:.1f}" for value in os.getloadavg())
     console.print(table(lines))

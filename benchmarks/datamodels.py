@@ -32,10 +32,10 @@ from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, coll
 from influence.datamodels.priors import Prior, tangent_prior
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datasets import Split
-from influence.evaluation.lds import lds, noise_ceiling, quality, random_baseline
 from influence.learners import patchnet
 from influence.learners.mlp import Mlp
 from influence.learners.patchnet import PatchNet
+from influence.measures.lds import lds, noise_ceiling, quality, random_baseline
 
 HELD_OUT = 512
 MOST = 2000

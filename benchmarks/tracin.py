@@ -30,7 +30,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from influence import Checkpoint, Examples, TracInCP, datasets, results
+from influence import Checkpoint, Examples, TracInCP, datasets, homes
 from influence.datasets import california_housing
 from influence.learners import regression
 from influence.learners.checkpoints import load_folder
@@ -115,7 +115,7 @@ class Houses(Problem):
         chosen = eleven if size.targets == 11 else torch.arange(size.targets)
         self.targets = Examples(data.test_inputs[chosen], data.test_labels[chosen])
         self.model = regression.build(data.train_inputs.shape[1])
-        folder = results.precomputed_home() / california_housing.NAME / "tracin" / "checkpoints"
+        folder = homes.precomputed_home() / california_housing.NAME / "tracin" / "checkpoints"
         self.checkpoints: list[Checkpoint] = load_folder(folder)[: size.checkpoints]
 
 

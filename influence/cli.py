@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from influence import homes
 from influence.errors import InfluenceError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def data(
     for one in [name] if name else datasets.NAMES:
         datasets.check_name(one)
         if not datasets.is_present(one) and not events:
-            print(f"Downloading {one} to {datasets.data_home()} ...", flush=True)
+            print(f"Downloading {one} to {homes.data_home()} ...", flush=True)
         try:
             with _Events() if events else _Terminal() as report:
                 datasets.fetch(one, report.progress)
@@ -656,9 +657,8 @@ def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> N
 
 
 def _new_folder(dataset: str, method: str) -> Path:
-    from influence import results
 
-    return results.results_home() / f"{dataset}-{method}-{datetime.now():%Y-%m-%d-%H%M%S}"
+    return homes.results_home() / f"{dataset}-{method}-{datetime.now():%Y-%m-%d-%H%M%S}"
 
 
 class _Terminal:

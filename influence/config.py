@@ -88,7 +88,8 @@ def setting(default: Any, help: str, *, added: bool = False, **limits: Any) -> A
     added : bool
         Whether configs were stored before there was this setting; of those, the default is true.
     **limits
-        ``ge``, ``gt``, ``le``, ``lt`` for numbers, and ``alias``, the stored name.
+        ``ge``, ``gt``, ``le``, ``lt`` for numbers; ``alias``, the stored name; ``title``, what messages call the
+        setting.
     """
     return Field(default, description=help, json_schema_extra={"added": added}, **limits)
 
@@ -116,6 +117,7 @@ def _sentence(config: type[Config], error: ValidationError) -> str:
     if fault["type"] == "missing":
         return f"{_title(config)} needs the setting {named}: give it."
     field = _fields(config).get(named)
+    named = _shown_name(config, named)
     if field is None:
         wanted = fault["msg"]
     elif fault["type"] in _LIMITS:
@@ -170,6 +172,14 @@ def _in_words(limit: float) -> str:
 
 def _fields(config: type[Config]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in config.model_fields.items()} | dict(config.model_fields)
+
+
+def _shown_name(config: type[Config], named: str) -> str:
+    """A field's title, or its name, whichever name it was given by."""
+    for name, field in config.model_fields.items():
+        if named in (name, field.alias):
+            return field.title or name
+    return named
 
 
 def _title(config: type[Config]) -> str:

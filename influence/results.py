@@ -38,11 +38,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from influence import homes
 from influence.errors import InfluenceError, explain_write_errors
 
 SCHEMA_VERSION = 1
 SHIPPED = "shipped"
-PERCENTILES = np.arange(101)
 
 _COLUMNS = {
     "influences": {"target": "int32", "train": "int32", "rank": "int16", "score": "float32"},
@@ -111,16 +111,6 @@ _METHODS = {
         columns={"targets": _IMAGE, "train": {"self_influence": "float32", **_IMAGE}, "reverse": _REVERSE},
     ),
 }
-
-
-def precomputed_home() -> Path:
-    """The results that ship with the project."""
-    return Path(__file__).parent.parent / "precomputed"
-
-
-def results_home() -> Path:
-    """The user's own results: ``$INFLUENCE_RESULTS_DIR``, or ``results/`` in the current folder."""
-    return Path(os.environ.get("INFLUENCE_RESULTS_DIR", "results"))
 
 
 @dataclass(frozen=True)
@@ -195,7 +185,7 @@ class Entry:
 
     @property
     def is_shipped(self) -> bool:
-        return precomputed_home() in self.path.parents
+        return homes.precomputed_home() in self.path.parents
 
 
 @contextmanager
@@ -537,13 +527,13 @@ def catalogue(dataset: str, method: str) -> tuple[list[Entry], list[str]]:
 
 def _shipped(dataset: str, method: str) -> dict[str, Path]:
     """The folders that ship, by the names that they have in lists and links: the plain one, then the others by name."""
-    found = sorted((precomputed_home() / dataset).glob(f"{method}*"))
+    found = sorted((homes.precomputed_home() / dataset).glob(f"{method}*"))
     names = {path: path.name.removeprefix(method) for path in found}
     return {SHIPPED + rest: path for path, rest in names.items() if rest == "" or rest.startswith("-")}
 
 
 def _own() -> dict[str, Path]:
-    home = results_home()
+    home = homes.results_home()
     folders = home.iterdir() if home.is_dir() else ()
     return {path.name: path for path in folders if path.is_dir() and not path.name.startswith(".")}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from influence import datasets
+from influence import datasets, homes
 from influence.datasets import Dataset, california_housing
 
 # The problems are small, and threads that wait for each other make tests slow on a machine that does other work too.
@@ -46,7 +46,7 @@ def _seeded() -> None:
 def houses() -> Dataset:
     """California housing; where it is missing, the test is skipped and says how to get it."""
     if not california_housing.is_present():
-        pytest.skip(f"california-housing is not in {datasets.data_home()}: run `python -m influence data`")
+        pytest.skip(f"california-housing is not in {homes.data_home()}: run `python -m influence data`")
     return datasets.load(california_housing.NAME)
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import zarr
 
-from influence import datasets, jobs, results
+from influence import datasets, homes, jobs, results
 from influence.datamodels import outcomes
 from influence.datamodels.estimators import Ridge
 from influence.datamodels.outcomes import OutcomeConfig, collect, missing
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
-from influence.evaluation.lds import lds
 from influence.jobs import DatamodelsConfig
 from influence.jobs import datamodels as run
 from influence.jobs.datamodels import ESTIMATORS, between_classes, most_alike, removal_counts
 from influence.learners.mlp import Mlp
+from influence.measures.lds import lds
 from influence.results import Result
 
 JOB = importlib.import_module("influence.jobs.datamodels")  # the function of that name hides it
@@ -435,7 +435,7 @@ def test_other_errors_stay_what_they_are(store: str, tmp_path: Path, monkeypatch
 def test_shipped_outcomes_are_where_a_run_of_their_config_starts(
     results_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results, "precomputed_home", lambda: tmp_path / "precomputed")
+    monkeypatch.setattr(homes, "precomputed_home", lambda: tmp_path / "precomputed")
     shipped = tmp_path / "precomputed" / "digits" / "outcomes"
     collect(QUICK, str(shipped), 3)
     place = jobs.default_store(QUICK)

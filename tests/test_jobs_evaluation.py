@@ -11,14 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from influence import datasets, evidence, results
+from influence import datasets, evidence, homes, results
 from influence.datamodels import outcomes
 from influence.datamodels.estimators import Ridge
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
-from influence.evaluation.lds import lds as score_lds
-from influence.evaluation.removal import predicted_support
 from influence.jobs import DatamodelsConfig, evaluation
 from influence.jobs import datamodels as run
 from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig, SizesConfig
@@ -33,6 +31,8 @@ from influence.jobs.trainings import Classifiers
 from influence.learners.base import Subsets
 from influence.learners.mlp import Mlp
 from influence.learners.patchnet import PatchNet
+from influence.measures.lds import lds as score_lds
+from influence.measures.removal import predicted_support
 
 REMOVAL = importlib.import_module("influence.jobs.evaluation.removal")  # the function of that name hides it
 QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=2))
@@ -131,7 +131,7 @@ def test_a_refit_that_gives_other_scores_is_refused(result: Path, store: str, mo
 
 
 def test_tracin_is_summed_again_over_the_shipped_checkpoints(houses: datasets.Dataset) -> None:
-    read = results.read(results.precomputed_home() / "california-housing" / "tracin")
+    read = results.read(homes.precomputed_home() / "california-housing" / "tracin")
     found = scores_of(read, load_dataset(read))
     assert found.kept is None
     assert not found.has_scale
@@ -153,7 +153,7 @@ def test_price_scores_times_the_residual_are_loss_scores(
     from influence.tracin.scores import Examples, TracInCP
 
     monkeypatch.setattr("influence.jobs.scores.load_folder", lambda folder: load_folder(folder)[:2])  # for speed
-    read = results.read(results.precomputed_home() / "california-housing" / "tracin")
+    read = results.read(homes.precomputed_home() / "california-housing" / "tracin")
     data, places = regression.Standardised.of(houses), np.array([17, 40])
     train = Examples(data.train_inputs, data.train_labels)
     model = regression.build(8)
@@ -190,8 +190,8 @@ def test_tracin_on_images_is_summed_again_too(traced: Path) -> None:
 
 def test_tracin_on_images_is_judged_like_any_result(traced: Path, store: str, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(traced, tmp_path / "traced"))
-    evaluation.lds(folder, store, replace(JUDGE, ceiling=False))
-    evaluation.removal(folder, replace(FEW, choices=("helpful",)))
+    evaluation.lds(folder, store, JUDGE.replace(ceiling=False))
+    evaluation.removal(folder, FEW.replace(choices=("helpful",)))
     found = evidence.read(results.read(folder))
     assert found.lds is not None
     assert found.lds.held_out == 100  # the model saw everything, and so no subset of the store's
@@ -233,7 +233,7 @@ def test_lds_of_a_datamodel_by_hand(result: Path, store: str, weights: tuple[np.
 def test_the_fits_own_score_is_that_of_the_refit(result: Path, store: str) -> None:
     evaluation.lds(result, store, JUDGE)
     computed = evidence.read(results.read(result)).lds
-    evaluation.lds(result, store, replace(JUDGE, kept=True))
+    evaluation.lds(result, store, JUDGE.replace(kept=True))
     kept = evidence.read(results.read(result)).lds
     assert computed is not None
     assert kept is not None
@@ -252,7 +252,7 @@ def test_the_fits_own_score_is_of_no_other_models(result: Path, store: str, tmp_
     outcomes.collect(QUICK.replace(subsets=SubsetConfig(seed=7)), other, 40)
     for place, models in ((other, None), (store, (0, 30))):
         with pytest.raises(InfluenceError, match="it has no score on them: let all scores be computed again"):
-            evaluation.lds(result, place, replace(JUDGE, kept=True, ceiling=False, models=models))
+            evaluation.lds(result, place, JUDGE.replace(kept=True, ceiling=False, models=models))
 
 
 def test_how_repeatable_training_is_from_common_seeds(tmp_path: Path) -> None:
@@ -260,33 +260,33 @@ def test_how_repeatable_training_is_from_common_seeds(tmp_path: Path) -> None:
     common = SMALL.replace(outcomes=QUICK.replace(subsets=SubsetConfig(seeds="common")), ceiling=False)
     place = str(tmp_path / "store")
     folder = run(common, tmp_path / "common", place)
-    judge = replace(JUDGE, ceiling=False, swapped=5, swapped_models=12)
+    judge = JUDGE.replace(ceiling=False, swapped=5, swapped_models=12)
     evaluation.lds(folder, place, judge, folder=tmp_path / "trainings")
     found = evidence.read(results.read(folder)).lds
     assert found is not None
     assert found.repeatable is not None
     assert 0.7 < found.repeatable.low <= found.repeatable.mean < 1
-    evaluation.lds(folder, place, replace(judge, swapped=400), folder=tmp_path / "trainings")
+    evaluation.lds(folder, place, judge.replace(swapped=400), folder=tmp_path / "trainings")
     found = evidence.read(results.read(folder)).lds
     assert found is not None
     assert found.repeatable is not None
     assert found.repeatable.mean < 0.4
     assert any("12 of these models, trained again" in note and "400 of the 718" in note for note in found.notes)
     with pytest.raises(InfluenceError, match="--swapped is 718, but must be below the 718"):
-        evaluation.lds(folder, place, replace(judge, swapped=718))
+        evaluation.lds(folder, place, judge.replace(swapped=718))
 
 
 def test_swapping_is_for_common_seeds(result: Path, store: str) -> None:
     with pytest.raises(InfluenceError, match="these have seeds of their own: their noise ceiling tells it"):
-        evaluation.lds(result, store, replace(JUDGE, swapped=5))
+        evaluation.lds(result, store, JUDGE.replace(swapped=5))
     with pytest.raises(InfluenceError, match="swapped_models is 3, but must be at least 10"):
-        replace(JUDGE, swapped=5, swapped_models=3)
+        JUDGE.replace(swapped=5, swapped_models=3)
 
 
 def test_lds_of_a_result_of_any_method(store: str, tmp_path: Path, weights: tuple[np.ndarray, np.ndarray]) -> None:
     """Only the kept scores are known, and all of the store may judge: the result was fitted on none of it."""
     folder = by_hand(tmp_path / "by-hand", weights[0].astype(np.float64), k=20)
-    evaluation.lds(folder, store, replace(JUDGE, ceiling=False))
+    evaluation.lds(folder, store, JUDGE.replace(ceiling=False))
     found = evidence.read(results.read(folder)).lds
     assert found is not None
     assert (found.held_out, found.ceiling) == (100, None)
@@ -301,7 +301,7 @@ def test_lds_of_a_result_of_any_method(store: str, tmp_path: Path, weights: tupl
 @pytest.mark.parametrize("span", [(40, 60), (0, 41), (99, 100), (39, 41)])
 def test_models_that_the_fit_saw_may_not_judge(result: Path, store: str, span: tuple[int, int]) -> None:
     with pytest.raises(InfluenceError, match="saw the subsets of the models 40 to 99, and --models"):
-        evaluation.lds(result, store, replace(JUDGE, models=span))
+        evaluation.lds(result, store, JUDGE.replace(models=span))
     assert not (result / "evidence").exists()
 
 
@@ -313,8 +313,8 @@ def test_the_same_draws_under_another_name_are_leakage_too(
     other = QUICK.replace(learner=Mlp(width=4, epochs=1), subsets=SubsetConfig(**changes))
     outcomes.collect(other, str(tmp_path / "other"), 100)
     with pytest.raises(InfluenceError, match="saw the subsets of the models 40 to 99"):
-        evaluation.lds(result, str(tmp_path / "other"), replace(JUDGE, models=(50, 100), ceiling=False))
-    evaluation.lds(result, str(tmp_path / "other"), replace(JUDGE, ceiling=False))
+        evaluation.lds(result, str(tmp_path / "other"), JUDGE.replace(models=(50, 100), ceiling=False))
+    evaluation.lds(result, str(tmp_path / "other"), JUDGE.replace(ceiling=False))
     found = evidence.read(results.read(result)).lds
     assert found is not None
     assert found.config["models"] == [0, 40]
@@ -323,7 +323,7 @@ def test_the_same_draws_under_another_name_are_leakage_too(
 def test_a_store_of_other_draws_may_judge_as_a_whole(result: Path, tmp_path: Path) -> None:
     other = QUICK.replace(subsets=SubsetConfig(seed=7))
     outcomes.collect(other, str(tmp_path / "other"), 60)
-    evaluation.lds(result, str(tmp_path / "other"), replace(JUDGE, ceiling=False))
+    evaluation.lds(result, str(tmp_path / "other"), JUDGE.replace(ceiling=False))
     found = evidence.read(results.read(result)).lds
     assert found is not None
     assert found.held_out == 60
@@ -340,9 +340,9 @@ def test_leakage_would_have_shown(result: Path, store: str, weights: tuple[np.nd
 
 def test_too_few_judges(result: Path, store: str) -> None:
     with pytest.raises(InfluenceError, match=r"has 9 finished model\(s\) that may judge .* at least 10: collect more"):
-        evaluation.lds(result, store, replace(JUDGE, models=(0, 9)))
+        evaluation.lds(result, store, JUDGE.replace(models=(0, 9)))
     with pytest.raises(InfluenceError, match="--models 90:101 must lie within the 100 models"):
-        evaluation.lds(result, store, replace(JUDGE, models=(90, 101)))
+        evaluation.lds(result, store, JUDGE.replace(models=(90, 101)))
 
 
 def test_missing_seeds_for_the_ceiling(result: Path, store: str, tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_missing_seeds_for_the_ceiling(result: Path, store: str, tmp_path: Path)
 
 
 def test_other_data(result: Path, store: str, tmp_path: Path, houses: datasets.Dataset) -> None:
-    tracin = results.precomputed_home() / "california-housing" / "tracin"
+    tracin = homes.precomputed_home() / "california-housing" / "tracin"
     with pytest.raises(InfluenceError, match=r"is about california-housing, and .* is of digits"):
         evaluation.lds(tracin, store, JUDGE)
     part = QUICK.replace(train_size=200)
@@ -448,7 +448,7 @@ def test_removal_figures(result: Path, store: str, tmp_path: Path) -> None:
     rows = effects[(effects["choice"] == "random") & (effects["count"] == 2)]
     assert curves.loc[("random", 2), "measured"] == pytest.approx(rows["measured"].mean(), abs=1e-5)
     assert curves.loc[("random", 2), "measured_low"] <= curves.loc[("random", 2), "measured_high"]
-    assert any("trained 2 times (mlp: width 8, epochs 2" in note for note in found.notes)
+    assert any("trained 2 times (mlp: epochs 2, width 8" in note for note in found.notes)
     assert found.support is not None
 
 
@@ -464,7 +464,7 @@ def test_random_removals_stay_within_the_class(result: Path, store: str, tmp_pat
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Classifiers, "train", watch)
-        config = replace(FEW, choices=("random",), targets=40)
+        config = FEW.replace(choices=("random",), targets=40)
         evaluation.removal(result, config, None, folder=tmp_path / "trainings")
     of_size = [places for places in seen if len(places) == 20]
     assert len(of_size) == 2 * 10  # two draws a class
@@ -473,7 +473,7 @@ def test_random_removals_stay_within_the_class(result: Path, store: str, tmp_pat
 
 
 def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: Path) -> None:
-    few = replace(FEW, counts=(2, 10))
+    few = FEW.replace(counts=(2, 10))
     trained: list[int] = []
     real = Classifiers.train
 
@@ -501,7 +501,7 @@ def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: 
     for table in ("effects", "targets"):
         numbers = first.tables[table].select_dtypes("number")
         np.testing.assert_allclose(numbers, again.tables[table].select_dtypes("number"), atol=2e-3)
-    config = replace(few, seeds=3)
+    config = few.replace(seeds=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Classifiers, "train", stop_after(10**6))
         evaluation.removal(result, config, None, folder=tmp_path / "trainings")
@@ -511,7 +511,7 @@ def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: 
 def test_common_seeds_compare_with_trainings_of_their_own(store: str, tmp_path: Path) -> None:
     common = SMALL.replace(outcomes=QUICK.replace(subsets=SubsetConfig(seeds="common")), ceiling=False)
     folder = run(common, tmp_path / "common", str(tmp_path / "store"))
-    evaluation.removal(folder, replace(FEW, seeds=1), str(tmp_path / "store"))
+    evaluation.removal(folder, FEW.replace(seeds=1), str(tmp_path / "store"))
     found = removed(folder)
     assert any("everything once, from the same initial weights" in note for note in found.notes)
     effects = found.tables["effects"]
@@ -523,7 +523,7 @@ def test_common_seeds_compare_with_trainings_of_their_own(store: str, tmp_path: 
 def test_some_targets_alone_can_judge(result: Path, store: str) -> None:
     found = {}
     for targets in (None, 40):
-        evaluation.lds(result, store, replace(JUDGE, ceiling=False, targets=targets))
+        evaluation.lds(result, store, JUDGE.replace(ceiling=False, targets=targets))
         judged = evidence.read(results.read(result)).lds
         assert judged is not None
         found[targets] = judged
@@ -533,17 +533,17 @@ def test_some_targets_alone_can_judge(result: Path, store: str) -> None:
     assert found[40].methods["result"].mean == pytest.approx(some["result"].mean(), abs=1e-6)
     assert "On 40 of its 360 targets, drawn at random." in found[40].notes
     with pytest.raises(InfluenceError, match=r"--targets is 999, but .* has 360"):
-        evaluation.lds(result, store, replace(JUDGE, ceiling=False, targets=999))
+        evaluation.lds(result, store, JUDGE.replace(ceiling=False, targets=999))
     with pytest.raises(InfluenceError, match="over all its targets: leave out"):
-        replace(JUDGE, kept=True, targets=40)
+        JUDGE.replace(kept=True, targets=40)
 
 
 def test_removal_from_the_kept_scores_alone(
     result: Path, store: str, weights: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     """Though all could be computed: what is known is predicted as from all scores, and what is not is no prediction."""
-    few = replace(FEW, targets=10, counts=(2, 10))
-    evaluation.removal(result, replace(few, kept=True), store, folder=tmp_path / "trainings")
+    few = FEW.replace(targets=10, counts=(2, 10))
+    evaluation.removal(result, few.replace(kept=True), store, folder=tmp_path / "trainings")
     found = removed(result)
     effects = found.tables["effects"].set_index(["choice", "count"]).sort_index()
     stored = results.read(result).targets
@@ -565,7 +565,7 @@ def test_removal_from_the_kept_scores_alone(
 def test_removal_together_serves_all_targets_with_one_training(
     result: Path, store: str, weights: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
-    config = replace(FEW, targets=4, counts=(20,), choices=("helpful", "harmful", "random"), together=True)
+    config = FEW.replace(targets=4, counts=(20,), choices=("helpful", "harmful", "random"), together=True)
     evaluation.removal(result, config, store, folder=tmp_path / "trainings")
     found = removed(result)
     digits = datasets.load("digits")
@@ -595,7 +595,7 @@ def test_supports_beyond_what_is_kept_are_not_tried() -> None:
 
 def test_no_more_is_removed_than_is_known(result: Path) -> None:
     with pytest.raises(InfluenceError, match="remove at most 10, or let all be computed again with --all-scores"):
-        evaluation.removal(result, replace(FEW, kept=True))
+        evaluation.removal(result, FEW.replace(kept=True))
     with pytest.raises(InfluenceError, match=r"remove at most 10\."):
         evaluation.removal(result, FEW)  # its store is not at hand
 
@@ -610,14 +610,14 @@ def test_removal_does_with_less_where_trainings_take_seconds(monkeypatch: pytest
     assert large.choices == ("helpful", "random")
     assert completed(RemovalConfig(), digits, True, False, None).seeds == 2
     asked = RemovalConfig(targets=7, counts=(20, 3), choices=("harmful",), seeds=4)
-    assert completed(asked, digits, True, True, 25) == replace(asked, counts=(3, 20))
+    assert completed(asked, digits, True, True, 25) == asked.replace(counts=(3, 20))
 
 
 def test_only_a_prior_over_many_examples_takes_minutes(result: Path) -> None:
     read = results.read(result)
     assert not takes_minutes(read)
-    assert not takes_minutes(results.read(results.precomputed_home() / "digits" / "datamodels"))
-    assert takes_minutes(results.read(results.precomputed_home() / "cifar10" / "datamodels"))
+    assert not takes_minutes(results.read(homes.precomputed_home() / "digits" / "datamodels"))
+    assert takes_minutes(results.read(homes.precomputed_home() / "cifar10" / "datamodels"))
 
 
 @pytest.mark.parametrize(
@@ -631,12 +631,12 @@ def test_only_a_prior_over_many_examples_takes_minutes(result: Path) -> None:
 )
 def test_removal_settings_that_will_not_do(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
-        replace(FEW, **changes)
+        FEW.replace(**changes)
 
 
 def test_counts_that_leave_nothing_of_a_class(result: Path) -> None:
     with pytest.raises(InfluenceError, match="--counts must lie between 1 and the 138 training examples"):
-        evaluation.removal(result, replace(FEW, counts=(1, 139)))
+        evaluation.removal(result, FEW.replace(counts=(1, 139)))
 
 
 def test_removal_of_a_method_that_nothing_here_trains(tmp_path: Path) -> None:
@@ -650,7 +650,7 @@ def test_removal_of_any_method_whose_config_names_its_learner(tmp_path: Path) ->
     scores = np.random.default_rng(0).normal(size=(20, 1437))
     config = {"learner": QUICK.learner.as_dict()}
     folder = by_hand(tmp_path / "by-hand", scores, k=30, config=config)
-    evaluation.removal(folder, replace(FEW, choices=("helpful", "harmful")))
+    evaluation.removal(folder, FEW.replace(choices=("helpful", "harmful")))
     found = removed(folder)
     digits = datasets.load("digits")
     assert not found.has_scale
@@ -673,7 +673,7 @@ def test_houses(houses: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(REMOVAL, "scores_of", lambda *_: made_up)
     monkeypatch.setattr(REMOVAL, "price_scores", lambda *_: noise)
     folder = tmp_path / "houses"
-    shutil.copytree(results.precomputed_home() / "california-housing" / "tracin", folder)
+    shutil.copytree(homes.precomputed_home() / "california-housing" / "tracin", folder)
     config = RemovalConfig(targets=2, counts=(40,), choices=("helpful", "random"), seeds=1, epochs=1)
     evaluation.removal(folder, config)
     found = removed(folder)

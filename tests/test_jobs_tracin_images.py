@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, jobs, results
+from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, results
 from influence.jobs import TracInImagesConfig
 from influence.jobs.tracin_images import cross_entropy, without_fixed_layers
 from influence.learners.base import LEARNERS, Subsets, margins
@@ -355,7 +355,7 @@ def test_a_result_without_its_reverse_table(folder, tmp_path):
 
 
 def test_the_shipped_result_is_whole_and_small():
-    folder = results.precomputed_home() / "digits" / "tracin"
+    folder = homes.precomputed_home() / "digits" / "tracin"
     read = results.read(folder)
     assert (len(read.targets), len(read.train), read.manifest["k"]) == (360, 1_437, 50)
     assert read.manifest["dataset_hash"] == datasets.load("digits").content_hash
@@ -367,7 +367,7 @@ def test_the_shipped_result_is_whole_and_small():
 
 def test_the_shipped_scores_come_from_the_shipped_checkpoints():
     digits = datasets.load("digits")
-    read = results.read(results.precomputed_home() / "digits" / "tracin")
+    read = results.read(homes.precomputed_home() / "digits" / "tracin")
     config = TracInImagesConfig.parse(read.manifest["config"])
     scorer = TracInCP(
         config.learner.trace(digits.train, config.seed, config.learner.epochs).model,

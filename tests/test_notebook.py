@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from influence import datasets
+from influence import datasets, homes
 from notebooks.execute import WALKTHROUGH, executed
 
 _ABSOLUTE = re.compile(r"(?<![\w./<:])/[\w.-]+/[\w.-]+|[A-Z]:\\\w")
@@ -67,9 +67,9 @@ def test_runs_from_a_clean_kernel(
     if present == "embedded":
         monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "nothing"))
     elif not datasets.is_present("california-housing"):
-        pytest.skip(f"california-housing is not in {datasets.data_home()}: run `python -m influence data`")
+        pytest.skip(f"california-housing is not in {homes.data_home()}: run `python -m influence data`")
     else:
-        monkeypatch.setenv("INFLUENCE_DATA_DIR", str(datasets.data_home().resolve()))
+        monkeypatch.setenv("INFLUENCE_DATA_DIR", str(homes.data_home().resolve()))
     copy = shutil.copy(WALKTHROUGH, tmp_path)
     fresh = executed(nbformat.read(copy, as_version=4))
     check_whole(fresh)

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from influence import InfluenceError, results
+from influence import InfluenceError, homes, results
 
 MANIFEST: dict[str, Any] = {
     "dataset": "small",
@@ -134,7 +134,7 @@ def test_one_targets_influences(folder):
 
 
 def test_the_shipped_result_is_whole():
-    read = results.read(results.precomputed_home() / "california-housing" / "tracin")
+    read = results.read(homes.precomputed_home() / "california-housing" / "tracin")
     assert len(read.targets) == 4_129
     assert len(read.train) == 16_512
     assert len(read.influences) == 4_129 * 100
@@ -288,7 +288,7 @@ def test_a_missing_column(results_home):
 
 @pytest.fixture
 def datamodels(results_home) -> Path:
-    shipped = results.precomputed_home() / "digits" / "datamodels"
+    shipped = homes.precomputed_home() / "digits" / "datamodels"
     return Path(shutil.copytree(shipped, results_home / "copy"))
 
 
@@ -682,7 +682,7 @@ def entry(name: str) -> results.Entry:
 
 
 def test_the_catalogue_is_the_shipped_one_then_the_newest(results_home, tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "precomputed_home", lambda: tmp_path / "precomputed")
+    monkeypatch.setattr(homes, "precomputed_home", lambda: tmp_path / "precomputed")
     write(tmp_path / "precomputed" / "small" / "tracin", MANIFEST | {"created": "2020-01-01T00:00:00+00:00"})
     for day in (2, 3, 1):
         write(results_home / f"day {day}", MANIFEST | {"created": f"2026-01-0{day}T00:00:00+00:00"})
@@ -699,7 +699,7 @@ def test_the_catalogue_is_the_shipped_one_then_the_newest(results_home, tmp_path
 
 def test_several_results_of_one_method_ship(results_home, tmp_path, monkeypatch):
     home = tmp_path / "precomputed"
-    monkeypatch.setattr(results, "precomputed_home", lambda: home)
+    monkeypatch.setattr(homes, "precomputed_home", lambda: home)
     for day, name in enumerate(("tracin", "tracin-zoo", "tracin-adam", "tracing"), 1):
         write(home / "small" / name, MANIFEST | {"created": f"2026-01-0{day}T00:00:00+00:00"})
     write(home / "small" / "tracin-like", MANIFEST | {"method": "guessing"})

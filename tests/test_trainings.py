@@ -8,11 +8,10 @@ import pytest
 
 from influence import datasets
 from influence.errors import InfluenceError
-from influence.jobs.base import Stages
-from influence.jobs.evaluation.common import counting
 from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
 from influence.learners.base import Subsets, margins
 from influence.learners.mlp import Mlp
+from influence.progress import Stages, counting
 
 
 @dataclass

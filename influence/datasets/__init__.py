@@ -7,8 +7,9 @@ from types import ModuleType
 import numpy as np
 
 from influence.datasets import california_housing, cifar10, digits
-from influence.datasets.base import Dataset, Report, Split, data_home, silent
+from influence.datasets.base import Dataset, Split
 from influence.errors import InfluenceError
+from influence.progress import Report, silent
 
 __all__ = [
     "NAMES",
@@ -16,7 +17,6 @@ __all__ = [
     "Split",
     "check_name",
     "classes",
-    "data_home",
     "fetch",
     "is_present",
     "load",

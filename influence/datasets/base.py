@@ -1,22 +1,13 @@
 """What every data set gives: two splits of named examples, and a hash of all that they hold."""
 
 import hashlib
-import os
-from collections.abc import Callable
 from dataclasses import InitVar, dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
+from influence import homes
 from influence.errors import InfluenceError
-
-Report = Callable[[float, str], None]
-"""Called with the share of a download that is done, from 0 to 1, and what is being done."""
-
-
-def silent(share: float, what: str) -> None:
-    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +98,9 @@ def _finite_rows(values: np.ndarray) -> np.ndarray:
     return finite
 
 
-def data_home() -> Path:
-    """The folder of the data sets: ``$INFLUENCE_DATA_DIR``, or ``data/`` in the current folder."""
-    return Path(os.environ.get("INFLUENCE_DATA_DIR", "data"))
-
-
 def missing(name: str) -> InfluenceError:
     """The error for a data set that is not on this machine."""
     return InfluenceError(
-        f"The data set {name} is not in {data_home()}: run `python -m influence data {name}`, "
+        f"The data set {name} is not in {homes.data_home()}: run `python -m influence data {name}`, "
         "or set INFLUENCE_DATA_DIR to the folder that has it."
     )

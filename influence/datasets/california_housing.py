@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from influence.datasets.base import Dataset, Report, Split, data_home, missing, silent
+from influence import homes
+from influence.datasets.base import Dataset, Split, missing
 from influence.errors import InfluenceError
+from influence.progress import Report, silent
 
 NAME = "california-housing"
 FEATURE_NAMES = ("MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude")
@@ -27,7 +29,7 @@ _SHA256 = (
 
 
 def home() -> Path:
-    return data_home() / "scikit_learn"
+    return homes.data_home() / "scikit_learn"
 
 
 def is_present() -> bool:

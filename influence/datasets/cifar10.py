@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from influence.datasets.base import Dataset, Report, Split, data_home, missing, silent
+from influence import homes
+from influence.datasets.base import Dataset, Split, missing
 from influence.errors import InfluenceError, explain_write_errors
+from influence.progress import Report, silent
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +76,7 @@ def _library() -> "torch.library.Library":
 
 
 def is_present() -> bool:
-    return (data_home() / "cifar-10-batches-py" / "test_batch").exists()
+    return (homes.data_home() / "cifar-10-batches-py" / "test_batch").exists()
 
 
 def load() -> Dataset:
@@ -90,10 +92,10 @@ def load() -> Dataset:
     splits = []
     for train in (True, False):
         try:
-            part = import_torchvision().datasets.CIFAR10(str(data_home()), train=train)
+            part = import_torchvision().datasets.CIFAR10(str(homes.data_home()), train=train)
         except RuntimeError as error:
             raise InfluenceError(
-                f"{data_home() / 'cifar-10-batches-py'} is damaged: delete it, then run "
+                f"{homes.data_home() / 'cifar-10-batches-py'} is damaged: delete it, then run "
                 f"`python -m influence data {NAME}`."
             ) from error
         index = np.arange(len(part.data), dtype=np.int32)
@@ -158,7 +160,7 @@ def prepare() -> None:
 def _homes() -> tuple[Path, Path]:
     """Where the copy may be."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return data_home() / "cifar10-pixels", cache / "influence" / "cifar10-pixels"
+    return homes.data_home() / "cifar10-pixels", cache / "influence" / "cifar10-pixels"
 
 
 def _home_to_write() -> Path:
@@ -233,13 +235,13 @@ def fetch(report: Report = silent) -> None:
     files = import_torchvision().datasets.CIFAR10
     report(0.0, "looking at what is there")
     try:
-        files(str(data_home()), train=False)
+        files(str(homes.data_home()), train=False)
     except RuntimeError:  # missing or damaged
-        archive = data_home() / files.filename
+        archive = homes.data_home() / files.filename
         _download(files.url, archive, files.tgz_md5, lambda share, what: report(0.9 * share, what))
         report(0.9, "unpacking")
         try:
-            files(str(data_home()), train=False, download=True)
+            files(str(homes.data_home()), train=False, download=True)
         except (OSError, RuntimeError) as error:
             raise InfluenceError(
                 f"{archive} could not be unpacked ({error}): free some space, or delete it, and try again."

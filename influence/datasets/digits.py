@@ -5,7 +5,8 @@ Inputs are (8, 8) uint8 images from 0 (paper) to 16 (ink). Examples are named by
 
 import numpy as np
 
-from influence.datasets.base import Dataset, Report, Split, silent
+from influence.datasets.base import Dataset, Split
+from influence.progress import Report, silent
 
 NAME = "digits"
 CLASSES = tuple("0123456789")

@@ -71,7 +71,7 @@ def ranking(result: Result, target: int) -> Ranking:
 class Nearest:
     """Training examples by the likeness of their inputs: the cosine of what two differ by from the mean.
 
-    As `influence.evaluation.baselines.Neighbours` of pixels, or of standardised features where there are no classes,
+    As `influence.measures.baselines.Neighbours` of pixels, or of standardised features where there are no classes,
     for one target at a time: the training part stays where it is.
 
     Parameters

@@ -8,7 +8,8 @@ import pandas as pd
 
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
-from influence.results import PERCENTILES, Result
+from influence.ranking import PERCENTILES
+from influence.results import Result
 
 DOLLARS = 100_000  # one unit of price, prediction and residual
 N_EXTREMES = 100  # houses on each self-influence map

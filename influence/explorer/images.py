@@ -14,7 +14,8 @@ from influence.errors import InfluenceError
 from influence.evidence import Estimate, Evaluated
 from influence.explorer.image_words import WORDS
 from influence.explorer.pictures import Pictures
-from influence.results import PERCENTILES, Result
+from influence.ranking import PERCENTILES
+from influence.results import Result
 
 ALL = "all"
 QUALITIES = {

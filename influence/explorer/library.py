@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from influence import datasets, results
+from influence import datasets, homes, results
 from influence.errors import InfluenceError
 from influence.results import SHIPPED, Entry, Result
 
@@ -58,11 +58,11 @@ def every() -> tuple[dict[str, Listed], list[str]]:
 
 def _folders() -> Iterator[tuple[str, str, Path]]:
     """Id, name on the page of the method, and path of what may be a result."""
-    home = results.precomputed_home()
+    home = homes.precomputed_home()
     for manifest in sorted(home.glob("*/*/manifest.json")):
         path = manifest.parent
         yield f"{path.parent.name}/{path.name}", SHIPPED + "".join(path.name.partition("-")[1:]), path
-    own = results.results_home()
+    own = homes.results_home()
     for path in sorted(own.iterdir()) if own.is_dir() else ():
         if path.is_dir() and not path.name.startswith("."):
             yield path.name, path.name, path

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from influence import results
+from influence import homes, results
 from influence.errors import InfluenceError
 from influence.explorer.maps import Style
 from influence.results import Entry
@@ -23,7 +23,7 @@ MEASURE = "--measure"  # has a run train one model and say how long all would ta
 @st.cache_resource
 def runner() -> Runner:
     """The server's one runner: runs outlive pages, reloads and sessions, and end with the server."""
-    results.sweep(results.results_home())
+    results.sweep(homes.results_home())
     return Runner()
 
 
@@ -151,7 +151,7 @@ def _go_on(run: Run) -> None:
 def start(arguments: Sequence[str], name: str | None) -> None:
     """Start a run whose result is called ``name``, if it has one; what is in the way is shown as a message."""
     try:
-        runner().start(list(arguments), results.results_home() / name if name else None)
+        runner().start(list(arguments), homes.results_home() / name if name else None)
     except InfluenceError as error:
         st.session_state["panel_message"] = str(error)
 

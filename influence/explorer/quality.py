@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from influence import evidence, results
-from influence.evaluation.bootstrap import Figure
-from influence.evaluation.mislabels import advantage
+from influence import evidence, homes
 from influence.evidence import Estimate, Evaluated, LdsEvidence, MislabelsEvidence, RemovalEvidence
 from influence.explorer import library
 from influence.explorer.library import Listed
+from influence.measures.bootstrap import Figure
+from influence.measures.mislabels import advantage
 
 NAMES = {
     "result": "this result",
@@ -384,8 +384,8 @@ def _lds_commands(listed: Listed, folder: str) -> list[str]:
 
 def _store(listed: Listed) -> Path | None:
     """An outcome store on this machine that can judge a result: of a datamodel the one it was fitted on."""
-    shipped = results.precomputed_home() / listed.dataset / "outcomes"
-    kept = sorted((results.results_home() / ".outcomes").glob(f"{listed.dataset}-*"))
+    shipped = homes.precomputed_home() / listed.dataset / "outcomes"
+    kept = sorted((homes.results_home() / ".outcomes").glob(f"{listed.dataset}-*"))
     outcomes = listed.manifest["config"].get("outcomes")
     for place in (shipped, *kept):
         try:

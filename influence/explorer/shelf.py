@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from influence import datasets, evidence, results
+from influence import datasets, evidence, homes, results
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evidence import Evaluated
@@ -61,7 +61,7 @@ def judgement(listed: Listed, found: dict[str, Listed]) -> Judgement | None:
 
 
 def _of_dataset(listed: Listed) -> Judgement | None:
-    folder = results.results_home() / ".evidence" / listed.dataset
+    folder = homes.results_home() / ".evidence" / listed.dataset
     try:
         manifest, tables = evidence.read_one(folder, "mislabels")
     except InfluenceError:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from influence import results
 from influence.errors import InfluenceError
-from influence.jobs.base import Report, silent
 from influence.jobs.datamodels import DatamodelsConfig, Estimate, datamodels, default_store, measure
 from influence.jobs.tracin import TracInConfig, tracin
 from influence.jobs.tracin_images import TracInImagesConfig, tracin_images
+from influence.progress import Report, silent
 
 __all__ = [
     "DatamodelsConfig",

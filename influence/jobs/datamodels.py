@@ -18,7 +18,7 @@ import pyarrow as pa
 import torch
 from pydantic import model_validator
 
-from influence import datasets, results
+from influence import datasets, homes, results
 from influence.config import Config, setting
 from influence.datamodels import registry
 from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
@@ -27,11 +27,12 @@ from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, coll
 from influence.datamodels.priors import tangent_prior
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.evaluation.lds import LEAST_MODELS as LEAST_HELD_OUT
-from influence.evaluation.lds import Lds, Quality, noise_ceiling, quality, random_baseline
-from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, shortened, silent
+from influence.jobs.circumstances import circumstances
+from influence.measures.lds import LEAST_MODELS as LEAST_HELD_OUT
+from influence.measures.lds import Lds, Quality, noise_ceiling, quality, random_baseline
+from influence.progress import Report, Stages, silent
+from influence.ranking import Reverse, TopK, check_k, percentiles_of, ranked, shortened, strongest
 from influence.text import duration
-from influence.tracin.scores import TopK, check_k, strongest
 
 Estimator = Literal["prior-informed", "lasso", "ridge", "difference-in-means"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
@@ -91,8 +92,8 @@ def default_store(config: OutcomeConfig) -> str:
 
     Where the project ships outcomes of this very config, the place starts as a copy of them.
     """
-    place = results.results_home() / ".outcomes" / f"{config.dataset}-{config.digest[:16]}"
-    shipped = results.precomputed_home() / config.dataset / "outcomes"
+    place = homes.results_home() / ".outcomes" / f"{config.dataset}-{config.digest[:16]}"
+    shipped = homes.precomputed_home() / config.dataset / "outcomes"
     if not place.exists() and shipped.exists() and read_config(str(shipped)).digest == config.digest:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as aside:
@@ -487,35 +488,6 @@ def removal_counts(n_train: int) -> np.ndarray:
     half = max(1, n_train // 2)
     coarse = np.geomspace(_DENSE_COUNTS, max(half, _DENSE_COUNTS), _COARSE_COUNTS).round()
     return np.unique(np.minimum(np.concatenate([np.arange(_DENSE_COUNTS + 1), coarse]), half)).astype(np.int64)
-
-
-class Reverse:
-    """The strongest targets of every training example, kept while blocks of targets pass by."""
-
-    def __init__(self, n_train: int, k: int) -> None:
-        self.k = k
-        self._ids = np.zeros((n_train, 0), dtype=np.int64)
-        self._scores = np.zeros((n_train, 0), dtype=np.float32)
-
-    def add(self, weights: np.ndarray, start: int) -> None:
-        """(b, n_train) weights of the targets from ``start`` on."""
-        ids = np.broadcast_to(np.arange(start, start + len(weights)), weights.T.shape)
-        self._ids = np.concatenate([self._ids, ids], axis=1)
-        self._scores = np.concatenate([self._scores, weights.T], axis=1)
-        if self._scores.shape[1] > 2 * self.k:
-            order = np.argsort(self._scores, axis=1, kind="stable")
-            kept = np.concatenate([order[:, : self.k], order[:, -self.k :]], axis=1)
-            kept.sort(axis=1)
-            self._ids = np.take_along_axis(self._ids, kept, axis=1)
-            self._scores = np.take_along_axis(self._scores, kept, axis=1)
-
-    def top(self) -> TopK:
-        k = min(self.k, self._scores.shape[1])
-        top = strongest(torch.from_numpy(self._scores), k)
-        proponents, opponents = (
-            torch.from_numpy(np.take_along_axis(self._ids, np.asarray(part), axis=1)) for part in (top[0], top[2])
-        )
-        return TopK(proponents, top[1], opponents, top[3])
 
 
 def _tables(

@@ -13,11 +13,13 @@ from influence import datasets, results
 from influence.config import Config, setting
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
-from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, silent
+from influence.jobs.circumstances import circumstances
 from influence.learners import regression
 from influence.learners.checkpoints import save_folder
 from influence.learners.regression import RegressionConfig
-from influence.tracin.scores import Examples, TopK, TracInCP, check_k, strongest
+from influence.progress import Report, Stages, silent
+from influence.ranking import TopK, check_k, percentiles_of, ranked, strongest
+from influence.tracin.scores import Examples, TracInCP
 
 PALO_ALTO = -1  # the id of the group of the eleven
 NAMED_TOP_K = 20  # training houses either way, of each of the eleven, whose coordinates and price a result carries

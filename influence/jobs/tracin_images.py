@@ -15,13 +15,14 @@ from influence import datasets, results
 from influence.config import Config, setting
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
-from influence.jobs.base import Report, Stages, circumstances, percentiles_of, ranked, shortened, silent
-from influence.jobs.datamodels import Reverse
+from influence.jobs.circumstances import circumstances
 from influence.learners.base import Learner, margins
 from influence.learners.checkpoints import Checkpoint, save_folder
 from influence.learners.mlp import Mlp, one_thread_an_operation
 from influence.learners.traceable import Traceable, Traced
-from influence.tracin.scores import Examples, TopK, TracInCP, check_k, strongest
+from influence.progress import Report, Stages, silent
+from influence.ranking import Reverse, TopK, check_k, percentiles_of, ranked, shortened, strongest
+from influence.tracin.scores import Examples, TracInCP
 
 _MEMORY = 2**30  # bytes for a block of targets
 _REVERSE_ROWS = 512  # targets whose scores are sorted by training example at once

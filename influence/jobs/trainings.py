@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from influence import results
+from influence import homes
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
 from influence.learners import regression
@@ -198,11 +198,6 @@ class Regressions:
         return said
 
 
-def trainings_home() -> Path:
-    """Where trainings are kept unless something else is asked for."""
-    return results.results_home() / ".trainings"
-
-
 class Trainings:
     """The store of one trainer.
 
@@ -217,7 +212,7 @@ class Trainings:
         self.trainer = trainer
         identity = json.dumps({"schema_version": SCHEMA_VERSION, **trainer.identity}, sort_keys=True)
         name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        self.path = (folder or trainings_home()) / f"{name}.sqlite"
+        self.path = (folder or homes.trainings_home()) / f"{name}.sqlite"
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._open() as connection:

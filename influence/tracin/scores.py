@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 from influence.learners.checkpoints import Checkpoint
+from influence.ranking import TopK, check_k, strongest
 from influence.tracin.factors import FactorExtractor, Factors, Loss, Projection
 from influence.tracin.layers import LayerFactors
 
@@ -33,19 +34,6 @@ class Examples(NamedTuple):
             raise InfluenceError(
                 f"There are {len(self.inputs)} inputs and {len(self.labels)} labels: give one label for each input."
             )
-
-
-class TopK(NamedTuple):
-    """The k strongest training examples of each target, either way, strongest first.
-
-    ``proponents`` and ``opponents`` are (n_targets, k) int64 positions in the training examples, with their scores
-    beside them. Equal scores come in order of position.
-    """
-
-    proponents: Tensor
-    proponent_scores: Tensor
-    opponents: Tensor
-    opponent_scores: Tensor
 
 
 class TracInCP:
@@ -225,7 +213,6 @@ _PASS_ROWS = 2048  # examples a pass elsewhere
 _TRAIN_BYTES = 2**28  # and no more of the former than this holds,
 _PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
 _PROBE_ROWS = 32
-_LARGEST_K = 2**15 - 1
 
 
 class _Probe(NamedTuple):
@@ -276,30 +263,6 @@ def _times(layer: LayerFactors, gradient: Tensor) -> Tensor:
         return layer[0] @ gradient
     activation, delta = layer
     return ((activation @ gradient.T) * delta).flatten(1).sum(1)
-
-
-def check_k(k: int, n_train: int) -> None:
-    """Raise unless 1 <= k <= n_train, and a result's ranks (int16) can count to it."""
-    if not 1 <= k <= n_train:
-        raise InfluenceError(f"k is {k}, but must lie between 1 and the {n_train} training examples.")
-    if k > _LARGEST_K:
-        raise InfluenceError(f"k is {k}, but no more than {_LARGEST_K} can be kept.")
-
-
-def strongest(scores: Tensor, k: int) -> TopK:
-    """The k largest and smallest of each row of (n_targets, n_train) scores. Ties go to the lower position."""
-    parts: list[Tensor] = []
-    for largest in (True, False):
-        values, positions = scores.topk(min(k + 1, scores.shape[1]), dim=1, largest=largest)
-        # topk leaves open which of several equal scores it takes: one more than k shows where that matters.
-        for row in (values[:, k - 1] == values[:, k]).nonzero()[:, 0] if k < scores.shape[1] else ():
-            order = scores[row].sort(descending=largest, stable=True)
-            values[row, :k], positions[row, :k] = order.values[:k], order.indices[:k]
-        # It leaves their order open too, so sort by position, then stably by score.
-        positions, by_position = positions[:, :k].sort(dim=1)
-        values, by_score = values[:, :k].gather(1, by_position).sort(dim=1, descending=largest, stable=True)
-        parts += [positions.gather(1, by_score), values]
-    return TopK(*parts)
 
 
 def _rows(most: int, memory: int, each: int) -> int:

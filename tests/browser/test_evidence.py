@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from influence import results
+from influence import homes, results
 from tests.browser.driving import Server, Visit, heading, in_every_look, settled, start_server
 from tests.explorer import evidenced
 
-DIGITS = results.precomputed_home() / "digits"
+DIGITS = homes.precomputed_home() / "digits"
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def test_deep_links_open_on_a_fresh_server(fresh_server: Server, visit: Visit) -
 def test_a_result_is_picked_in_the_table_by_mouse_and_keyboard(server: Server, visit: Visit) -> None:
     page = visit.open(f"{server.url}/quality")
     expect(heading(page, "cifar10/datamodels")).to_be_visible()  # of which most is known
-    shipped = sorted(path.parent for path in results.precomputed_home().glob("*/*/manifest.json"))
-    row = shipped.index(results.precomputed_home() / "digits" / "datamodels-lasso") + 1  # below the header
+    shipped = sorted(path.parent for path in homes.precomputed_home().glob("*/*/manifest.json"))
+    row = shipped.index(homes.precomputed_home() / "digits" / "datamodels-lasso") + 1  # below the header
     table, place = page.get_by_test_id("stDataFrame").first, {"x": 40, "y": 35 * row + 17}
     table.hover(position=place)
     page.wait_for_timeout(400)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from influence import Dataset, Split, datasets, results
+from influence import Dataset, Split, datasets, homes, results
 from influence.datamodels.outcomes import OutcomeConfig, missing
 from influence.datasets import cifar10
 from influence.explorer.images import Filters, Images
@@ -105,7 +105,7 @@ def test_a_deep_link_opens_on_a_fresh_server(fresh_server: Server, visit: Visit)
 def test_a_click_shows_what_helped_and_hurt(server: Server, visit: Visit) -> None:
     page = open_page(visit, f"{server.url}/images?data=digits")
     expect(heading(page, f"Test image {STORY}")).to_be_visible()
-    shown = results.read(results.precomputed_home() / "digits" / "datamodels")
+    shown = results.read(homes.precomputed_home() / "digits" / "datamodels")
     spent = []
     for place in range(6):
         cell = gallery(page).nth(place)
@@ -196,7 +196,7 @@ def test_thumbnails_belong_to_their_indices(server: Server, visit: Visit) -> Non
             assert np.array_equal(picture, 255 - np.round(ink[index] * (255 / 16))), index
 
     page = open_page(visit, f"{server.url}/images?data=digits")
-    everything = Images(results.read(results.precomputed_home() / "digits" / "datamodels"), digits)
+    everything = Images(results.read(homes.precomputed_home() / "digits" / "datamodels"), digits)
     check(gallery(page), everything.gallery(Filters())[0])
     choose(page, "Class", "8")
     check(gallery(page), everything.gallery(Filters("8"))[0])
@@ -322,7 +322,7 @@ def test_the_other_method_is_a_click_away(server: Server, visit: Visit) -> None:
     expect(page.get_by_text("+ Proponents")).to_be_visible()
     wait_for_address(page, image=21, method="tracin")
     settled(page)
-    shown = results.read(results.precomputed_home() / "digits" / "tracin")
+    shown = results.read(homes.precomputed_home() / "digits" / "tracin")
     strongest = shown.of(21).set_index("rank").loc[range(1, 11), "train"].tolist()
     assert ids(grid(page, "Most positive training images")) == strongest
     grid(page, "Most positive training images").first.click()
@@ -398,7 +398,7 @@ def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(fresh_server: Se
 def cats_and_dogs(tmp_path: Path) -> Iterator[Server]:
     """A server with a result on 300 of CIFAR-10's cats and dogs, by a learner that is quick."""
     if not cifar10.is_present():
-        pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
+        pytest.skip(f"cifar10 is not in {homes.data_home()}: run `python -m influence data`")
     config = DatamodelsConfig(
         outcomes=CATS_AND_DOGS,
         models=1000,

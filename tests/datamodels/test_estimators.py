@@ -9,7 +9,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
 from influence.datamodels.priors import Prior
 from influence.errors import InfluenceError
-from influence.evaluation.lds import lds
+from influence.measures.lds import lds
 
 
 def problem(seed, m=60, n=25, n_targets=4, noise=1.0, weights=None):

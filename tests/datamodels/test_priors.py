@@ -10,9 +10,9 @@ from influence.datamodels.outcomes import OutcomeConfig, collect, read, retrain
 from influence.datamodels.priors import Prior, linearised, margin_gradients, tangent_kernel, tangent_prior
 from influence.datamodels.sketches import Sketch
 from influence.errors import InfluenceError
-from influence.evaluation.lds import lds
 from influence.learners.base import margins
 from influence.learners.mlp import Mlp
+from influence.measures.lds import lds
 
 
 def torch_margin(logits, label):

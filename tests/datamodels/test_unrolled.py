@@ -9,10 +9,10 @@ from influence.datamodels.outcomes import OutcomeConfig, collect, read
 from influence.datamodels.priors import sketched_prior
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datamodels.unrolled import Adjoint
-from influence.evaluation.lds import lds
 from influence.learners.convnet import ConvNet
 from influence.learners.patchnet import PatchNet
 from influence.learners.unrollable import Unrollable, Unrolled
+from influence.measures.lds import lds
 
 SMALL = PatchNet(filters=24, patch=3, stride=1, grid=3, width=16, epochs=6, batch_size=64, flip=True)
 

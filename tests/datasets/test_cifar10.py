@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from influence import Dataset, InfluenceError, Split, datasets
+from influence import Dataset, InfluenceError, Split, datasets, homes
 from influence.datasets import cifar10
 
 
@@ -42,7 +42,7 @@ def test_torchvision_works():
 @pytest.fixture(scope="module")
 def images() -> datasets.Dataset:
     if not cifar10.is_present():
-        pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
+        pytest.skip(f"cifar10 is not in {homes.data_home()}: run `python -m influence data`")
     return datasets.load(cifar10.NAME)
 
 
@@ -64,7 +64,7 @@ def test_the_official_images(images):
 
 @pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
 def test_one_flipped_byte_is_noticed_before_anything_is_unpickled(images, name, tmp_path: Path, monkeypatch):
-    official = datasets.data_home() / "cifar-10-batches-py"
+    official = homes.data_home() / "cifar-10-batches-py"
     copy = tmp_path / official.name
     copy.mkdir()
     for path in official.iterdir():

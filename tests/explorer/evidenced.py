@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from influence import evidence, results
-from influence.evaluation.mislabels import found
-from influence.evaluation.removal import agreement
+from influence.measures.mislabels import found
+from influence.measures.removal import agreement
 
 COUNTS = (1, 10)
 

@@ -9,8 +9,8 @@ import torch
 from influence import datasets, results
 from influence.datasets import Dataset
 from influence.jobs import DatamodelsConfig
-from influence.jobs.datamodels import most_alike, ranked, removal_counts
-from influence.tracin.scores import TopK
+from influence.jobs.datamodels import most_alike, removal_counts
+from influence.ranking import TopK, ranked
 
 
 def random_result(folder: Path, config: DatamodelsConfig, dataset: Dataset) -> Path:

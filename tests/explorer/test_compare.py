@@ -10,18 +10,18 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from influence import datasets, evidence, results
+from influence import datasets, evidence, homes, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
-from influence.evaluation.baselines import Neighbours, flat
 from influence.evidence import Evaluated
 from influence.explorer import compare, library
 from influence.explorer.compare import NEIGHBOURS, Nearest, Ranking
 from influence.jobs import DatamodelsConfig
+from influence.measures.baselines import Neighbours, flat
 from tests.explorer.made import random_result
 from tests.explorer.pages import click, errors, grid, ids, open_page, texts, warnings
 
-SHIPPED = results.precomputed_home()
+SHIPPED = homes.precomputed_home()
 
 
 @pytest.fixture(scope="module")

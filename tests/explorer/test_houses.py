@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from influence import results
+from influence import homes, results
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.explorer import charts, maps
@@ -19,7 +19,7 @@ FIRST = 17136  # the first of Palo Alto's eleven
 
 @pytest.fixture(scope="module")
 def shipped() -> Result:
-    return results.read(results.precomputed_home() / "california-housing" / "tracin", "shipped")
+    return results.read(homes.precomputed_home() / "california-housing" / "tracin", "shipped")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from influence import cli, datasets, results
+from influence import cli, datasets, homes, results
 from influence.errors import InfluenceError
 from influence.evidence import METHODS, Evaluated, LdsEvidence
 from influence.explorer import image_charts
@@ -34,7 +34,7 @@ from influence.results import Result
 
 @pytest.fixture(scope="module")
 def shipped() -> Result:
-    return results.read(results.precomputed_home() / "digits" / "datamodels", "shipped")
+    return results.read(homes.precomputed_home() / "digits" / "datamodels", "shipped")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_what_ships(shipped: Result) -> None:
 
 def test_the_papers_estimator_ships_too(shipped: Result) -> None:
     """Fitted to the same outcomes, and judged on the same models."""
-    folder = results.precomputed_home() / "digits" / "datamodels-lasso"
+    folder = homes.precomputed_home() / "digits" / "datamodels-lasso"
     lasso = results.read(folder, "shipped-lasso")
     assert [e.name for e in results.catalogue("digits", "datamodels")[0]] == ["shipped", "shipped-lasso"]
     config = lasso.manifest["config"]
@@ -219,7 +219,7 @@ def test_sentences_hold_the_numbers(images: Images, shipped: Result) -> None:
 
 @pytest.fixture(scope="module")
 def traced() -> Result:
-    return results.read(results.precomputed_home() / "digits" / "tracin", "shipped")
+    return results.read(homes.precomputed_home() / "digits" / "tracin", "shipped")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from influence import datasets, results
+from influence import datasets, homes, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import cifar10
 from influence.explorer import panel
@@ -27,7 +27,7 @@ from tests.explorer.test_images_page import STORY, digits_page, grid, ids, image
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A result on all of CIFAR-10."""
     if not cifar10.is_present():
-        pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
+        pytest.skip(f"cifar10 is not in {homes.data_home()}: run `python -m influence data`")
     config = DatamodelsConfig(outcomes=OutcomeConfig(dataset=cifar10.NAME, learner=ConvNet()), k=5, reverse_k=3)
     return random_result(tmp_path_factory.mktemp("made") / "full", config, datasets.mapped(cifar10.NAME))
 
@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def official() -> datasets.Dataset:
     """The official files, not the copy that the page maps."""
     if not cifar10.is_present():
-        pytest.skip(f"cifar10 is not in {datasets.data_home()}: run `python -m influence data`")
+        pytest.skip(f"cifar10 is not in {homes.data_home()}: run `python -m influence data`")
     return datasets.load(cifar10.NAME)
 
 
@@ -179,7 +179,7 @@ def test_missing_pixels_can_be_downloaded(
 
 
 def test_a_finished_run_shows_its_result_on_whatever_data_set(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    digits = results.precomputed_home() / "digits" / "datamodels"
+    digits = homes.precomputed_home() / "digits" / "datamodels"
     mine = Path(shutil.copytree(digits, own.parent / "mine"))
     runner = Runner()
     runner.history = [Run(1, ["datamodels", "run", "digits"], mine, "done")]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence import datasets, results
+from influence import datasets, homes, results
 
 APP = Path(__file__).parents[2] / "app.py"
 STORY = 1628  # the shipped result's best explained mistake: a 4 that the models call 8
@@ -233,9 +233,9 @@ def test_thumbnails_are_those_of_their_indices_in_any_order() -> None:
 
 
 def own_result(name: str) -> Path:
-    home = results.results_home()
+    home = homes.results_home()
     home.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copytree(results.precomputed_home() / "digits" / "datamodels", home / name))
+    return Path(shutil.copytree(homes.precomputed_home() / "digits" / "datamodels", home / name))
 
 
 def test_a_damaged_result_says_so() -> None:
@@ -353,7 +353,7 @@ def test_tracin_is_shown_in_its_own_words() -> None:
     assert "highest loss first" in field(app, "Sort by").options
     assert not [button for button in app.button if button.label == "Start run"]
     assert "score" in grid(app, "Most positive training images")["items"][0]["alt"]
-    shown = results.read(results.precomputed_home() / "digits" / "tracin")
+    shown = results.read(homes.precomputed_home() / "digits" / "tracin")
     proponents = shown.of(OTHER).set_index("rank").loc[range(1, 11), "train"].tolist()
     assert ids(app, "Most positive training images") == proponents
     train = ids(app, "Most negative training images")[0]
@@ -365,7 +365,7 @@ def test_tracin_is_shown_in_its_own_words() -> None:
 
 
 def test_tracin_that_was_not_evaluated_says_so(results_home: Path) -> None:
-    shipped = results.precomputed_home() / "digits" / "tracin"
+    shipped = homes.precomputed_home() / "digits" / "tracin"
     shutil.copytree(shipped, results_home / "bare", ignore=shutil.ignore_patterns("evidence"))
     app = digits_page(method="tracin", result="bare", image=str(OTHER))
     assert not app.exception

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from influence import datasets, evidence, results
+from influence import datasets, evidence, homes, results
 from influence.errors import InfluenceError
 from influence.explorer import outliers
 from influence.explorer.houses import Houses
@@ -19,7 +19,7 @@ from influence.explorer.outliers import AGREE, DISAGREE, Filters, Judgement, Out
 from influence.explorer.pictures import Pictures
 from tests.explorer.pages import click, grid, ids, open_page, texts, warnings
 
-SHIPPED = results.precomputed_home()
+SHIPPED = homes.precomputed_home()
 GRID = "Training images that stand out"
 
 
@@ -215,7 +215,7 @@ def test_evidence_of_the_data_set_itself_counts_too(results_home: Path, monkeypa
     bare = Path(shutil.copytree(SHIPPED / "digits" / "tracin", results_home / "bare"))
     kept = results_home / ".evidence" / "digits" / "evidence" / "mislabels"
     shutil.copytree(SHIPPED / "digits" / "datamodels" / "evidence" / "mislabels", kept)
-    monkeypatch.setattr(results, "precomputed_home", lambda: results_home / "nothing")
+    monkeypatch.setattr(homes, "precomputed_home", lambda: results_home / "nothing")
     app = open_page("outliers", of="bare")
     assert not app.exception
     assert "memorisation" in app.dataframe[0].value["ranking"].tolist()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence import datasets, results
+from influence import datasets, homes
 from influence.evidence import Evaluated
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -128,9 +128,9 @@ def test_with_the_data_set_every_house_is_there(houses: datasets.Dataset) -> Non
 
 
 def own_result(name: str) -> Path:
-    home = results.results_home()
+    home = homes.results_home()
     home.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copytree(results.precomputed_home() / "california-housing" / "tracin", home / name))
+    return Path(shutil.copytree(homes.precomputed_home() / "california-housing" / "tracin", home / name))
 
 
 def test_a_result_of_ones_own_can_be_shown_renamed_and_deleted(no_data: None) -> None:
@@ -142,7 +142,7 @@ def test_a_result_of_ones_own_can_be_shown_renamed_and_deleted(no_data: None) ->
     assert any("result “yours”" in caption.value for caption in app.caption)
     next(button for button in app.button if button.label == "Delete yours").click().run()
     assert any("result “shipped”" in caption.value for caption in app.caption)
-    assert list(results.results_home().iterdir()) == []
+    assert list(homes.results_home().iterdir()) == []
 
 
 def test_a_name_that_will_not_do_is_refused(no_data: None) -> None:
@@ -151,7 +151,7 @@ def test_a_name_that_will_not_do_is_refused(no_data: None) -> None:
     app.text_input(key="name_of_mine").set_value("../../etc").run()
     next(button for button in app.button if button.label == "Rename").click().run()
     assert "can't be a result's name" in errors(app)
-    assert (results.results_home() / "mine").is_dir()
+    assert (homes.results_home() / "mine").is_dir()
 
 
 def test_a_damaged_result_says_so(no_data: None) -> None:

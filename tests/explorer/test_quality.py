@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import typer
 
-from influence import cli, evidence, results
-from influence.evaluation.bootstrap import Figure
+from influence import cli, evidence, homes, results
 from influence.evidence import Estimate
 from influence.explorer import library, quality
 from influence.explorer.library import Listed
 from influence.explorer.quality import Judged
 from influence.explorer.quality_charts import removal_scatter
+from influence.measures.bootstrap import Figure
 from tests.explorer import evidenced
 from tests.explorer.pages import click_point, codes, open_page, texts, warnings
 
-DIGITS = results.precomputed_home() / "digits" / "datamodels"
+DIGITS = homes.precomputed_home() / "digits" / "datamodels"
 
 
 def estimate(mean: float, half: float = 0.01) -> Estimate:
@@ -136,7 +136,7 @@ def test_removals_that_are_not_predicted_are_said_to_be_none(own: Path) -> None:
 
 def test_the_shipped_removals_on_cifar10_are_about_the_shipped_scores() -> None:
     """Of the most helpful, which are kept; what random ones do was measured, and is far less."""
-    found = evidence.read(results.read(results.precomputed_home() / "cifar10" / "datamodels"))
+    found = evidence.read(results.read(homes.precomputed_home() / "cifar10" / "datamodels"))
     assert found.problems == []
     assert found.removal is not None
     said = quality.removal_verdicts(found.removal, "margin")
@@ -276,7 +276,7 @@ def test_damage_is_named_and_the_rest_is_shown(own: Path) -> None:
 
 def test_houses_are_in_dollars(results_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "none"))
-    shipped = results.precomputed_home() / "california-housing" / "tracin"
+    shipped = homes.precomputed_home() / "california-housing" / "tracin"
     copy = Path(shutil.copytree(shipped, results_home / "homes", ignore=shutil.ignore_patterns("checkpoints")))
     palo_alto = np.array(results.read(copy).groups[-1]["targets"])
     evidenced.removal(copy, palo_alto, has_scale=False, flips=False)

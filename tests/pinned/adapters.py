@@ -18,7 +18,7 @@ import typer.main
 from streamlit.testing.v1 import AppTest
 
 from influence import cli as command_line
-from influence import evidence, jobs, results
+from influence import evidence, homes, jobs, results
 from influence.datamodels import outcomes
 from influence.datamodels import registry as estimators
 from influence.datamodels.outcomes import OutcomeConfig
@@ -34,7 +34,7 @@ from influence.learners.base import LEARNERS, Learner, Subsets
 from influence.learners.regression import RegressionConfig
 
 Refusal = InfluenceError
-PRECOMPUTED = results.precomputed_home()
+PRECOMPUTED = homes.precomputed_home()
 
 # --- configs --------------------------------------------------------------------------------------------------------
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from influence import Checkpoint, Examples, InfluenceError, Projection, TracInCP
+from influence.ranking import check_k, strongest
 from influence.tracin import scores as scores_module
-from influence.tracin.scores import add_inner_products, check_k, strongest
+from influence.tracin.scores import add_inner_products
 from tests.tracin import problems
 from tests.tracin.problems import assert_close, brute_force, checkpoints_of, classification, mlp, regression
 

@@ -3,23 +3,21 @@
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from influence import datasets, evidence
+from influence import datasets, evidence, homes
 from influence.datamodels import outcomes
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.errors import explain_write_errors
-from influence.evaluation.baselines import Neighbours, flat
-from influence.jobs.base import Report, Stages, circumstances
-from influence.jobs.trainings import trainings_home
+from influence.jobs.circumstances import circumstances
 from influence.learners import regression
-from influence.text import duration
+from influence.measures.baselines import Neighbours, flat
+from influence.progress import Report
 
 MANY = 20_000  # training examples: beyond, a training takes seconds, and evaluations do with fewer by default
 _BEYOND = 2**40  # the number of a model that no store has
@@ -32,22 +30,6 @@ def store_evidence(
     place = evidence.write(out, kind, found | circumstances(time.monotonic() - started), tables)
     report(1.0, "done")
     return place
-
-
-def counting(stages: Stages, stage: str, what: str) -> Callable[[int, int], None]:
-    """Progress in models, with how many there are a second and, where they are slow, what is left."""
-    started = time.monotonic()
-
-    def progress(finished: int, total: int) -> None:
-        text = f"{what}: {finished:,} of {total:,} models"
-        if finished:
-            each = max(time.monotonic() - started, 1e-6) / finished
-            speed = f"{1 / each:,.0f} a second"
-            slow = f"{each:,.1f} s each, {duration(each * (total - finished))} left"
-            text += f", {speed if each <= 0.5 else slow}"
-        stages.say(stage, finished / total, text)
-
-    return progress
 
 
 def neighbours_of(dataset: Dataset, trained: OutcomeConfig | None, models: int) -> tuple[Neighbours, str]:
@@ -78,7 +60,7 @@ def neighbours_of(dataset: Dataset, trained: OutcomeConfig | None, models: int) 
 
 def _features(trained: OutcomeConfig, models: int) -> tuple[np.ndarray, np.ndarray]:
     """(models, n, d) of test and training examples, by models that no store has; trained once, then kept."""
-    path = trainings_home() / f"features-{trained.digest[:16]}-{models}.npz"
+    path = homes.trainings_home() / f"features-{trained.digest[:16]}-{models}.npz"
     try:
         with np.load(path, allow_pickle=False) as kept:
             return kept["test"], kept["train"]

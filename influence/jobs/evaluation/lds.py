@@ -16,15 +16,15 @@ from influence.datamodels.outcomes import OutcomeConfig, Outcomes
 from influence.datamodels.subsets import draw
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.evaluation.baselines import same_class
-from influence.evaluation.lds import LEAST_MODELS, Lds, noise_ceiling
-from influence.evaluation.lds import lds as score_lds
-from influence.jobs.base import Report, Stages, silent
 from influence.jobs.datamodels import DatamodelsConfig
-from influence.jobs.evaluation.common import counting, neighbours_of, store_evidence
+from influence.jobs.evaluation.common import neighbours_of, store_evidence
 from influence.jobs.evaluation.removal import TEST_MARGINS
 from influence.jobs.scores import check_same_data, outcome_config, scores_of, takes_minutes
 from influence.jobs.trainings import Classifiers, Training, Trainings
+from influence.measures.baselines import same_class
+from influence.measures.lds import LEAST_MODELS, Lds, noise_ceiling
+from influence.measures.lds import lds as score_lds
+from influence.progress import Report, Stages, counting, silent
 from influence.results import Result
 
 _BLOCK = 512  # targets whose scores are held at once

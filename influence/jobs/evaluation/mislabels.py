@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from influence import datasets, evidence, results
+from influence import datasets, evidence, homes, results
 from influence.config import Config, setting
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.evaluation import mislabels as flips
-from influence.jobs.base import Report, Stages, silent
-from influence.jobs.evaluation.common import MANY, counting, seeds_of, store_evidence
+from influence.jobs.evaluation.common import MANY, seeds_of, store_evidence
 from influence.jobs.scores import trained_with
 from influence.jobs.tracin_images import cross_entropy, outputs, without_fixed_layers
 from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
 from influence.learners.base import Learner, Models, Subsets, margins
 from influence.learners.mlp import Mlp
 from influence.learners.traceable import Traceable
+from influence.measures import mislabels as flips
+from influence.progress import Report, Stages, counting, silent
 from influence.tracin.scores import TracInCP
 
 
@@ -81,7 +81,7 @@ def mislabels_of(result: Path, **settings: Any) -> MislabelsConfig:
 
 def default_evidence(config: MislabelsConfig) -> Path:
     """Where evidence about a data set goes, which no result holds."""
-    return results.results_home() / ".evidence" / config.dataset
+    return homes.results_home() / ".evidence" / config.dataset
 
 
 def mislabels(

@@ -16,8 +16,12 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import draw
 from influence.datasets import Dataset, california_housing
 from influence.errors import InfluenceError
-from influence.evaluation.bootstrap import of_means
-from influence.evaluation.removal import (
+from influence.jobs.evaluation.common import MANY, neighbours_of, seeds_of, store_evidence
+from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes, trained_with
+from influence.jobs.tracin import TracInConfig
+from influence.jobs.trainings import Classifiers, Regressions, Trainer, Training, Trainings, margins_on
+from influence.measures.bootstrap import of_means
+from influence.measures.removal import (
     LEAST_SEEDS,
     Effect,
     agreement,
@@ -27,11 +31,7 @@ from influence.evaluation.removal import (
     predicted_change,
     predicted_support,
 )
-from influence.jobs.base import Report, Stages, silent
-from influence.jobs.evaluation.common import MANY, counting, neighbours_of, seeds_of, store_evidence
-from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes, trained_with
-from influence.jobs.tracin import TracInConfig
-from influence.jobs.trainings import Classifiers, Regressions, Trainer, Training, Trainings, margins_on
+from influence.progress import Report, Stages, counting, silent
 from influence.results import Result
 
 _BLOCK = 64  # targets whose scores are held at once

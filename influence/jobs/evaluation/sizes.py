@@ -16,13 +16,13 @@ from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
 from influence.datamodels.outcomes import Outcomes
 from influence.datamodels.priors import Prior, tangent_prior
 from influence.errors import InfluenceError
-from influence.evaluation.baselines import same_class
-from influence.evaluation.lds import LEAST_MODELS, Lds
-from influence.evaluation.lds import lds as score_lds
-from influence.jobs.base import Report, Stages, silent
 from influence.jobs.datamodels import ESTIMATORS, DatamodelsConfig, default_store
 from influence.jobs.evaluation.common import neighbours_of, store_evidence
 from influence.jobs.scores import outcome_config
+from influence.measures.baselines import same_class
+from influence.measures.lds import LEAST_MODELS, Lds
+from influence.measures.lds import lds as score_lds
+from influence.progress import Report, Stages, silent
 
 _LASSO = "lasso"
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from influence.errors import InfluenceError
-from influence.evaluation.mislabels import advantage, flip, found, inside_and_outside, losses
+from influence.measures.mislabels import advantage, flip, found, inside_and_outside, losses
 
 
 def test_flips_are_wrong_labels_of_the_share_asked_for() -> None:

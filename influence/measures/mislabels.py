@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from influence.errors import InfluenceError
-from influence.evaluation.bootstrap import Figure, of_means
+from influence.measures.bootstrap import Figure, of_means
 
 INSPECTED = 0.2
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from influence.errors import InfluenceError
-from influence.evaluation.bootstrap import Figure, resampled
+from influence.measures.bootstrap import Figure, resampled
 
 LEAST_SEEDS = 2
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 
 from influence.errors import InfluenceError
-from influence.evaluation.lds import _spearman, _tied_groups, lds, noise_ceiling, quality, random_baseline
+from influence.measures.lds import _spearman, _tied_groups, lds, noise_ceiling, quality, random_baseline
 
 
 def sample(seed, m=60, n_targets=7, noise=1.0):

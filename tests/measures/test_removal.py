@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 
 from influence.errors import InfluenceError
-from influence.evaluation.removal import agreement, counts, crossing, measured, predicted_change, predicted_support
 from influence.jobs.trainings import Said, Training, Trainings
+from influence.measures.removal import agreement, counts, crossing, measured, predicted_change, predicted_support
 
 
 @dataclass(frozen=True)

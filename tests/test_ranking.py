@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from influence.jobs.base import shortened
+from influence.ranking import shortened
 
 
 def test_short_scores_are_what_float16_would_keep_without_its_range() -> None:

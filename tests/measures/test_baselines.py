@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from influence.evaluation.baselines import Neighbours, flat, same_class
-from influence.evaluation.bootstrap import of_means, resampled
+from influence.measures.baselines import Neighbours, flat, same_class
+from influence.measures.bootstrap import of_means, resampled
 
 
 def test_same_class() -> None:

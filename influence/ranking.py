@@ -1,0 +1,137 @@
+"""Rankings: from scores to the few strongest either way, and to tables that take little space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from influence.errors import InfluenceError
+
+if TYPE_CHECKING:  # the explorer reads PERCENTILES, and starts without torch
+    from torch import Tensor
+
+_LARGEST_K = 2**15 - 1
+PERCENTILES = np.arange(101)
+
+
+class TopK(NamedTuple):
+    """The k strongest training examples of each target, either way, strongest first.
+
+    ``proponents`` and ``opponents`` are (n_targets, k) int64 positions in the training examples, with their scores
+    beside them. Equal scores come in order of position.
+    """
+
+    proponents: Tensor
+    proponent_scores: Tensor
+    opponents: Tensor
+    opponent_scores: Tensor
+
+
+def check_k(k: int, n_train: int) -> None:
+    """Raise unless 1 <= k <= n_train, and a result's ranks (int16) can count to it."""
+    if not 1 <= k <= n_train:
+        raise InfluenceError(f"k is {k}, but must lie between 1 and the {n_train} training examples.")
+    if k > _LARGEST_K:
+        raise InfluenceError(f"k is {k}, but no more than {_LARGEST_K} can be kept.")
+
+
+def strongest(scores: Tensor, k: int) -> TopK:
+    """The k largest and smallest of each row of (n_targets, n_train) scores. Ties go to the lower position."""
+    parts: list[Tensor] = []
+    for largest in (True, False):
+        values, positions = scores.topk(min(k + 1, scores.shape[1]), dim=1, largest=largest)
+        # topk leaves open which of several equal scores it takes: one more than k shows where that matters.
+        for row in (values[:, k - 1] == values[:, k]).nonzero()[:, 0] if k < scores.shape[1] else ():
+            order = scores[row].sort(descending=largest, stable=True)
+            values[row, :k], positions[row, :k] = order.values[:k], order.indices[:k]
+        # It leaves their order open too, so sort by position, then stably by score.
+        positions, by_position = positions[:, :k].sort(dim=1)
+        values, by_score = values[:, :k].gather(1, by_position).sort(dim=1, descending=largest, stable=True)
+        parts += [positions.gather(1, by_score), values]
+    return TopK(*parts)
+
+
+class Reverse:
+    """The strongest targets of every training example, kept while blocks of targets pass by."""
+
+    def __init__(self, n_train: int, k: int) -> None:
+        self.k = k
+        self._ids = np.zeros((n_train, 0), dtype=np.int64)
+        self._scores = np.zeros((n_train, 0), dtype=np.float32)
+
+    def add(self, weights: np.ndarray, start: int) -> None:
+        """(b, n_train) weights of the targets from ``start`` on."""
+        ids = np.broadcast_to(np.arange(start, start + len(weights)), weights.T.shape)
+        self._ids = np.concatenate([self._ids, ids], axis=1)
+        self._scores = np.concatenate([self._scores, weights.T], axis=1)
+        if self._scores.shape[1] > 2 * self.k:
+            order = np.argsort(self._scores, axis=1, kind="stable")
+            kept = np.concatenate([order[:, : self.k], order[:, -self.k :]], axis=1)
+            kept.sort(axis=1)
+            self._ids = np.take_along_axis(self._ids, kept, axis=1)
+            self._scores = np.take_along_axis(self._scores, kept, axis=1)
+
+    def top(self) -> TopK:
+        import torch
+
+        k = min(self.k, self._scores.shape[1])
+        top = strongest(torch.from_numpy(self._scores), k)
+        proponents, opponents = (
+            torch.from_numpy(np.take_along_axis(self._ids, np.asarray(part), axis=1)) for part in (top[0], top[2])
+        )
+        return TopK(proponents, top[1], opponents, top[3])
+
+
+def ranked(
+    columns: tuple[str, str], names: np.ndarray, others: np.ndarray, tops: list[TopK], short: bool = False
+) -> pa.Table:
+    """One row a (name, rank), sorted by both: rank 1, 2, ... most positive, -1, -2, ... most negative.
+
+    Parameters
+    ----------
+    columns : (str, str)
+        What names and others are called.
+    names : (n,) int
+    others : (n_others,) int
+        What the places in ``tops`` stand for.
+    tops : list of TopK
+        Of the n names, in blocks.
+    short : bool
+        Whether scores are kept as `shortened` gives them.
+    """
+    positive, positive_scores, negative, negative_scores = (
+        np.concatenate([np.asarray(top[part]) for top in tops]) for part in range(4)
+    )
+    k = positive.shape[1]
+    ranks = np.concatenate([np.arange(-k, 0), np.arange(1, k + 1)])
+    scores = np.concatenate([negative_scores[:, ::-1], positive_scores], axis=1).ravel().astype(np.float32)
+    return pa.table(
+        {
+            columns[0]: np.repeat(names, 2 * k),
+            columns[1]: others[np.concatenate([negative[:, ::-1], positive], axis=1).ravel()],
+            "rank": np.tile(ranks, len(names)).astype(np.int16),
+            "score": shortened(scores) if short else scores,
+        }
+    )
+
+
+_SIGNIFICANT = 11  # bits, as float16 has
+
+
+def shortened(values: np.ndarray, significant: int = _SIGNIFICANT) -> np.ndarray:
+    """float32 values with so many significant bits, a relative error of 2^-significant at most, in less space on disk.
+
+    The order stays, but for values that become equal. Far below the noise of any score that was learned from outcomes.
+    """
+    mantissa, exponent = np.frexp(values)
+    kept: np.ndarray = np.ldexp(np.round(np.ldexp(mantissa, significant)), exponent - significant)
+    return kept
+
+
+def percentiles_of(rising: np.ndarray) -> np.ndarray:
+    """Of sorted rows, (n, n_train) -> (n, 101) float32, by nearest rank: percentile 0 and 100 are the extremes."""
+    places = np.round(PERCENTILES / 100 * (rising.shape[1] - 1)).astype(int)
+    chosen: np.ndarray = rising[:, places].astype(np.float32)
+    return chosen
