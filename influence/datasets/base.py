@@ -112,6 +112,11 @@ def data_home() -> Path:
     return Path(os.environ.get("INFLUENCE_DATA_DIR", "data"))
 
 
+def shipped_home() -> Path:
+    """The folder ``precomputed/`` of a checkout, with what ships; an installed wheel has none."""
+    return Path(__file__).parents[2] / "precomputed"
+
+
 def missing(name: str) -> InfluenceError:
     """The error for a data set that is not on this machine."""
     return InfluenceError(
