@@ -10,7 +10,7 @@ export INFLUENCE_DATA_DIR ?= $(if $(wildcard ../shared/data),../shared/data,data
 .NOTPARALLEL:
 
 app: .venv/app
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
+	$(BIN)/python -m influence app --port $(PORT)
 
 test: .venv/dev
 	$(BIN)/python -m pytest
