@@ -9,10 +9,10 @@ export INFLUENCE_DATA_DIR ?= $(if $(wildcard ../shared/data),../shared/data,data
 .PHONY: app test lint data precomputed notebook benchmarks clean
 .NOTPARALLEL:
 
-app: .venv/app .venv/data-california-housing
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
+app: .venv/app
+	$(BIN)/python -m influence app --port $(PORT)
 
-test: .venv/dev .venv/data-california-housing
+test: .venv/dev
 	$(BIN)/python -m pytest
 
 data: .venv/app
@@ -54,7 +54,3 @@ clean:
 .venv/dev: requirements.txt requirements-dev.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch .venv/app $@
-
-# Without a network the explorer works all the same, with what ships; the next call tries again.
-.venv/data-%: | .venv/bin/python
-	@if $(BIN)/python -m influence data $*; then touch $@; else echo "Going on without $*."; fi

@@ -63,6 +63,18 @@ def main() -> None:
     sys.exit(status)
 
 
+@app.command(name="app", epilog="Example: python -m influence app --port 8600")
+def explorer(
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the server. Where it is taken, the next free one is used.")
+    ] = 8501,
+) -> None:
+    """Start the explorer, a web page that shows the results."""
+    from influence import serve
+
+    sys.exit(serve.serve(port))
+
+
 @app.command(epilog="Example: python -m influence data california-housing")
 def data(
     name: Annotated[str | None, typer.Argument(help="A data set; all of them by default.")] = None,

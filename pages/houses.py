@@ -34,8 +34,8 @@ def main() -> None:
     with st.sidebar:
         entry = panel.choose_result(california_housing.NAME, "tracin", check)
         recompute()
-    data_file = california_housing.home() / "cal_housing_py3.pkz"
-    houses = load(entry, panel.stamp(entry.path / "manifest.json"), panel.stamp(data_file))
+    data_stamp = panel.stamp(california_housing.file())
+    houses = load(entry, panel.stamp(entry.path / "manifest.json"), data_stamp)
     if not houses.has_data:
         st.info(
             "The data set is not on this machine, so only the houses that the result names are shown. "

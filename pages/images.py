@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from influence import datasets, evidence, results
+from influence.datasets import sheets
 from influence.errors import InfluenceError
 from influence.explorer import image_charts, panel
 from influence.explorer.drawing import drawing
@@ -80,7 +81,7 @@ def main() -> None:
             )
     images = open_images(entry, name)
     if not is_there(name):
-        offer_download(name)
+        offer_download(name, images.picture.what_is_shown)
     explore(images, check)
     st.divider()
     about(images)
@@ -112,11 +113,11 @@ def explore(images: Images, check: panel.Check) -> None:
                 show_removal(images, pick, check)
 
 
-def offer_download(name: str) -> None:
+def offer_download(name: str, shown: str) -> None:
     text, button = st.columns([4, 1], vertical_alignment="center")
     text.info(
-        f"The pixels of {name} are not on this machine, so images are shown by class and index. "
-        f"`python -m influence data {name}` brings them, and so does the button (170 MB).",
+        f"The pixels of {name} are not on this machine, so {shown}. "
+        f"`python -m influence data {name}` brings them all, and so does the button (170 MB).",
         icon=":material/download:",
     )
     busy = panel.runner().current is not None
@@ -135,8 +136,9 @@ def offer_download(name: str) -> None:
 
 
 def choose_dataset(check: panel.Check) -> str:
-    """The data sets with classes that have a result; the choice is shown where there is one."""
+    """The data sets with classes that have a result, those with pictures first; shown where there is a choice."""
     names = [name for name in DATASETS if methods_on(name)] or ["digits"]
+    names.sort(key=lambda name: not (datasets.is_present(name) or sheets.path_of(name).exists()))
     if len(names) == 1:
         check("data", names[0], f"there is no result on it, so {names[0]} is shown.")
         return names[0]

@@ -15,7 +15,7 @@ import pytest
 
 from influence import cli, results
 
-VERBS = ("data", "tracin", "replay", "check")
+VERBS = ("app", "data", "tracin", "replay", "check")
 QUICK = ("tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5")
 
 
@@ -194,8 +194,7 @@ def test_k_larger_than_the_training_set(houses, results_home):
     assert not results_home.exists()
 
 
-def test_a_missing_data_set(here, tmp_path, monkeypatch):
-    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+def test_a_missing_data_set(here, no_houses):
     status, _, errors = here(*QUICK)
     assert status == 1
     assert "run `python -m influence data california-housing`" in errors

@@ -170,7 +170,7 @@ class Images:
     ----------
     result : Result
     dataset : Dataset or None
-        None where it is missing: then there are indices, classes and scores, and no pictures.
+        None where it is missing: then there are indices, classes and scores, and the pictures that ship.
     evaluated : Evaluated or None
         What is known of how far the result can be trusted, beside its manifest.
 
@@ -215,7 +215,8 @@ class Images:
         self.train = result.train.assign(**{"class": names[result.train["label"]]})
         if "prediction" in self.train:
             self.train["named"] = names[self.train["prediction"]]
-        self.picture = Pictures(dataset)
+        manifest = result.manifest
+        self.picture = Pictures(dataset) if dataset else Pictures.shipped(manifest["dataset"], manifest["dataset_hash"])
 
     # --- the gallery ---
 

@@ -80,9 +80,7 @@ def data_of(listed: Listed) -> Dataset | None:
     run = panel.runner().current
     being_fetched = run is not None and run.arguments[0] == "data"
     if being_fetched or not datasets.is_present(listed.dataset):
-        what = (
-            "images are shown by class and index" if listed.has_classes else "only the houses that it names are shown"
-        )
+        what = _shipped(listed).what_is_shown if listed.has_classes else "only the houses that it names are shown"
         st.info(
             f"{listed.dataset} is not on this machine, so {what}. `python -m influence data {listed.dataset}` brings "
             "it.",
@@ -102,15 +100,26 @@ def _data(listed: Listed, stamp: int) -> Dataset:
 
 
 def pictures_of(listed: Listed, dataset: Dataset | None) -> Pictures:
-    """Its pictures, each drawn once."""
-    if dataset is None or not listed.has_classes:
+    """Its pictures, each drawn once; those that ship where the data set is missing."""
+    if not listed.has_classes:
         return Pictures(None)
+    if dataset is None:
+        return _shipped(listed)
     return _pictures(dataset, dataset.content_hash, *library.part_of(listed.manifest))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _pictures(_dataset: Dataset, content_hash: str, classes: tuple[str, ...], train_size: int | None) -> Pictures:
     return Pictures(_dataset)
+
+
+def _shipped(listed: Listed) -> Pictures:
+    return _shipped_pictures(listed.dataset, listed.manifest["dataset_hash"])
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _shipped_pictures(name: str, dataset_hash: str) -> Pictures:
+    return Pictures.shipped(name, dataset_hash)
 
 
 def every() -> dict[str, Listed]:

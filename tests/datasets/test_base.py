@@ -88,7 +88,7 @@ def test_an_unknown_name_gets_a_suggestion(name, hint):
 
 
 @pytest.mark.parametrize("name", ["california-housing", "cifar10"])  # digits comes inside scikit-learn
-def test_a_missing_data_set_says_how_to_get_it(name, tmp_path, monkeypatch):
+def test_a_missing_data_set_says_how_to_get_it(name, no_houses, tmp_path, monkeypatch):
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
     assert not datasets.is_present(name)
     with pytest.raises(InfluenceError) as caught:

@@ -6,12 +6,15 @@ from urllib.error import URLError
 
 import joblib
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import sklearn.datasets
 
 from influence import InfluenceError, datasets
 from influence.datasets import california_housing
 
+SHIPPED = california_housing.shipped()
 ELEVEN = [17136, 18232, 18303, 18305, 18316, 18319, 18320, 18332, 18342, 18345, 18350]
 
 
@@ -46,14 +49,65 @@ def test_the_content_never_changes(houses):
     assert datasets.load(california_housing.NAME).content_hash == houses.content_hash
 
 
+# Its files
+
+
 @pytest.fixture
-def copy(houses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the file to damage."""
-    path = tmp_path / "scikit_learn" / "cal_housing_py3.pkz"
+def official(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """scikit-learn's own file, read instead of the one that ships."""
+    path = california_housing.official()
+    if not path.exists():
+        pytest.skip(f"scikit-learn's file of California housing is not in {california_housing.home()}")
+    monkeypatch.setattr(california_housing, "shipped", lambda: Path("nowhere"))
+    return path.resolve()
+
+
+def test_what_ships_are_scikit_learns_values(houses, official):
+    assert california_housing.file().suffix == ".pkz"
+    theirs = datasets.load(california_housing.NAME)
+    for here, there in ((houses.train, theirs.train), (houses.test, theirs.test)):
+        assert np.array_equal(here.index, there.index)
+        assert np.array_equal(here.inputs, there.inputs)
+        assert np.array_equal(here.labels, there.labels)
+    assert theirs.content_hash == houses.content_hash
+    bunch = sklearn.datasets.fetch_california_housing(data_home=str(official.parent), download_if_missing=False)
+    table = pd.read_parquet(SHIPPED)
+    assert list(table) == [*bunch.feature_names, *bunch.target_names]
+    assert np.array_equal(table.to_numpy(), np.column_stack([bunch.data, bunch.target]))
+
+
+def test_what_ships_can_be_made_again(official, tmp_path):
+    california_housing.export(tmp_path / "again.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "again.parquet"), pd.read_parquet(SHIPPED))
+
+
+def test_nothing_is_downloaded_where_it_ships(tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "none"))
+    monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", None)
+    datasets.fetch(california_housing.NAME)
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_ships_is_small_and_names_its_source():
+    assert SHIPPED.stat().st_size < 600_000
+    assert b"Pace and R. Barry" in pq.read_schema(SHIPPED).metadata[b"source"]
+
+
+@pytest.fixture
+def copy(official, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of scikit-learn's file to damage."""
+    path = tmp_path / "scikit_learn" / official.name
     path.parent.mkdir()
-    shutil.copy(california_housing.home() / path.name, path)
+    shutil.copy(official, path)
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
     return path
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the file that ships, to damage."""
+    monkeypatch.setattr(california_housing, "shipped", lambda: tmp_path / "california-housing.parquet")
+    return Path(shutil.copy(SHIPPED, tmp_path))
 
 
 def assert_damaged(path: Path) -> None:
@@ -62,15 +116,19 @@ def assert_damaged(path: Path) -> None:
     assert str(caught.value) == (f"{path} is damaged: delete it and run `python -m influence data california-housing`.")
 
 
+@pytest.mark.parametrize("file", ["copy", "shipped"])
 @pytest.mark.parametrize("size", [0, 1, 100, 100_000, -10])
-def test_a_file_that_is_cut_short(copy, size):
-    copy.write_bytes(copy.read_bytes()[:size])
-    assert_damaged(copy)
+def test_a_file_that_is_cut_short(file, size, request):
+    path: Path = request.getfixturevalue(file)
+    path.write_bytes(path.read_bytes()[:size])
+    assert_damaged(path)
 
 
-def test_a_foreign_file(copy):
-    copy.write_bytes(b"<html>404 not found</html>\n" * 100)
-    assert_damaged(copy)
+@pytest.mark.parametrize("file", ["copy", "shipped"])
+def test_a_foreign_file(file, request):
+    path: Path = request.getfixturevalue(file)
+    path.write_bytes(b"<html>404 not found</html>\n" * 100)
+    assert_damaged(path)
 
 
 def test_one_changed_number(copy):
@@ -80,8 +138,22 @@ def test_one_changed_number(copy):
     assert_damaged(copy)
 
 
-def test_no_network_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+@pytest.mark.parametrize("change", ["number", "order", "words", "column"])
+def test_a_changed_table(shipped, change):
+    table = pd.read_parquet(shipped)
+    if change == "number":
+        table.loc[3, "AveOccup"] += 1e-9
+    elif change == "order":
+        table = table.iloc[::-1]
+    elif change == "words":
+        table["MedInc"] = "much"
+    else:
+        del table["MedInc"]
+    table.to_parquet(shipped)
+    assert_damaged(shipped)
+
+
+def test_no_network_is_one_sentence(no_houses, monkeypatch):
 
     def offline(**options: object) -> None:
         assert options["download_if_missing"]

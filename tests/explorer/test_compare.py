@@ -200,8 +200,7 @@ def test_houses_are_facts_side_by_side(houses: Dataset, results_home: Path) -> N
     assert list(tables[4]["@50"][:2]) == [1.0, 1.0]  # the same result
 
 
-def test_without_the_data_there_are_numbers_and_no_neighbours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "none"))
+def test_without_the_data_there_are_numbers_and_no_neighbours(no_houses: None) -> None:
     app = open_page("compare", on="california-housing", second=NEIGHBOURS)
     assert not app.exception
     assert "neighbours need the data set" in warnings(app)

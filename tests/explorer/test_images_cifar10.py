@@ -13,13 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 from influence import datasets, homes, results
 from influence.datamodels.outcomes import OutcomeConfig
-from influence.datasets import cifar10
+from influence.datasets import cifar10, sheets
 from influence.explorer import panel
 from influence.explorer.images import NEAR_COPIES, Filters, Images
 from influence.jobs import DatamodelsConfig
 from influence.learners.convnet import ConvNet
 from influence.runs import Run, Runner
 from tests.explorer.made import random_result
+from tests.explorer.pages import open_page
 from tests.explorer.test_images_page import STORY, digits_page, grid, ids, images_page, texts, warnings
 
 
@@ -171,11 +172,55 @@ def test_missing_pixels_can_be_downloaded(
     app = cifar10_page()
     assert not app.exception
     assert "The pixels of cifar10 are not on this machine" in app.info[0].value
-    item = grid(app, "Most positive training images")["items"][0]
-    assert item["src"] is None
-    assert item["stand_in"] in cifar10.CLASSES
+    assert "pictures that ship" in app.info[0].value
+    items = grid(app, "Most positive training images")["items"]  # of a random result, so that most are not among them
+    assert {item["stand_in"] for item in items if item["src"] is None} <= set(cifar10.CLASSES)
+    assert any(item["src"] is None for item in items)
     press(app, "Download cifar10")
     assert started == [(["data", "cifar10"], None)]
+
+
+@pytest.fixture
+def nothing_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "nothing"))
+
+
+def all_have_pictures(items: list[dict[str, str | None]]) -> bool:
+    return all(str(item["src"]).startswith("data:image/webp;base64,") for item in items)
+
+
+@pytest.mark.parametrize("method", ["datamodels", "tracin"])
+def test_a_fresh_checkout_opens_on_pictures(method: str, nothing_downloaded: None) -> None:
+    app = images_page(method=method)
+    assert not app.exception
+    assert "10,000 of 10,000 test images" in texts(app)
+    assert all_have_pictures(grid(app, "Gallery of test images")["items"])
+    for side, n in (("positive", 10), ("negative", 10)):
+        items = grid(app, f"Most {side} training images")["items"]
+        assert len(items) == n
+        assert all_have_pictures(items)
+
+
+def test_a_fresh_checkout_has_pictures_on_the_other_pages(nothing_downloaded: None) -> None:
+    outliers = open_page("outliers", of="cifar10/tracin")
+    assert not outliers.exception
+    assert "pictures that ship" in outliers.info[0].value
+    for label in ("Training images that stand out", "Test images that it helped most", "Test images that it hurt most"):
+        assert all_have_pictures(grid(outliers, label)["items"])
+    compared = open_page("compare", on="cifar10")
+    assert not compared.exception
+    for name in ("cifar10/datamodels", "cifar10/tracin"):
+        assert all_have_pictures(grid(compared, f"Most positive by {name}")["items"])
+
+
+def test_without_any_pictures_digits_open(
+    nothing_downloaded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "path_of", lambda name: tmp_path / f"{name}-pictures.parquet")
+    app = images_page()
+    assert not app.exception
+    assert f"Test image {STORY}" in texts(app)
+    assert "360 of 360 test images" in texts(app)
 
 
 def test_a_finished_run_shows_its_result_on_whatever_data_set(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +245,7 @@ def test_while_the_data_set_is_unpacked_it_is_not_opened(own: Path, monkeypatch:
     app = cifar10_page()
     assert not app.exception
     assert not app.error
-    assert grid(app, "Gallery of test images")["items"][0]["src"] is None
+    assert grid(app, "Gallery of test images")["items"][0]["src"].startswith("data:image/webp")  # one that ships
     assert next(button for button in app.button if button.label == "Download cifar10").disabled
 
 

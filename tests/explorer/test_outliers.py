@@ -188,8 +188,7 @@ def test_a_target_opens_on_its_page(of: str) -> None:
     assert ("What a weight says" if of == "digits/datamodels" else "What a score says") in texts(app)
 
 
-def test_houses_have_prices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "none"))
+def test_houses_have_prices(no_houses: None) -> None:
     app = open_page("outliers", of="california-housing/tracin", fix="3364")
     assert not app.exception
     assert "california-housing is not on this machine" in texts(app)

@@ -33,18 +33,13 @@ def errors(app: AppTest) -> str:
     return " ".join(element.value for element in app.error)
 
 
-@pytest.fixture
-def no_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "no-data"))
-
-
 def test_the_first_page_leads_to_the_others() -> None:
     app = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not app.exception
     assert app.title[0].value == "Which training examples made my model do that?"
 
 
-def test_houses_open_on_the_first_of_palo_alto(no_data: None) -> None:
+def test_houses_open_on_the_first_of_palo_alto(no_houses: None) -> None:
     app = houses_page()
     assert not app.exception
     assert f"House {FIRST}" in subheaders(app)
@@ -55,12 +50,12 @@ def test_houses_open_on_the_first_of_palo_alto(no_data: None) -> None:
     assert any("Predicted and measured changes agree at" in text.value for text in app.markdown)
 
 
-def test_houses_without_evidence_say_so(no_data: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_houses_without_evidence_say_so(no_houses: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("influence.evidence.read", lambda result: Evaluated())
     assert any("**The ranking**: not evaluated" in text.value for text in houses_page().markdown)
 
 
-def test_a_link_picks_a_house_and_how_many(no_data: None) -> None:
+def test_a_link_picks_a_house_and_how_many(no_houses: None) -> None:
     app = houses_page(house=str(OTHER), k="3")
     assert f"House {OTHER}" in subheaders(app)
     proponents, opponents = (app.dataframe[place].value for place in (1, 2))
@@ -69,7 +64,7 @@ def test_a_link_picks_a_house_and_how_many(no_data: None) -> None:
     assert warnings(app) == ""
 
 
-def test_all_eleven_together(no_data: None) -> None:
+def test_all_eleven_together(no_houses: None) -> None:
     app = houses_page(together="true")
     assert "The eleven Palo Alto houses together" in subheaders(app)
 
@@ -89,14 +84,14 @@ def test_all_eleven_together(no_data: None) -> None:
         ({"house": "7"}, "not on this machine"),
     ],
 )
-def test_a_bad_link_falls_back_with_a_message(no_data: None, link: dict[str, str], message: str) -> None:
+def test_a_bad_link_falls_back_with_a_message(no_houses: None, link: dict[str, str], message: str) -> None:
     app = houses_page(**link)
     assert not app.exception
     assert message in warnings(app)
     assert f"House {FIRST}" in subheaders(app)
 
 
-def test_a_warning_about_a_link_goes_with_the_next_pick(no_data: None) -> None:
+def test_a_warning_about_a_link_goes_with_the_next_pick(no_houses: None) -> None:
     app = houses_page(k="21", house=str(OTHER))
     assert "k=21" in warnings(app)
     app.number_input(key="house").set_value(FIRST).run()
@@ -105,14 +100,14 @@ def test_a_warning_about_a_link_goes_with_the_next_pick(no_data: None) -> None:
     assert warnings(app) == ""
 
 
-def test_self_influence(no_data: None) -> None:
+def test_self_influence(no_houses: None) -> None:
     app = houses_page(show="Self-influence")
     assert not app.exception
     assert {"100 highest", "100 lowest"} <= set(subheaders(app))
     assert len(app.dataframe[0].value) == 200
 
 
-def test_a_link_rings_a_training_house(no_data: None) -> None:
+def test_a_link_rings_a_training_house(no_houses: None) -> None:
     extreme = houses_page(show="Self-influence").dataframe[0].value["house"].iloc[0]
     assert warnings(houses_page(show="Self-influence", ring=str(extreme))) == ""
     assert "none is ringed" in warnings(houses_page(show="Self-influence", ring=str(FIRST)))
@@ -133,7 +128,7 @@ def own_result(name: str) -> Path:
     return Path(shutil.copytree(homes.precomputed_home() / "california-housing" / "tracin", home / name))
 
 
-def test_a_result_of_ones_own_can_be_shown_renamed_and_deleted(no_data: None) -> None:
+def test_a_result_of_ones_own_can_be_shown_renamed_and_deleted(no_houses: None) -> None:
     own_result("mine")
     app = houses_page(result="mine")
     assert any("result “mine”" in caption.value for caption in app.caption)
@@ -145,7 +140,7 @@ def test_a_result_of_ones_own_can_be_shown_renamed_and_deleted(no_data: None) ->
     assert list(homes.results_home().iterdir()) == []
 
 
-def test_a_name_that_will_not_do_is_refused(no_data: None) -> None:
+def test_a_name_that_will_not_do_is_refused(no_houses: None) -> None:
     own_result("mine")
     app = houses_page(result="mine")
     app.text_input(key="name_of_mine").set_value("../../etc").run()
@@ -154,7 +149,7 @@ def test_a_name_that_will_not_do_is_refused(no_data: None) -> None:
     assert (homes.results_home() / "mine").is_dir()
 
 
-def test_a_damaged_result_says_so(no_data: None) -> None:
+def test_a_damaged_result_says_so(no_houses: None) -> None:
     path = own_result("mine") / "influences.parquet"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -166,7 +161,7 @@ def test_a_damaged_result_says_so(no_data: None) -> None:
     assert f"House {FIRST}" in subheaders(app)
 
 
-def test_a_folder_of_another_version_is_listed_as_unreadable(no_data: None) -> None:
+def test_a_folder_of_another_version_is_listed_as_unreadable(no_houses: None) -> None:
     path = own_result("old") / "manifest.json"
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 0'))
     app = houses_page()

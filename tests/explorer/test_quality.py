@@ -274,8 +274,7 @@ def test_damage_is_named_and_the_rest_is_shown(own: Path) -> None:
     assert "**Not evaluated**: whether training without" in texts(app)
 
 
-def test_houses_are_in_dollars(results_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "none"))
+def test_houses_are_in_dollars(results_home: Path, no_houses: None) -> None:
     shipped = homes.precomputed_home() / "california-housing" / "tracin"
     copy = Path(shutil.copytree(shipped, results_home / "homes", ignore=shutil.ignore_patterns("checkpoints")))
     palo_alto = np.array(results.read(copy).groups[-1]["targets"])
