@@ -1,12 +1,14 @@
-# make app: the explorer.  make test: the whole suite.  Both make .venv first, and are quick the second time.
+# make app: the explorer.  make test: all tests.  make quick: the quick ones.  Each makes .venv first, once.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
-# Where the data sets are; the tests of this project's own machines keep them beside the checkout.
-export INFLUENCE_DATA_DIR ?= $(if $(wildcard ../shared/data),../shared/data,data)
+# On Linux without an NVIDIA GPU, torch is installed without CUDA from the index of PyTorch's CPU wheels, if that is named
+# here and can be reached. TORCH=cuda keeps CUDA.
+export TORCH ?=
+export TORCH_INDEX ?=
 
-.PHONY: app test lint data precomputed notebook benchmarks clean
+.PHONY: app test quick lint data precomputed notebook benchmarks clean
 .NOTPARALLEL:
 
 app: .venv/app
@@ -14,6 +16,9 @@ app: .venv/app
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+quick: .venv/dev
+	$(BIN)/python -m pytest -q -m "not slow and not browser"
 
 data: .venv/app
 	$(BIN)/python -m influence data
@@ -47,10 +52,14 @@ clean:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 
-.venv/app: requirements.txt | .venv/bin/python
+.venv/torch: requirements.txt | .venv/bin/python
+	$(BIN)/python tools/install_torch.py
+	@touch $@
+
+.venv/app: requirements.txt .venv/torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/dev: requirements.txt requirements-dev.txt | .venv/bin/python
+.venv/dev: requirements.txt requirements-dev.txt .venv/torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch .venv/app $@

@@ -101,6 +101,14 @@ def data(
         sys.exit(1)
 
 
+@app.command(epilog="Example: python -m influence doctor")
+def doctor() -> None:
+    """Say what is on this machine, what is missing, and what each missing thing would bring."""
+    from influence import doctor as machine
+
+    print("\n".join(machine.report()))
+
+
 group = typer.Typer(
     help="Datamodels: train many models on subsets, and learn which training examples their margins hang on.",
     no_args_is_help=True,

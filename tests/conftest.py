@@ -16,6 +16,25 @@ from influence.datasets import Dataset, california_housing
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# What `make quick` leaves out: tests that train models, start processes, or draw whole pages of the explorer, and take
+# seconds each. They are listed here, and not marked where they stand, so that one place shows what is left out.
+SLOW = (
+    "explorer/",
+    "test_cli.py",
+    "test_cli_datamodels.py",
+    "test_cli_evaluate.py",
+    "test_install.py",
+    "test_jobs.py",
+    "test_jobs_datamodels.py",
+    "test_jobs_evaluation.py",
+    "test_jobs_tracin_images.py",
+    "test_notebook.py",
+    "test_packaging.py",
+    "test_runs.py",
+    "test_serve.py",
+    "test_trainings.py",
+)
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, and what they start would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -53,6 +72,14 @@ def no_houses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def houses() -> Dataset:
     """California housing, which ships."""
     return datasets.load(california_housing.NAME)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what `SLOW` lists."""
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

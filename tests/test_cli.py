@@ -15,7 +15,7 @@ import pytest
 
 from influence import cli, results
 
-VERBS = ("app", "data", "tracin", "replay", "check")
+VERBS = ("app", "data", "doctor", "tracin", "replay", "check")
 QUICK = ("tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5")
 
 
