@@ -666,14 +666,39 @@ def replay(
 
 @app.command(epilog="Example: python -m influence check precomputed/california-housing/tracin")
 def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> None:
-    """Check a result folder: schema, hashes, tables."""
-    from influence import results
+    """Check a result folder and the evidence in it: schema, hashes, tables."""
+    from influence import evidence, manifests, results
 
     read = results.read(result)
+    found = evidence.read(read)
+    for problem in found.problems:
+        print(f"Error: {problem}", file=sys.stderr)
+    if found.problems:
+        sys.exit(1)
+    parts = {"the result": read.manifest} | {f"its {kind} evidence": each for kind, each in found.manifests.items()}
     print(
         f"{result}: {read.manifest['method']} on {read.manifest['dataset']}, {len(read.targets):,} targets, "
         f"{len(read.train):,} training examples, {len(read.influences):,} scores. Complete and undamaged."
     )
+    old = [name for name, manifest in parts.items() if not manifests.has_digest(manifest)]
+    if old:
+        print(
+            f"An older version of this program wrote the manifest of {', '.join(old)}, without a digest of the "
+            "manifest itself: the tables were compared with their hashes, but a change in that manifest would not be "
+            "noticed."
+        )
+
+
+@app.command("add-digest", hidden=True)
+def add_digest(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> None:
+    """Give the manifests of a result and its evidence that an older version wrote a digest of themselves."""
+    from influence import evidence, results
+
+    folders = [result, *(evidence.place(result, kind) for kind in evidence.KINDS)]
+    for folder in folders:
+        if folder == result or folder.exists():
+            added = results.add_digest(folder)
+            print(f"{folder}: {'the digest was added' if added else 'there is a digest already'}.")
 
 
 def _new_folder(dataset: str, method: str) -> Path:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from influence import datasets, results
+from influence import datasets, homes, results
 from influence.datasets import sheets
 from influence.errors import InfluenceError
 
@@ -22,8 +22,8 @@ def report() -> list[str]:
         "CIFAR-10": _data_set("cifar10", "all 60,000 pictures, and training on them (170 MB)"),
         "CIFAR-10 pictures": _pictures(),
         "Digits": "here, as a part of scikit-learn",
-        "Shipped results": _results(results.precomputed_home(), "*/*/", "a clone of the project's repository has them"),
-        "Your results": _results(results.results_home(), "*/", "runs from the sidebar and the command line go there"),
+        "Shipped results": _results(homes.precomputed_home(), "*/*/", "a clone of the project's repository has them"),
+        "Your results": _results(homes.results_home(), "*/", "runs from the sidebar and the command line go there"),
         "GPU": _gpu(),
         "Threads": _threads(),
         "Disk": _disk(),
@@ -36,7 +36,7 @@ def report() -> list[str]:
 def _data_set(name: str, brings: str) -> str:
     if datasets.is_present(name):
         return "here"
-    return f"missing from {datasets.data_home()}: `python -m influence data {name}` brings it; {brings}"
+    return f"missing from {homes.data_home()}: `python -m influence data {name}` brings it; {brings}"
 
 
 def _pictures() -> str:
@@ -85,7 +85,7 @@ def _threads() -> str:
 
 
 def _disk() -> str:
-    home = results.results_home().absolute()
+    home = homes.results_home().absolute()
     place = next(folder for folder in (home, *home.parents) if folder.is_dir())
     return f"{shutil.disk_usage(place).free / 1e9:.1f} GB free in {place}"
 

@@ -8,8 +8,8 @@
       mislabels/  manifest.json  curves.parquet   examples.parquet
       sizes/      manifest.json  scores.parquet
 
-Each kind is a folder of its own, which is written aside and renamed like a result, with the SHA-256 of its tables in
-its manifest; the result's own files, manifest and hashes stay as they are. A manifest holds
+Each kind is a folder of its own, which is written aside and renamed like a result, with the SHA-256 of its tables and
+of itself in its manifest; the result's own files, manifest and hashes stay as they are. A manifest holds
 
     kind        "lds", "removal", "mislabels" or "sizes"
     about       what tells the scores that were judged from others, see `about`: evidence about others is not shown
@@ -291,6 +291,11 @@ class Evaluated:
     def kinds(self) -> list[str]:
         """Of `KINDS`, what is known."""
         return [kind for kind in KINDS if getattr(self, kind) is not None]
+
+    @property
+    def manifests(self) -> dict[str, dict[str, Any]]:
+        """Of `kinds`, their manifests."""
+        return {kind: getattr(self, kind).manifest for kind in self.kinds}
 
 
 def read(result: Result) -> Evaluated:

@@ -14,8 +14,9 @@ Rank 1, 2, ... are the most positive training examples, -1, -2, ... the most neg
 is a group of targets, listed under ``groups`` in the manifest: its scores are the sums of its members'. Of images,
 scores and their percentiles are rounded to 11 significant bits, removal curves to 16 (`jobs.base.shortened`).
 
-A folder is written aside and renamed when complete, so a reader never sees half of one; the manifest holds every
-table's SHA-256, so a damaged one is noticed.
+A folder is written aside and renamed when complete, so a reader never sees half of one. The manifest holds every
+table's SHA-256 and, as its last value, that of its own bytes before it, so what is damaged is noticed. Manifests from
+before there was this last value are read, too: see `influence.manifests`.
 """
 
 import fcntl
@@ -38,7 +39,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from influence import homes
+from influence import homes, manifests
 from influence.errors import InfluenceError, explain_write_errors
 
 SCHEMA_VERSION = 1
@@ -321,7 +322,37 @@ def _write_tables(folder: Path, manifest: dict[str, Any], tables: dict[str, pa.T
         )
         files[name] = {"rows": table.num_rows, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     complete = {"schema_version": SCHEMA_VERSION, **manifest, "tables": files}
-    (folder / "manifest.json").write_text(json.dumps(complete, indent=2) + "\n")
+    (folder / "manifest.json").write_bytes(manifests.to_bytes(complete))
+
+
+def add_digest(folder: Path) -> bool:
+    """Give a manifest that was written before there were digests its own, and change nothing else.
+
+    The folder is a result's or a piece of evidence's; its tables are compared with the manifest first.
+
+    Returns
+    -------
+    bool
+        False if it has a digest already.
+
+    Raises
+    ------
+    InfluenceError
+        If the manifest or a table is damaged, or the manifest can't be written.
+    """
+    manifest, path = _load_manifest(folder), folder / "manifest.json"
+    if manifests.has_digest(manifest):
+        return False
+    for table in manifest["tables"]:
+        _read_table(folder, table, manifest, {}, {})
+    partial = folder / f".partial-{uuid.uuid4().hex}"
+    with explain_write_errors(path):
+        try:
+            partial.write_bytes(manifests.to_bytes(manifest))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return True
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -378,7 +409,8 @@ def read_parts(
 def _load_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
+        content = path.read_bytes()
+        manifest: dict[str, Any] = json.loads(content)
     except FileNotFoundError as error:
         raise InfluenceError(f"{folder} is not a result folder: it has no manifest.json.") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -388,6 +420,11 @@ def _load_manifest(folder: Path) -> dict[str, Any]:
         raise InfluenceError(
             f"{folder} has schema version {version}, and this program reads version {SCHEMA_VERSION}: compute it "
             "again with the settings in its manifest, or use the version of the program that made it."
+        )
+    if manifests.has_digest(manifest) and not manifests.is_unchanged(content):
+        raise InfluenceError(
+            f"{path} is damaged (the SHA-256 at its end is not that of what stands before it): compute this result "
+            "again."
         )
     return manifest
 

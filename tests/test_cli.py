@@ -89,6 +89,53 @@ def test_check(short, tmp_path):
     assert "is not a result folder" in refused("check", tmp_path)
 
 
+@pytest.fixture
+def copy(tmp_path):
+    """A shipped result with evidence of four kinds."""
+    return Path(shutil.copytree(results.precomputed_home() / "digits" / "datamodels", tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("part", ["", "evidence/lds", "evidence/removal", "evidence/mislabels"])
+def test_check_notices_a_changed_byte_of_any_manifest(here, copy, part):
+    path = copy / part / "manifest.json"
+    whole = bytearray(path.read_bytes())
+    for place in (0, 30, len(whole) // 2, len(whole) - 100, len(whole) - 20, len(whole) - 1):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        status, output, errors = here("check", copy)
+        assert (status, output) == (1, "")
+        assert str(copy / part) in errors
+        assert errors.startswith("Error: ")
+    path.write_bytes(whole)
+    assert "Complete and undamaged.\n" in here("check", copy)[1]
+
+
+def test_check_notices_a_damaged_table_of_evidence(here, copy):
+    with open(copy / "evidence" / "removal" / "effects.parquet", "r+b") as file:
+        file.truncate(1_000)
+    status, output, errors = here("check", copy)
+    assert (status, output) == (1, "")
+    assert "effects.parquet is damaged" in errors
+
+
+def test_check_says_which_manifests_have_no_digest_and_they_can_be_given_one(here, copy):
+    path = copy / "evidence" / "lds" / "manifest.json"
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    for old in (copy / "manifest.json", path):
+        values = json.loads(old.read_text())
+        del values["manifest_sha256"]
+        old.write_text(json.dumps(values, indent=2) + "\n")
+    status, output, errors = here("check", copy)
+    assert (status, errors) == (0, "")
+    assert (
+        "Complete and undamaged.\nAn older version of this program wrote the manifest of the result, its lds" in output
+    )
+    assert here("add-digest", copy)[0] == 0
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+    assert "An older version" not in here("check", copy)[1]
+
+
 def test_a_replay_on_the_real_data(short, tmp_path):
     out, _ = short
     ended = influence("replay", out, "--out", tmp_path / "again")

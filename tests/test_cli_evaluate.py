@@ -146,6 +146,7 @@ def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPa
         (["mislabels", "california-housing"], "has no classes, and so no labels to flip"),
         (["mislabels", "digits", "--share", "0.7"], "share is 0.7, but must be above 0 and at most 0.5"),
         (["mislabels", "digits", "--alpha", "1"], "alpha is 1.0, but must be above 0"),
+        (["mislabels", "digits", "--classes", "3"], "training examples are of one class"),
         (["mislabels", "RESULT", "--learner", "mlp"], "A result has its own learner and data"),
         (["mislabels", "precomputed/california-housing/tracin"], "does not say which learner of images made it"),
     ],

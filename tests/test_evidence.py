@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from influence import evidence, results
+from influence import evidence, manifests, results
 from influence.errors import InfluenceError
 from influence.evidence import Estimate
 from influence.results import Result
@@ -105,13 +105,38 @@ def test_damaged_evidence_is_named_and_left_out(result: Result, damage: str) -> 
         (place / "manifest.json").write_text("{")
     else:
         changed = kept | {"schema_version": 99} if damage == "version" else {k: kept[k] for k in kept if k != "notes"}
-        (place / "manifest.json").write_text(json.dumps(changed))
+        (place / "manifest.json").write_bytes(manifests.to_bytes(changed))
     found = evidence.read(result)
     assert found.lds is None
     (problem,) = found.problems
     assert "evidence/lds" in problem
     if damage != "version":
         assert "evaluate lds` again" in problem
+
+
+@pytest.mark.parametrize("mask", [1, 128])
+def test_any_changed_byte_of_a_manifest_is_noticed(result: Result, mask: int) -> None:
+    path = evidence.write(result.path, "lds", manifest(result), targets()) / "manifest.json"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= mask
+        path.write_bytes(damaged)
+        found = evidence.read(result)
+        assert found.lds is None
+        assert len(found.problems) == 1
+    path.write_bytes(whole)
+    assert evidence.read(result).lds is not None
+
+
+def test_a_manifest_from_before_there_was_a_digest_is_read(result: Result) -> None:
+    path = evidence.write(result.path, "lds", manifest(result), targets()) / "manifest.json"
+    values = json.loads(path.read_text())
+    del values[manifests.DIGEST]
+    path.write_text(json.dumps(values, indent=2) + "\n")
+    found = evidence.read(result)
+    assert (found.problems, found.kinds) == ([], ["lds"])
+    assert not manifests.has_digest(found.manifests["lds"])
 
 
 def test_a_table_without_its_columns_is_named(result: Result) -> None:

@@ -1,6 +1,7 @@
 """The TracIn job on a few hundred houses: what it writes is what TracInCP gives for the checkpoints it keeps."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, results
+from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, manifests, results
 from influence.datasets.california_housing import is_palo_alto
 from influence.jobs import TracInConfig
 from influence.jobs.scores import scores_of
@@ -210,7 +211,7 @@ def test_k_may_be_the_whole_training_set(results_home):
 @pytest.mark.usefixtures("_in_the_village")
 @pytest.mark.parametrize(
     ("owner", "function"),
-    [(checkpoints, "save_file"), (pq, "write_table"), (Path, "write_text")],
+    [(checkpoints, "save_file"), (pq, "write_table"), (Path, "write_bytes")],
     ids=["checkpoints", "tables", "manifest"],
 )
 def test_a_disk_that_fills_at_any_write_leaves_nothing(results_home, monkeypatch, owner, function):
@@ -270,7 +271,7 @@ def test_a_config_of_something_else(values):
 
 
 def test_a_replay_of_another_method(folder, tmp_path):
-    text = (folder / "manifest.json").read_text().replace('"method": "tracin"', '"method": "magic"')
-    (tmp_path / "manifest.json").write_text(text)
+    manifest = json.loads((folder / "manifest.json").read_text()) | {"method": "magic"}
+    (tmp_path / "manifest.json").write_bytes(manifests.to_bytes(manifest))
     with pytest.raises(InfluenceError, match="was made by 'magic', which this program does not know"):
         jobs.replay(tmp_path, tmp_path / "again")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from influence import datasets, homes, jobs, results
+from influence import datasets, homes, jobs, manifests, results
 from influence.datamodels import outcomes
 from influence.datamodels.estimators import Ridge
 from influence.datamodels.outcomes import OutcomeConfig, collect, missing
@@ -233,7 +233,7 @@ def test_a_manifest_from_before_there_were_settings_is_replayed(
     shutil.copytree(result.path, old)
     manifest = json.loads((old / "manifest.json").read_text())
     del manifest["config"]["settings"], manifest["estimator_settings"]
-    (old / "manifest.json").write_text(json.dumps(manifest))
+    (old / "manifest.json").write_bytes(manifests.to_bytes(manifest))
     seen: list[DatamodelsConfig] = []
     monkeypatch.setattr(jobs, "datamodels", lambda config, out, **_: seen.append(config) or out)
     jobs.replay(old, tmp_path / "again")

@@ -21,7 +21,7 @@ from influence.jobs import DatamodelsConfig, evaluation
 from influence.jobs import datamodels as run
 from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig, SizesConfig
 from influence.jobs.evaluation.common import neighbours_of, seeds_of
-from influence.jobs.evaluation.mislabels import own_gradients, shortened
+from influence.jobs.evaluation.mislabels import _Suspicions, own_gradients, shortened
 from influence.jobs.evaluation.removal import TEST_MARGINS, trial_seeds
 from influence.jobs.evaluation.removal import _completed as completed
 from influence.jobs.evaluation.removal import _plan_supports as plan_supports
@@ -29,6 +29,7 @@ from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of,
 from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, tracin_images
 from influence.jobs.trainings import Classifiers
 from influence.learners.base import Subsets
+from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
 from influence.learners.patchnet import PatchNet
 from influence.measures.lds import lds as score_lds
@@ -721,6 +722,85 @@ def test_what_was_flipped(mislabels: tuple[dict[str, Any], dict[str, Any]]) -> N
         assert list(rows["true"]) == list(digits.train.labels)
         assert (rows["label"] != rows["true"]).sum() == (0 if flips == "none" else 144)
         assert rows[list(evidence.RANKINGS)].notna().all().all()
+
+
+TINY = replace(LOOK, learner=Mlp(width=4, epochs=1), models=1, subset_models=20)
+TINY_PATCHES = PatchNet(filters=8, patch=3, stride=1, grid=2, width=4, epochs=1, batch_size=50, flip=False)
+
+
+@pytest.mark.parametrize(
+    ("config", "present"),
+    [
+        (replace(TINY, classes=("3", "5")), {3, 5}),
+        (replace(TINY, classes=("0", "9"), train_size=100), {0, 9}),
+        (replace(TINY, classes=("9", "4", "6")), {4, 6, 9}),
+        (replace(TINY, train_size=6), set(range(6))),  # the others have no example among the first six
+        (replace(TINY, classes=("2", "7"), learner=TINY_PATCHES, train_size=200), {2, 7}),
+        (replace(TINY, classes=("1", "8"), learner=ConvNet(width=4, epochs=1), train_size=100), {1, 8}),
+        (replace(TINY, dataset="cifar10", classes=("bird", "ship"), learner=TINY_PATCHES, train_size=200), {2, 8}),
+        (
+            replace(TINY, dataset="cifar10", learner=TINY_PATCHES, train_size=60, classes=("cat", "deer", "truck")),
+            {3, 4, 9},
+        ),
+    ],
+    ids=lambda value: f"{value.dataset}-{value.learner.name}" if isinstance(value, MislabelsConfig) else None,
+)
+def test_labels_are_flipped_to_classes_that_training_examples_have(
+    config: MislabelsConfig, present: set[int], tmp_path: Path
+) -> None:
+    if not datasets.is_present(config.dataset):
+        pytest.skip(f"{config.dataset} is not in {datasets.data_home()}: run `python -m influence data`")
+    config = replace(config, share=0.4)
+    evaluation.mislabels(config, tmp_path / "out", folder=tmp_path / "trainings")
+    manifest, tables = evidence.read_one(tmp_path / "out", "mislabels")
+    for flips, rows in tables["examples"].groupby("flips", observed=True):
+        assert set(rows["true"]) == present
+        assert set(rows["label"]) <= present, flips
+        assert (rows["label"] != rows["true"]).sum() == (0 if flips == "none" else round(0.4 * len(rows)))
+    names = [name for label, name in enumerate(datasets.classes(config.dataset)) if label in present]
+    assert f"flipped among the classes {', '.join(names)}; " in manifest["notes"][0]
+
+
+def test_the_likeliest_wrong_class_is_the_one_of_those_present(tmp_path: Path) -> None:
+    """Against the model's own logits; the outputs of absent classes are the largest of an untrained model's, often."""
+    config = replace(TINY, learner=Mlp(width=4, epochs=1, learning_rate=1e-6), classes=("1", "4", "8"), share=0.5)
+    evaluation.mislabels(config, tmp_path / "out", folder=tmp_path / "trainings")
+    rows = evidence.read_one(tmp_path / "out", "mislabels")[1]["examples"]
+    rows = rows[(rows["flips"] == "adversarial") & (rows["label"] != rows["true"])]
+    train = datasets.load("digits", config.classes).train
+    seeds = np.array(seeds_of(config.seed, 1, 1), np.uint64)
+    logits = config.learner.fit(train, Subsets(np.ones((1, len(train)), bool), seeds)).logits(train.inputs)[0]
+    assert (np.isin(logits.argmax(axis=1), (1, 4, 8), invert=True)).mean() > 0.2
+    for row in rows.itertuples():
+        own = logits[np.flatnonzero(train.index == row.train)[0]]
+        assert row.label == max({1, 4, 8} - {row.true}, key=lambda label: own[label])
+
+
+def test_trainings_kept_before_absent_classes_were_left_out_are_not_taken(tmp_path: Path) -> None:
+    """What they call the likeliest wrong class may be one that nobody has."""
+    config = replace(TINY, classes=("3", "5"))
+    dataset = datasets.load("digits", config.classes)
+    whole, part = (_Suspicions(data, config.learner, 2) for data in (datasets.load("digits"), dataset))
+    assert whole.identity["says"] == "loss and self-influence over 2 checkpoints"
+    assert part.identity["says"] != whole.identity["says"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (replace(TINY, classes=("3",)), "training examples are of one class"),
+        (replace(TINY, classes=("0",)), "training examples are of one class"),
+        (replace(TINY, classes=("3", "3")), "training examples are of one class"),
+        (replace(TINY, train_size=1), "training examples is none"),
+        (replace(TINY, train_size=4), "training examples is none"),
+    ],
+)
+def test_labels_that_can_not_be_flipped_are_refused_before_anything_is_trained(
+    config: MislabelsConfig, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InfluenceError, match=message):
+        evaluation.mislabels(config, tmp_path / "out", folder=tmp_path / "trainings")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_mislabels_that_were_stopped_go_on(tmp_path: Path) -> None:

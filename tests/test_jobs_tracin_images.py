@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, results
+from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, manifests, results
 from influence.jobs import TracInImagesConfig
 from influence.jobs.tracin_images import cross_entropy, without_fixed_layers
 from influence.learners.base import LEARNERS, Subsets, margins
@@ -326,7 +326,7 @@ def test_a_disk_that_fills_leaves_nothing(results_home, monkeypatch, owner):
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(owner, "write_table" if owner is pq else "write_text", fail)
+    monkeypatch.setattr(owner, "write_table" if owner is pq else "write_bytes", fail)
     with pytest.raises(InfluenceError, match="is full: nothing was kept of this run"):
         jobs.tracin_images(CONFIG, results_home / "one")
     assert os.listdir(results_home) == []
@@ -339,7 +339,7 @@ def test_a_manifest_that_lacks_something(folder, tmp_path, key, message):
     copy = shutil.copytree(folder, tmp_path / "copy")
     manifest = json.loads((copy / "manifest.json").read_text())
     del manifest[key]
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "manifest.json").write_bytes(manifests.to_bytes(manifest))
     with pytest.raises(InfluenceError, match=message):
         results.read(copy)
 

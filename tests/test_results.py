@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from influence import InfluenceError, homes, results
+from influence import InfluenceError, homes, manifests, results
 
 MANIFEST: dict[str, Any] = {
     "dataset": "small",
@@ -98,7 +98,7 @@ def message(folder: Path) -> str:
 def edit_manifest(folder: Path, **changes: Any) -> None:
     path = folder / "manifest.json"
     values = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps({name: value for name, value in values.items() if value is not ...}))
+    path.write_bytes(manifests.to_bytes({name: value for name, value in values.items() if value is not ...}))
 
 
 # Round trip
@@ -234,6 +234,89 @@ def test_one_flipped_bit_anywhere(folder, table):
         damaged[place] ^= 1
         path.write_bytes(damaged)
         assert f"{path} is damaged (its SHA-256 is not the manifest's)" in message(folder)
+
+
+@pytest.mark.parametrize("mask", [1, 2, 4, 32, 128, 255])
+def test_any_changed_byte_of_a_manifest(folder, mask):
+    path = folder / "manifest.json"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= mask
+        path.write_bytes(damaged)
+        with pytest.raises(InfluenceError):
+            results.read_manifest(folder)
+    path.write_bytes(whole)
+    results.read(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: whole + b"\n",
+        lambda whole: b" " + whole,
+        lambda whole: whole[:-1],
+        lambda whole: whole.replace(b"\n", b"\r\n"),
+        lambda whole: whole.replace(b'"k": 2', b'"k": 3'),
+        lambda whole: whole.replace(b'"k": 2', b'"k":  2'),
+        lambda whole: json.dumps(json.loads(whole)).encode(),
+        lambda whole: whole.replace(manifests.DIGEST.encode(), b"sha256"),
+        lambda whole: whole.replace(b'"dataset":', b'"dataset": "other", "dataset":'),
+        lambda whole: re.sub(b'(?<="manifest_sha256": ").{64}', lambda found: found[0].upper(), whole),
+    ],
+    ids=range(10),
+)
+def test_a_manifest_that_was_edited(folder, change):
+    path = folder / "manifest.json"
+    whole = path.read_bytes()
+    path.write_bytes(change(whole))
+    assert path.read_bytes() != whole
+    assert f"{path} is damaged (the SHA-256 at its end is not that of what stands before it)" in message(folder)
+
+
+def test_the_digest_is_that_of_what_stands_before_it(folder):
+    content = (folder / "manifest.json").read_bytes()
+    before, _, after = content.rpartition(b',\n  "manifest_sha256": ')
+    assert after == f'"{hashlib.sha256(before).hexdigest()}"\n}}\n'.encode()
+    assert json.loads(content)["manifest_sha256"] == hashlib.sha256(before).hexdigest()
+
+
+def without_digest(folder: Path) -> None:
+    """A manifest as older versions wrote it."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text())
+    del values[manifests.DIGEST]
+    path.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def test_a_manifest_from_before_there_was_a_digest(folder):
+    with_digest = (folder / "manifest.json").read_bytes()
+    without_digest(folder)
+    old = (folder / "manifest.json").read_bytes()
+    assert not manifests.has_digest(results.read(folder).manifest)
+    assert results.add_digest(folder)
+    assert (folder / "manifest.json").read_bytes() == with_digest
+    assert with_digest.startswith(old.removesuffix(b"\n}\n"))
+    assert not results.add_digest(folder)
+    assert sorted(os.listdir(folder)) == ["influences.parquet", "manifest.json", "targets.parquet", "train.parquet"]
+
+
+def test_no_digest_is_added_to_what_is_damaged(folder):
+    without_digest(folder)
+    old = (folder / "manifest.json").read_bytes()
+    with open(folder / "train.parquet", "r+b") as file:
+        file.truncate(100)
+    with pytest.raises(InfluenceError, match=r"train\.parquet is damaged"):
+        results.add_digest(folder)
+    assert (folder / "manifest.json").read_bytes() == old
+
+
+def test_what_ships_has_digests():
+    shipped = sorted(results.precomputed_home().rglob("manifest.json"))
+    assert len(shipped) == 16
+    for path in shipped:
+        assert manifests.has_digest(json.loads(path.read_bytes())), path
+        assert manifests.is_unchanged(path.read_bytes()), path
 
 
 @pytest.mark.parametrize("size", [0, 4, -1])
@@ -658,7 +741,7 @@ def test_every_refusal_of_the_disk_is_one_sentence(folder, monkeypatch, number, 
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    owner, name = {"folder": (Path, "mkdir"), "table": (pq, "write_table"), "manifest": (Path, "write_text")}[stage]
+    owner, name = {"folder": (Path, "mkdir"), "table": (pq, "write_table"), "manifest": (Path, "write_bytes")}[stage]
     monkeypatch.setattr(owner, name, fail)
     with pytest.raises(InfluenceError) as caught:
         write(folder.parent / "two")

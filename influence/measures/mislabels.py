@@ -14,16 +14,17 @@ INSPECTED = 0.2
 
 
 def flip(
-    labels: np.ndarray, share: float, n_classes: int, seed: int = 0, wrong: np.ndarray | None = None
+    labels: np.ndarray, share: float, seed: int = 0, wrong: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Change a share of the labels.
+    """Change a share of the labels to other classes that occur among them.
+
+    A class that no example has is never given: every ranking would find it.
 
     Parameters
     ----------
     labels : (n,) int
     share : float
         In (0, 1/2].
-    n_classes : int
     seed : int
         Of which labels, and of the classes.
     wrong : (n,) int or None
@@ -33,18 +34,31 @@ def flip(
     -------
     flipped : (n,) bool
     labels : (n,) int
+
+    Raises
+    ------
+    InfluenceError
+        If ``share`` is out of range or less than one label, or all labels are equal.
     """
     if not 0 < share <= 0.5:
         raise InfluenceError(f"share is {share}, but must be above 0 and at most 0.5: 0.1 is usual.")
     n, number = len(labels), round(share * len(labels))
     if number < 1:
         raise InfluenceError(f"share {share} of {n} training examples is none: raise one of them.")
+    classes, places = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise InfluenceError(
+            f"All {n} training examples are of one class, so no label can be flipped to another: choose at least two "
+            "classes, or more training examples."
+        )
     rng = np.random.default_rng(seed)
     flipped = np.zeros(n, dtype=bool)
     flipped[rng.choice(n, number, replace=False)] = True
-    others = (labels + rng.integers(1, n_classes, size=n)) % n_classes if wrong is None else wrong
+    others = classes[(places + rng.integers(1, len(classes), size=n)) % len(classes)] if wrong is None else wrong
     if (others == labels)[flipped].any():
         raise ValueError("a wrong class is the right one")
+    if not np.isin(others[flipped], classes).all():
+        raise ValueError("a wrong class is one that no example has")
     return flipped, np.where(flipped, others, labels)
 
 

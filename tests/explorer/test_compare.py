@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from influence import datasets, evidence, homes, results
+from influence import datasets, evidence, homes, manifests, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.evidence import Evaluated
@@ -225,7 +225,7 @@ def test_a_result_of_other_training_examples_is_refused(part: Path) -> None:
 
 def test_a_result_of_another_version_is_refused(results_home: Path) -> None:
     path = Path(shutil.copytree(SHIPPED / "digits" / "tracin", results_home / "old")) / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
+    path.write_bytes(manifests.to_bytes(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
     app = open_page("compare", second="old")
     assert not app.exception
     assert "different versions of digits" in errors(app)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from influence import datasets, evidence, homes, results
+from influence import datasets, evidence, homes, manifests, results
 from influence.errors import InfluenceError
 from influence.explorer import outliers
 from influence.explorer.houses import Houses
@@ -220,7 +220,7 @@ def test_evidence_of_the_data_set_itself_counts_too(results_home: Path, monkeypa
     assert "memorisation" in app.dataframe[0].value["ranking"].tolist()
     path = kept / "manifest.json"
     manifest = json.loads(path.read_text())
-    path.write_text(json.dumps(manifest | {"about": {"dataset_hash": "0" * 64}}))
+    path.write_bytes(manifests.to_bytes(manifest | {"about": {"dataset_hash": "0" * 64}}))
     app = open_page("outliers", of="bare")
     assert app.dataframe[0].value["ranking"].tolist() == ["self-influence", "loss"]
     assert bare.is_dir()

@@ -8,40 +8,63 @@ from influence.measures.mislabels import advantage, flip, found, inside_and_outs
 
 def test_flips_are_wrong_labels_of_the_share_asked_for() -> None:
     labels = np.random.default_rng(0).integers(10, size=1000)
-    flipped, given = flip(labels, 0.1, 10, seed=3)
+    flipped, given = flip(labels, 0.1, seed=3)
     assert flipped.sum() == 100
     assert ((given != labels) == flipped).all()
     assert set(given) <= set(range(10))
-    again, same = flip(labels, 0.1, 10, seed=3)
+    again, same = flip(labels, 0.1, seed=3)
     assert (again == flipped).all()
     assert (same == given).all()
-    assert (flip(labels, 0.1, 10, seed=4)[0] != flipped).any()
+    assert (flip(labels, 0.1, seed=4)[0] != flipped).any()
 
 
 def test_uniform_flips_are_uniform_over_the_other_classes() -> None:
-    flipped, given = flip(np.zeros(20_000, int), 0.5, 5)
-    shares = np.bincount(given[flipped], minlength=5)[1:] / flipped.sum()
-    np.testing.assert_allclose(shares, 0.25, atol=0.02)
+    labels = np.arange(50_000) // 10_000
+    flipped, given = flip(labels, 0.5)
+    for own in range(5):
+        shares = np.bincount(given[flipped & (labels == own)], minlength=5) / (flipped & (labels == own)).sum()
+        assert shares[own] == 0
+        np.testing.assert_allclose(np.delete(shares, own), 0.25, atol=0.03)
+
+
+@pytest.mark.parametrize("classes", [(3, 5), (0, 9), (1, 2, 7), (4, 5, 6, 8, 9)])
+def test_flips_stay_among_the_classes_that_examples_have(classes: tuple[int, ...]) -> None:
+    labels = np.random.default_rng(0).choice(classes, size=20_000)
+    flipped, given = flip(labels, 0.5)
+    assert ((given != labels) == flipped).all()
+    for own in classes:
+        shares = np.bincount(given[flipped & (labels == own)], minlength=10) / (flipped & (labels == own)).sum()
+        others = [other for other in classes if other != own]
+        np.testing.assert_allclose(shares[others], 1 / len(others), atol=0.03)
+        assert np.delete(shares, others).sum() == 0
 
 
 def test_adversarial_flips_are_the_given_ones() -> None:
     labels = np.arange(50) % 5
     wrong = (labels + 2) % 5
-    flipped, given = flip(labels, 0.2, 5, wrong=wrong)
+    flipped, given = flip(labels, 0.2, wrong=wrong)
     assert (given[flipped] == wrong[flipped]).all()
     with pytest.raises(ValueError, match="a wrong class is the right one"):
-        flip(labels, 0.2, 5, wrong=labels)
+        flip(labels, 0.2, wrong=labels)
+    with pytest.raises(ValueError, match="a wrong class is one that no example has"):
+        flip(labels, 0.2, wrong=labels + 5)
+
+
+@pytest.mark.parametrize("label", [0, 4])
+def test_one_class_has_no_flips(label: int) -> None:
+    with pytest.raises(InfluenceError, match="All 10 training examples are of one class"):
+        flip(np.full(10, label), 0.1)
 
 
 @pytest.mark.parametrize("share", [0, -1, 0.6])
 def test_shares_that_will_not_do(share: float) -> None:
     with pytest.raises(InfluenceError, match="share is"):
-        flip(np.zeros(10, int), share, 2)
+        flip(np.arange(10) % 2, share)
 
 
 def test_a_share_of_none_is_refused() -> None:
     with pytest.raises(InfluenceError, match="of 3 training examples is none"):
-        flip(np.zeros(3, int), 0.1, 2)
+        flip(np.arange(3) % 2, 0.1)
 
 
 def test_the_loss_follows_from_the_margin() -> None:

@@ -101,20 +101,21 @@ def mislabels(
         Where finished trainings are kept; None is a hidden folder among the results.
     """
     started = time.monotonic()
-    n_classes = len(datasets.classes(config.dataset))
-    if not n_classes:
+    if not datasets.classes(config.dataset):
         datasets.check_name(config.dataset)
         raise InfluenceError(f"{config.dataset} has no classes, and so no labels to flip: choose digits or cifar10.")
     clean = datasets.load(config.dataset, config.classes, config.train_size)
+    uniform = flips.flip(clean.train.labels, config.share, config.seed)  # may refuse, so before anything is trained
     config = config.completed(len(clean.train))
     stages = Stages(dict.fromkeys(evidence.FLIPS, 1.0), report)
-    examples, curves, found, notes = [], [], {}, _mislabels_notes(config)
+    examples, curves, found, notes = [], [], {}, _mislabels_notes(config, clean)
     wrong = np.empty(0)
     for kind in evidence.FLIPS:
         labels, flipped = clean.train.labels, np.zeros(len(clean.train), bool)
-        if kind != "none":
-            chosen = wrong if kind == "adversarial" else None
-            flipped, labels = flips.flip(labels, config.share, n_classes, config.seed, chosen)
+        if kind == "uniform":
+            flipped, labels = uniform
+        elif kind == "adversarial":
+            flipped, labels = flips.flip(labels, config.share, config.seed, wrong)
         noisy = replace(clean, train=replace(clean.train, labels=labels))
         rankings, named = _suspicions(config, noisy, folder, stages, kind)
         if kind == "none":
@@ -189,7 +190,7 @@ def _suspicions(
 @dataclass(frozen=True)
 class _Suspicions:
     """Trains on everything; says loss and self-influence of every training example, one after the other, and names the
-    wrong class with the largest logit."""
+    wrong class with the largest logit, of those that training examples have."""
 
     dataset: Dataset
     learner: Learner
@@ -197,11 +198,16 @@ class _Suspicions:
 
     @property
     def identity(self) -> dict[str, object]:
-        return {
-            "dataset": self.dataset.content_hash,
-            "learner": self.learner.as_dict(),
-            "says": f"loss and self-influence over {self.checkpoints} checkpoints",
-        }
+        says = f"loss and self-influence over {self.checkpoints} checkpoints"
+        if len(self._absent):  # trainings of all classes that were kept before stay valid
+            says += ", and the likeliest wrong class of those present"
+        return {"dataset": self.dataset.content_hash, "learner": self.learner.as_dict(), "says": says}
+
+    @property
+    def _absent(self) -> np.ndarray:
+        """Classes below the highest label that no training example has; learners have an output for them too."""
+        labels = self.dataset.train.labels
+        return np.setdiff1d(np.arange(labels.max()), labels)
 
     @property
     def batch(self) -> int:
@@ -239,6 +245,7 @@ class _Suspicions:
         loss = flips.losses(margins(logits, labels))
         others = np.array(logits)
         others[:, np.arange(len(labels)), labels] = -np.inf
+        others[:, :, self._absent] = -np.inf
         rows = zip(loss, self_influence, others.argmax(axis=2), strict=True)
         return [Said(np.concatenate([one, two]).astype(np.float32), named.astype(np.uint8)) for one, two, named in rows]
 
@@ -291,7 +298,9 @@ def _verdict(kind: str, rankings: dict[str, np.ndarray], looks: dict[str, flips.
     return f"{text}: plain loss does as well as {best} ({shares}; the difference is within chance)."
 
 
-def _mislabels_notes(config: MislabelsConfig) -> list[str]:
+def _mislabels_notes(config: MislabelsConfig, clean: Dataset) -> list[str]:
+    names, present = datasets.classes(config.dataset), np.unique(clean.train.labels)
+    among = "" if len(present) == len(names) else f" among the classes {', '.join(names[label] for label in present)}"
     settings = ", ".join(f"{name} {value}" for name, value in config.learner.as_dict().items() if name != "name")
     how = (
         f"all layers, about {config.checkpoints} checkpoints weighted by their learning rate"
@@ -299,7 +308,7 @@ def _mislabels_notes(config: MislabelsConfig) -> list[str]:
         else "the last layer of the finished model alone"
     )
     return [
-        f"{config.share:.0%} of the training labels were flipped; {config.learner.name} ({settings}).",
+        f"{config.share:.0%} of the training labels were flipped{among}; {config.learner.name} ({settings}).",
         f"Loss and self-influence ({how}) are "
         + (f"means over {config.models} models" if config.models != 1 else "those of one model")
         + " trained on everything; own weights "
