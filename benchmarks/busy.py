@@ -75,12 +75,12 @@ def cifar10() -> Callable[[], bytes]:
 
 def tracin() -> Callable[[], bytes]:
     """Exact TracIn of 256 test houses and all training houses, over the first two checkpoints that ship."""
-    from influence import Examples, TracInCP, datasets, results
+    from influence import Examples, TracInCP, datasets
     from influence.learners import regression
     from influence.learners.checkpoints import load_folder
 
     data = regression.Standardised.of(datasets.load("california-housing"))
-    checkpoints = load_folder(results.precomputed_home() / "california-housing" / "tracin" / "checkpoints")[:2]
+    checkpoints = load_folder(homes.precomputed_home() / "california-housing" / "tracin" / "checkpoints")[:2]
     scorer = TracInCP(regression.build(data.train_inputs.shape[1]), checkpoints, regression.squared_error)
     train, targets = (
         Examples(data.train_inputs, data.train_labels),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from influence import cli, results
+from influence import cli, homes, results
 
 VERBS = ("app", "data", "doctor", "tracin", "replay", "check")
 QUICK = ("tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5")
@@ -92,7 +92,7 @@ def test_check(short, tmp_path):
 @pytest.fixture
 def copy(tmp_path):
     """A shipped result with evidence of four kinds."""
-    return Path(shutil.copytree(results.precomputed_home() / "digits" / "datamodels", tmp_path / "copy"))
+    return Path(shutil.copytree(homes.precomputed_home() / "digits" / "datamodels", tmp_path / "copy"))
 
 
 @pytest.mark.parametrize("part", ["", "evidence/lds", "evidence/removal", "evidence/mislabels"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from influence import cli, doctor, results
+from influence import cli, doctor
 from influence.datasets import sheets
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ def found() -> dict[str, str]:
 def bare(no_houses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without data sets, results that ship, Chromium or an NVIDIA GPU; the folder is its PATH."""
     monkeypatch.setattr(sheets, "shipped_home", lambda: tmp_path / "no-precomputed")
-    monkeypatch.setattr(results, "precomputed_home", lambda: tmp_path / "no-precomputed")
+    monkeypatch.setattr(homes, "precomputed_home", lambda: tmp_path / "no-precomputed")
     programs = tmp_path / "programs"
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))

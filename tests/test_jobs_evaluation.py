@@ -749,7 +749,7 @@ def test_labels_are_flipped_to_classes_that_training_examples_have(
     config: MislabelsConfig, present: set[int], tmp_path: Path
 ) -> None:
     if not datasets.is_present(config.dataset):
-        pytest.skip(f"{config.dataset} is not in {datasets.data_home()}: run `python -m influence data`")
+        pytest.skip(f"{config.dataset} is not in {homes.data_home()}: run `python -m influence data`")
     config = replace(config, share=0.4)
     evaluation.mislabels(config, tmp_path / "out", folder=tmp_path / "trainings")
     manifest, tables = evidence.read_one(tmp_path / "out", "mislabels")

@@ -312,7 +312,7 @@ def test_no_digest_is_added_to_what_is_damaged(folder):
 
 
 def test_what_ships_has_digests():
-    shipped = sorted(results.precomputed_home().rglob("manifest.json"))
+    shipped = sorted(homes.precomputed_home().rglob("manifest.json"))
     assert len(shipped) == 16
     for path in shipped:
         assert manifests.has_digest(json.loads(path.read_bytes())), path
