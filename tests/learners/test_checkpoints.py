@@ -36,8 +36,8 @@ def test_round_trip(tmp_path: Path, losses):
     assert all(torch.equal(loaded.state[name], value) for name, value in saved.state.items())
 
 
-@pytest.mark.parametrize("rate", [0, 0.0, -0.1, float("nan"), float("inf"), None, "0.1"])
-def test_a_learning_rate_is_a_positive_number(rate):
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf"), None, "0.1"])
+def test_a_learning_rate_is_a_number_and_not_negative(rate):
     with pytest.raises(InfluenceError) as caught:
         Checkpoint(state(), rate, 20)
     assert f"The checkpoint of epoch 20 has the learning rate {rate!r}" in one_sentence(caught)
