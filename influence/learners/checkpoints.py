@@ -80,13 +80,8 @@ class Checkpoint:
         with explain_write_errors(path):
             try:
                 save_file(self.state, path, metadata={name: repr(value) for name, value in numbers.items()})
-            except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-                if isinstance(error, SafetensorError) and "os error" in str(error):
-                    raise OSError(str(error)) from error
-                raise InfluenceError(
-                    f"The checkpoint of epoch {self.epoch} can't be saved to {path} ({error}): safetensors keeps dense "
-                    "tensors of real numbers alone."
-                ) from error
+            except SafetensorError as error:
+                raise OSError(str(error)) from error
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
@@ -147,6 +142,11 @@ def _owned(state: object) -> dict[str, torch.Tensor]:
             raise InfluenceError(
                 f"The checkpoint's state has a {type(value).__name__} named {name!r}, but a state dict names tensors "
                 "alone: give what the module's state_dict() gives."
+            )
+        if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
+            raise InfluenceError(
+                f"The checkpoint's {name} is no dense tensor of real numbers, which is all that a checkpoint keeps: "
+                "convert it (to_dense(), dequantize()), or leave it out."
             )
     with torch.inference_mode(False):
         return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state.items()}

@@ -20,7 +20,15 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
-from influence.tracin.layers import Gradients, LayerFactors, Outer, gradients, supported_layers, trained_parameters
+from influence.tracin.layers import (
+    Gradients,
+    LayerFactors,
+    Outer,
+    check_hooks,
+    gradients,
+    supported_layers,
+    trained_parameters,
+)
 from influence.tracin.passes import Loss, Passes, own_modes
 from influence.tracin.verification import verify
 
@@ -73,9 +81,12 @@ class FactorExtractor:
         if layers not in ("all", "last"):
             raise InfluenceError(f"layers is {layers!r}, but must be 'all' or 'last'.")
         if not callable(loss):
-            raise InfluenceError(f"The loss is a {type(loss).__name__}, but must be a function of outputs and labels.")
+            raise InfluenceError(
+                f"The loss is of type {type(loss).__name__}, but must be a function of outputs and labels."
+            )
         self.model = model.eval()
         self.projection = projection
+        check_hooks(model)
         self.layers = supported_layers(model)
         types = [p.dtype for layer in self.layers.values() for p in trained_parameters(layer)]
         self._dtype = functools.reduce(torch.promote_types, types)

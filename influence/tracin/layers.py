@@ -254,6 +254,16 @@ def supported_layers(model: nn.Module) -> dict[str, nn.Module]:
     return layers
 
 
+def check_hooks(model: nn.Module) -> None:
+    """Raise if a hook changes a parameter's gradient; a copy of the model has lost it."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter._backward_hooks:
+            raise InfluenceError(
+                f"The parameter {name} has a hook that may change its gradient, which TracIn would leave out: remove "
+                "the hook (handle.remove()), or freeze the parameter."
+            )
+
+
 def _check_whole(label: str, module: nn.Module) -> None:
     """Raise for a module that hides its layers, or in which examples meet."""
     if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:

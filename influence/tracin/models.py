@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 from influence.learners.checkpoints import Checkpoint
+from influence.tracin.layers import check_hooks
 from influence.tracin.passes import one_line, own_modes
 
 _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -23,13 +24,10 @@ def copied(model: nn.Module) -> nn.Module:
         If it is no module, holds layers that are not supported, or can't be copied.
     """
     if not isinstance(model, nn.Module):
-        raise InfluenceError(f"The model is a {type(model).__name__}: give the nn.Module that the checkpoints are of.")
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad and parameter._backward_hooks:
-            raise InfluenceError(
-                f"The parameter {name} has a hook that may change its gradient, which TracIn would leave out: remove "
-                "the hook (handle.remove()), or freeze the parameter."
-            )
+        raise InfluenceError(
+            f"The model is of type {type(model).__name__}: give the nn.Module that the checkpoints are of."
+        )
+    check_hooks(model)
     # Hooks of old such as weight_norm keep weights that they computed, which copy.deepcopy refuses.
     kept = [each for module in model.modules() for each in vars(module).values() if isinstance(each, Tensor)]
     memo: dict[int, Any] = {id(each): each.detach().clone() for each in kept if not each.is_leaf}
@@ -65,14 +63,14 @@ def check_checkpoints(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
     """As a list; anything else is an `InfluenceError`."""
     if isinstance(checkpoints, (Checkpoint, Mapping, str)) or not hasattr(checkpoints, "__iter__"):
         raise InfluenceError(
-            f"The checkpoints are a {type(checkpoints).__name__}: give a list of Checkpoint, even of one."
+            f"The checkpoints are of type {type(checkpoints).__name__}: give a list of Checkpoint, even of one."
         )
     found = list(checkpoints)
     for each in found:
         if not isinstance(each, Checkpoint):
             raise InfluenceError(
-                f"Among the checkpoints is a {type(each).__name__}: make it a Checkpoint(state_dict, learning_rate, "
-                "epoch), or read its file with Checkpoint.load."
+                f"Among the checkpoints is one of type {type(each).__name__}: make it a Checkpoint(state_dict, "
+                "learning_rate, epoch), or read its file with Checkpoint.load."
             )
     if not found:
         raise InfluenceError("TracIn sums over checkpoints, and there is none: give at least one.")

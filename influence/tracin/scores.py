@@ -33,7 +33,7 @@ class Examples(NamedTuple):
         for name, part in (("inputs", self.inputs), ("labels", self.labels)):
             if not isinstance(part, Tensor):
                 raise InfluenceError(
-                    f"The {name} are a {type(part).__name__}: give one tensor with the examples along its first "
+                    f"The {name} are of type {type(part).__name__}: give one tensor with the examples along its first "
                     "dimension (torch.as_tensor makes one of an array)."
                 )
             if not part.ndim:
@@ -112,6 +112,7 @@ class TracInCP:
         InfluenceError
             If k is not between 1 and the number of training examples.
         """
+        check(train, targets)
         check_k(k, len(train.inputs))
         return TopK(
             *(torch.cat(part) for part in zip(*(strongest(b, k) for _, b in self.blocks(train, targets)), strict=True))
@@ -250,8 +251,8 @@ _PASS_ROWS = 2048  # examples a pass elsewhere
 _TRAIN_BYTES = 2**28  # and no more of the former than this holds,
 _PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
 _PROBE_ROWS = 32
-_VERIFIED_ROWS = 8  # examples of every part that are verified at every checkpoint,
-_VERIFIED_PASSES = 8  # and about so many passes of which one is
+_VERIFIED_ROWS = 6  # examples of every part that are verified at every checkpoint,
+_VERIFIED_PASSES = 3  # and about so many passes of which one is
 _LARGEST_K = 2**15 - 1
 
 
@@ -345,7 +346,7 @@ def check(*parts: Examples) -> None:
     """Raise unless these are examples, with one label for each input."""
     for part in parts:
         if not isinstance(part, Examples):
-            raise InfluenceError(f"The examples are a {type(part).__name__}: give Examples(inputs, labels).")
+            raise InfluenceError(f"The examples are of type {type(part).__name__}: give Examples(inputs, labels).")
         part.check()
 
 

@@ -7,7 +7,7 @@ what the batch gave for them.
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -55,68 +55,71 @@ def verify(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Seq
     if agree is None:
         agree = _agree(passes, inputs, labels, done, rows, _Tolerance(4 * epsilon**0.5, 16 * epsilon))
     if not agree:
-        raise InfluenceError(_reason(passes, inputs, labels, done))
+        raise InfluenceError(_reason(passes, inputs, labels, done, max(1e-3, 4 * epsilon**0.5)))
 
 
 def _agree(
     passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Sequence[int], tolerance: _Tolerance
 ) -> bool:
     """Whether these rows of the batch have the losses and the gradients that they have alone."""
-    losses = done.losses.detach()
+    layers = [passes.layers[call.layer] for call in done.calls]
+    parameters = [trained_parameters(layer) for layer in layers]
     for row in rows:
-        alone = _alone(passes, inputs, labels, row, done)
-        larger = torch.maximum(losses[row].abs(), alone.loss.abs())
-        if _exceeds(losses[row] - alone.loss, larger, alone.outputs, tolerance):
-            return False
-        for call, delta, expected, unit in zip(done.calls, done.deltas, alone.gradients, alone.units, strict=True):
-            activation, own_delta = (part[row, None].to(expected) for part in (call.activation, delta))
-            part = gradients(passes.layers[call.layer], activation, own_delta)
+        outputs, loss = _alone(passes, inputs, labels, row)
+        own = done.losses[row].detach()
+        differences, scales = [own - loss.detach()], [torch.maximum(own.abs(), loss.detach().abs())]
+        alone = _gradients(loss, parameters)
+        for layer, call, delta, expected in zip(layers, done.calls, done.deltas, alone, strict=True):
+            part = gradients(layer, *(each[row, None].to(expected[0]) for each in (call.activation, delta)))
             outer = part.outer()
-            scale = torch.maximum((outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum(), expected.norm())
-            if _exceeds(torch.cat(part.formed(), dim=1)[0] - expected, scale, unit, tolerance):
-                return False
+            scales.append((outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum() + _norm(expected))
+            formed = (each[0].view_as(one) for each, one in zip(part.formed(), expected, strict=True))
+            differences.append(_norm([one - other for one, other in zip(formed, expected, strict=True)]))
+        # What is not finite is no matter of this check.
+        excess = [d.abs() > tolerance.share * scale for d, scale in zip(differences, scales, strict=True)]
+        if any(excess) and any(
+            d.abs() > tolerance.share * scale + tolerance.of_outputs * unit
+            for d, scale, unit in zip(differences, scales, _units(outputs, parameters), strict=True)
+        ):
+            return False
     return True
 
 
-def _exceeds(difference: Tensor, scale: Tensor, unit: Tensor, tolerance: _Tolerance) -> bool:
-    """What is not finite is no matter of this check."""
-    return bool(difference.norm() > tolerance.share * scale + tolerance.of_outputs * unit)
+def _alone(passes: Passes, inputs: Tensor, labels: Tensor, row: int) -> tuple[Any, Tensor]:
+    """The outputs and the loss of one example by itself.
 
-
-class _Alone(NamedTuple):
-    """One example by itself: its loss, and its gradient by the parameters of every layer, flattened.
-
-    ``outputs`` is the norm of the model's outputs, and ``units`` are the gradients' norms of half its square: times an
-    epsilon, what rounding the outputs does to the loss and to its gradients, roughly.
+    A model that can't take a batch of one gets the example several times, in a batch of another size.
     """
-
-    loss: Tensor
-    gradients: list[Tensor]
-    outputs: Tensor
-    units: list[Tensor]
-
-
-def _alone(passes: Passes, inputs: Tensor, labels: Tensor, row: int, done: Pass) -> _Alone:
-    """A model that can't take a batch of one gets the example several times, in a batch of another size."""
     try:
         outputs, losses = run(passes.model, passes.loss, inputs[row, None], labels[row, None])
     except InfluenceError:
         several = [row] * (3 if len(inputs) == 2 else 2)
         outputs, losses = run(passes.model, passes.loss, inputs[several], labels[several])
-    parameters = [trained_parameters(passes.layers[call.layer]) for call in done.calls]
-    found = _gradients(losses[0], parameters)
-    if isinstance(outputs, Tensor) and outputs.requires_grad:
-        units = [each.norm() for each in _gradients(outputs.square().sum() / 2, parameters)]
-        return _Alone(losses[0].detach(), found, outputs.detach().norm(), units)
-    return _Alone(losses[0].detach(), found, losses.new_zeros(()), [losses.new_zeros(())] * len(found))
+    return outputs, losses[0]
 
 
-def _gradients(value: Tensor, parameters: list[list[Tensor]]) -> list[Tensor]:
-    """By the parameters of every layer, flattened."""
+def _units(outputs: Any, parameters: list[list[Tensor]]) -> list[float]:
+    """The norm of the outputs, and of the gradients of half its square.
+
+    Times an epsilon, this is roughly what rounding the outputs does to the loss and to its gradients.
+    """
+    if not isinstance(outputs, Tensor) or not outputs.requires_grad:
+        return [0.0] * (1 + len(parameters))
+    found = _gradients(outputs.square().sum() / 2, parameters)
+    return [float(outputs.detach().norm()), *(float(_norm(each)) for each in found)]
+
+
+def _norm(parts: list[Tensor]) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in parts]))
+    return norm
+
+
+def _gradients(value: Tensor, parameters: list[list[Tensor]]) -> list[list[Tensor]]:
+    """By the parameters of every layer."""
     flat = [p for some in parameters for p in some]
     with explain_backward_errors():
         found = iter(torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True, retain_graph=True))
-    return [torch.cat([next(found).flatten() for _ in some]) for some in parameters]
+    return [[next(found) for _ in some] for some in parameters]
 
 
 def _agree_in_double(passes: Passes, inputs: Tensor, labels: Tensor, rows: Sequence[int]) -> bool | None:
@@ -134,7 +137,7 @@ def _agree_in_double(passes: Passes, inputs: Tensor, labels: Tensor, rows: Seque
         return None
 
 
-def _reason(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass) -> str:
+def _reason(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, tolerance: float) -> str:
     """Why a batch gives something else than its examples alone."""
     _, losses = run(passes.model, passes.loss, inputs, labels)
     if not torch.equal(losses, done.losses):
@@ -148,6 +151,6 @@ def _reason(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass) -> str:
         part = gradients(layer, call.activation, delta)
         outer = part.outer()
         off = torch.cat([one.flatten() - own.sum(0) for one, own in zip(sums, part.formed(), strict=True)]).norm()
-        if off > 1e-3 * (outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum():
+        if off > tolerance * (outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum():
             return not_its_own(call.layer)
     return COMPANIONS
