@@ -75,7 +75,7 @@ def cifar10() -> Callable[[], bytes]:
 
 def tracin() -> Callable[[], bytes]:
     """Exact TracIn of 256 test houses and all training houses, over the first two checkpoints that ship."""
-    from influence import Examples, TracInCP, datasets
+    from influence import Examples, TracInCP, datasets, homes
     from influence.learners import regression
     from influence.learners.checkpoints import load_folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from influence import cli, doctor
+from influence import cli, doctor, homes
 from influence.datasets import sheets
 
 ROOT = Path(__file__).parents[1]

@@ -1,11 +1,16 @@
 """Checkpoints: a model's weights at one moment of training, and what TracIn must know about that moment."""
 
 import json
+import math
 import struct
-from collections.abc import Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -17,15 +22,22 @@ from influence.errors import InfluenceError, explain_write_errors
 class Checkpoint:
     """Weights after ``epoch`` epochs, and the step size in force there.
 
+    Numbers may be Python's, NumPy's or tensors of one element, and are kept as Python's.
+
     Parameters
     ----------
-    state : dict of str to Tensor
-        The module's state dict.
+    state : mapping of str to Tensor
+        The module's state dict. The checkpoint has copies, since training goes on in the tensors of a state dict.
     learning_rate : float
-        The eta of TracInCP, > 0. There is no default: a missing one must never count as 1.
+        The eta of TracInCP, >= 0. There is no default: a missing one must never count as 1.
     epoch : int
     train_loss, test_loss : float or None
         Mean loss over either part, where known.
+
+    Raises
+    ------
+    InfluenceError
+        If the state is no state dict, or a number won't do.
     """
 
     state: dict[str, torch.Tensor]
@@ -35,12 +47,29 @@ class Checkpoint:
     test_loss: float | None = None
 
     def __post_init__(self) -> None:
-        rate = self.learning_rate
-        if not isinstance(rate, (int, float)) or not 0 < rate < float("inf"):
+        epoch, rate = _number(self.epoch), _number(self.learning_rate)
+        if epoch is None or epoch < 0 or epoch != int(epoch):
             raise InfluenceError(
-                f"The checkpoint of epoch {self.epoch} has the learning rate {rate!r}: TracIn weighs each checkpoint "
-                "by its learning rate, so give the positive number that was in force."
+                f"The checkpoint's epoch is {_shown(self.epoch)}: give the number of finished epochs, a whole number "
+                "of at least 0."
             )
+        if rate is None or rate < 0:
+            raise InfluenceError(
+                f"The checkpoint of epoch {int(epoch)} has the learning rate {_shown(self.learning_rate)}: TracIn "
+                "weighs each checkpoint by its learning rate, so give the number that was in force, 0 or more."
+            )
+        kept: dict[str, object] = {"epoch": int(epoch), "learning_rate": float(rate), "state": _owned(self.state)}
+        for name in ("train_loss", "test_loss"):
+            given = getattr(self, name)
+            loss = _number(given)
+            if loss is None and given is not None:
+                raise InfluenceError(
+                    f"The checkpoint of epoch {int(epoch)} has the {name} {_shown(given)}: give a finite number, or "
+                    "None where it is not known."
+                )
+            kept[name] = None if loss is None else float(loss)
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)  # the class is frozen
 
     def save(self, path: Path) -> None:
         """Write as safetensors; the numbers go into its metadata."""
@@ -49,7 +78,10 @@ class Checkpoint:
             if getattr(self, name) is not None:
                 numbers[name] = getattr(self, name)
         with explain_write_errors(path):
-            save_file(self.state, path, metadata={name: repr(value) for name, value in numbers.items()})
+            try:
+                save_file(self.state, path, metadata={name: repr(value) for name, value in numbers.items()})
+            except SafetensorError as error:
+                raise OSError(str(error)) from error
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
@@ -79,21 +111,65 @@ class Checkpoint:
         try:
             losses = {name: float(numbers[name]) for name in ("train_loss", "test_loss") if name in numbers}
             return cls(state, float(numbers["learning_rate"]), int(numbers["epoch"]), **losses)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise InfluenceError(f"{path} has a damaged header ({error}): train again.") from error
 
 
+def _number(value: object) -> float | int | None:
+    """Python's number for any kind of one; None if it is not finite, a truth value or no number at all."""
+    if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
+        elements = value.numel() if isinstance(value, torch.Tensor) else value.size
+        value = value.item() if elements == 1 else None
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        return None
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def _shown(value: object) -> str:
+    return textwrap.shorten(repr(value), 60, placeholder=" ...")
+
+
+def _owned(state: object) -> dict[str, torch.Tensor]:
+    """Copies of a state dict's tensors, each contiguous and in memory of its own."""
+    if not isinstance(state, Mapping):
+        is_path = isinstance(state, (str, Path))
+        raise InfluenceError(
+            f"The checkpoint's state is a {type(state).__name__}, but must be a state dict: "
+            + ("read the file with Checkpoint.load." if is_path else "give what the module's state_dict() gives.")
+        )
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise InfluenceError(
+                f"The checkpoint's state has a {type(value).__name__} named {name!r}, but a state dict names tensors "
+                "alone: give what the module's state_dict() gives."
+            )
+        if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
+            raise InfluenceError(
+                f"The checkpoint's {name} is no dense tensor of real numbers, which is all that a checkpoint keeps: "
+                "convert it (to_dense(), dequantize()), or leave it out."
+            )
+    with torch.inference_mode(False):
+        return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+
+
 def save_folder(checkpoints: Sequence[Checkpoint], folder: Path) -> None:
-    """Write each to ``epoch-0020.safetensors`` and so on, in a folder that is made."""
+    """Write each to ``epoch-0020.safetensors`` and so on, in a folder that is made.
+
+    A second one of the same epoch goes to ``epoch-0020-2.safetensors``.
+    """
     with explain_write_errors(folder):
         folder.mkdir()
+    seen: Counter[int] = Counter()
     for checkpoint in checkpoints:
-        checkpoint.save(folder / f"epoch-{checkpoint.epoch:04d}.safetensors")
+        seen[checkpoint.epoch] += 1
+        suffix = f"-{seen[checkpoint.epoch]}" if seen[checkpoint.epoch] > 1 else ""
+        checkpoint.save(folder / f"epoch-{checkpoint.epoch:04d}{suffix}.safetensors")
 
 
 def load_folder(folder: Path) -> list[Checkpoint]:
-    """All ``*.safetensors`` of a folder, by epoch. An empty folder is an `InfluenceError`."""
-    checkpoints = sorted((Checkpoint.load(path) for path in folder.glob("*.safetensors")), key=lambda c: c.epoch)
+    """All ``*.safetensors`` of a folder, by epoch, then by name. An empty folder is an `InfluenceError`."""
+    paths = sorted(folder.glob("*.safetensors"), key=lambda path: (len(path.name), path.name))
+    checkpoints = sorted((Checkpoint.load(path) for path in paths), key=lambda c: c.epoch)
     if not checkpoints:
         raise InfluenceError(f"There is no checkpoint (*.safetensors) in {folder}: train with at least one.")
     return checkpoints

@@ -11,9 +11,10 @@ layer's weights are applied at many positions, as a convolution's are, forming t
 `influence.tracin.layers` has the kinds of layers, and counts.
 """
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +24,13 @@ from influence.tracin.layers import (
     Gradients,
     LayerFactors,
     Outer,
-    check_inputs,
+    check_hooks,
     gradients,
     supported_layers,
     trained_parameters,
 )
-
-Loss = Callable[[Tensor, Tensor], Tensor]
+from influence.tracin.passes import Loss, Passes, own_modes
+from influence.tracin.verification import verify
 
 Factors = list[LayerFactors]
 
@@ -79,36 +80,42 @@ class FactorExtractor:
     ) -> None:
         if layers not in ("all", "last"):
             raise InfluenceError(f"layers is {layers!r}, but must be 'all' or 'last'.")
+        if not callable(loss):
+            raise InfluenceError(
+                f"The loss is of type {type(loss).__name__}, but must be a function of outputs and labels."
+            )
         self.model = model.eval()
         self.projection = projection
-        self.loss = loss
+        check_hooks(model)
         self.layers = supported_layers(model)
-        self._last_only = layers == "last"
-        # An in-place operation on a layer's output would overwrite it and take its place in the graph. Until one has
-        # been seen, outputs are not copied.
-        self._copies_outputs = False
+        types = [p.dtype for layer in self.layers.values() for p in trained_parameters(layer)]
+        self._dtype = functools.reduce(torch.promote_types, types)
+        self._passes = Passes(model, loss, self.layers, last_only=layers == "last")
         self._is_verified = False
         self._projections: dict[str, _Matrices] = {}
         self.pass_bytes = 0  # what the last pass held for its layers
 
-    def __call__(self, inputs: Tensor, labels: Tensor) -> Factors:
+    @own_modes()
+    def __call__(self, inputs: Tensor, labels: Tensor, verified: int = 0) -> Factors:
         """(n, ...) inputs and (n, ...) labels -> what inner products are made of, in the fewest multiplications.
 
-        All gradients that are better formed are side by side in one factor, the last.
+        All gradients that are better formed are side by side in one factor, the last. So many of the examples as
+        ``verified`` says are compared with themselves alone; of a first batch, some always are.
         """
         factors: Factors = []
         formed: list[Tensor] = []
-        for part in self._gradients(inputs, labels):
+        for part in self._gradients(inputs, labels, verified):
             if part.is_best_formed(shared=True):
                 formed += part.formed()
             else:
                 factors += part.pairs()
         return [*factors, (torch.cat(formed, dim=1),)] if formed else factors
 
-    def squared_norms(self, inputs: Tensor, labels: Tensor) -> Tensor:
+    @own_modes()
+    def squared_norms(self, inputs: Tensor, labels: Tensor, verified: int = 0) -> Tensor:
         """(n, ...) inputs and (n, ...) labels -> (n,): each example's gradient by itself."""
         norms: list[Tensor] = []
-        for part in self._gradients(inputs, labels):
+        for part in self._gradients(inputs, labels, verified):
             if part.is_best_formed(shared=False):
                 norms += [torch.einsum("nw,nw->n", piece, piece) for piece in part.formed()]
             elif part.positions == 1:
@@ -117,49 +124,22 @@ class FactorExtractor:
                 norms += [((a @ a.mT) * (d @ d.mT)).sum((1, 2)).clamp_(min=0) for a, d in part.pairs()]
         return torch.stack(norms).sum(0)
 
-    def _gradients(self, inputs: Tensor, labels: Tensor) -> Iterator[Gradients]:
+    def _gradients(self, inputs: Tensor, labels: Tensor, verified: int) -> Iterator[Gradients]:
         """One layer at a time: what they take together may be large."""
-        losses, calls = self._forward(inputs, labels)
-        if not self._copies_outputs and any(call.output._version != call.version for call in calls):
-            self._copies_outputs = True
-            losses, calls = self._forward(inputs, labels)
-        if losses.shape != (len(inputs),):
-            raise InfluenceError(
-                f"The loss gave a tensor of shape {tuple(losses.shape)} for {len(inputs)} examples: it must give one "
-                "number an example, without averaging (reduction='none')."
-            )
-        calls = self._checked(calls, len(inputs))
-        self.pass_bytes = sum((2 * c.output.numel() + c.activation.numel()) * c.output.element_size() for c in calls)
-
-        # Asking for the outputs' gradients alone spares the weights' (a third of a backward pass).
-        outputs = [call.output for call in calls]
-        deltas = torch.autograd.grad(
-            losses.sum(), outputs, allow_unused=True, materialize_grads=True, retain_graph=not self._is_verified
-        )
-        for call, delta in zip(calls, deltas, strict=True):
-            part = gradients(self.layers[call.layer], call.activation, delta)
-            if not self._is_verified:
-                self._verify(call.layer, losses, part)
+        n = len(inputs)
+        if n == 1:  # with two, a squeeze() in the model takes away no dimension of the examples
+            inputs, labels = (torch.cat([part, part]) for part in (inputs, labels))
+        done = self._passes(inputs, labels)
+        verified = min(verified if self._is_verified else max(verified, _FIRST), n)
+        if verified:
+            verify(self._passes, inputs, labels, done, spread(n, verified))
+            self._is_verified = True
+        held = sum((2 * c.output.numel() + c.activation.numel()) * c.output.element_size() for c in done.calls)
+        self.pass_bytes = held * n // max(len(inputs), 1)
+        for call, delta in zip(done.calls, done.deltas, strict=True):
+            activation, delta = (part[:n].to(self._dtype) for part in (call.activation, delta))
+            part = gradients(self.layers[call.layer], activation, delta)
             yield part if self.projection is None else self._project(call.layer, part, self.projection)
-        self._is_verified = len(losses) > 0
-
-    def _verify(self, name: str, losses: Tensor, part: Gradients) -> None:
-        """Compare a first batch's gradients with autograd's: a weight that is also used elsewhere has another."""
-        expected = torch.autograd.grad(
-            losses.sum(),
-            trained_parameters(self.layers[name]),
-            allow_unused=True,
-            materialize_grads=True,
-            retain_graph=True,
-        )
-        difference = [found.sum(0) - one.flatten() for found, one in zip(part.formed(), expected, strict=True)]
-        outer = part.outer()
-        scale = (outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum()
-        if torch.cat(difference).norm() > 1e-3 * scale:
-            raise InfluenceError(
-                f"The gradient of layer {name} is not made by its inputs and outputs alone: its weights are used "
-                "elsewhere too, or something changes what it gives. TracIn would be wrong here."
-            )
 
     def _project(self, name: str, part: Gradients, projection: Projection) -> Gradients:
         if name not in self._projections:
@@ -171,53 +151,13 @@ class FactorExtractor:
         self.pass_bytes += outer.activation.nbytes
         return Outer(_multiply(of_activations, outer.activation), _multiply(of_deltas, outer.delta))
 
-    def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list["_Call"]]:
-        """Losses, and what went through the layers, in the order in which they ran."""
-        calls: list[_Call] = []
 
-        def hook(name: str) -> Callable[..., Tensor]:
-            def capture(
-                module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor
-            ) -> Tensor:
-                (activation,) = (*arguments, *named.values())
-                calls.append(_Call(name, activation.detach(), output, output._version))
-                return output.clone() if self._copies_outputs else output
-
-            return capture
-
-        handles = [layer.register_forward_hook(hook(name), with_kwargs=True) for name, layer in self.layers.items()]
-        try:
-            with torch.enable_grad():
-                # A model may change its inputs in place, and these are a view of the caller's.
-                return self.loss(self.model(inputs.clone()), labels), calls
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _checked(self, calls: list["_Call"], n: int) -> list["_Call"]:
-        """One call for each layer that is asked for, in the model's order; an error for any other number."""
-        used = [call.layer for call in calls]
-        wanted = (used[-1:] if self._last_only else []) or list(self.layers)
-        for name in wanted:
-            if name not in used:
-                raise InfluenceError(
-                    f"Layer {name} takes no part in the forward pass: freeze it (requires_grad=False)."
-                )
-            if used.count(name) > 1:
-                raise InfluenceError(f"Layer {name} is used more than once in a forward pass: TracIn needs one use.")
-        chosen = [calls[used.index(name)] for name in wanted]
-        for call in chosen:
-            check_inputs(call.layer, self.layers[call.layer], call.activation, n)
-        return chosen
+_FIRST = 8  # examples of a first batch that are verified
 
 
-class _Call(NamedTuple):
-    """One use of a layer in a forward pass; ``version`` counts the in-place changes of ``output`` until then."""
-
-    layer: str
-    activation: Tensor
-    output: Tensor
-    version: int
+def spread(n: int, count: int) -> list[int]:
+    """So many of n positions, evenly spread, from the last to the first."""
+    return [n - 1 - i * (n - 1) // max(count - 1, 1) for i in range(count)]
 
 
 _Matrices = tuple[Tensor | None, Tensor | None]

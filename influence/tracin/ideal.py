@@ -1,7 +1,6 @@
 """TracInIdeal (Pruthi et al. 2020, section 3.1): train on one example at a time, and book every change of a target's
 loss to the example that was just visited."""
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
-from influence.tracin.factors import FactorExtractor, Loss
-from influence.tracin.scores import Examples, add_inner_products
+from influence.tracin.factors import FactorExtractor
+from influence.tracin.models import copied
+from influence.tracin.passes import Loss, own_modes, run
+from influence.tracin.scores import Examples, add_inner_products, check
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Ideal:
         return totals.index_add_(0, self.visits, self.change).T
 
 
+@own_modes()
 def tracin_ideal(
     model: nn.Module, loss: Loss, train: Examples, targets: Examples, visits: Iterable[int], learning_rate: float
 ) -> Ideal:
@@ -44,9 +46,8 @@ def tracin_ideal(
 
     Costs a forward pass over all targets a step: for small models and short training.
     """
-    train.check()
-    targets.check()
-    model = copy.deepcopy(model).eval()
+    check(train, targets)
+    model = copied(model).eval()
     extract = FactorExtractor(model, loss)
     parameters = [p for p in model.parameters() if p.requires_grad]
     order = torch.as_tensor(list(visits), dtype=torch.int64)
@@ -55,19 +56,19 @@ def tracin_ideal(
     if not len(order):
         raise InfluenceError("There is no step to follow: visits is empty.")
     with torch.no_grad():
-        before = loss(model(targets.inputs.clone()), targets.labels)  # a model may change its inputs in place
+        _, before = run(model, loss, *targets)
     for visit in order:
         example = Examples(train.inputs[visit, None], train.labels[visit, None])
         predicted = before.new_zeros(1, len(before))
         add_inner_products(predicted, extract(*example), extract(*targets))
         first_order.append(learning_rate * predicted[0])
 
-        value = loss(model(example.inputs.clone()), example.labels).sum()
-        gradients = torch.autograd.grad(value, parameters, allow_unused=True, materialize_grads=True)
+        _, value = run(model, loss, *example)
+        gradients = torch.autograd.grad(value.sum(), parameters, allow_unused=True, materialize_grads=True)
         with torch.no_grad():
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.sub_(learning_rate * gradient)
-            after = loss(model(targets.inputs.clone()), targets.labels)
+            _, after = run(model, loss, *targets)
         change.append(before - after)
         before = after
     return Ideal(order, torch.stack(change), torch.stack(first_order))

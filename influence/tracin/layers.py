@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
+from torch.nn.utils import parametrize
 
 from influence.errors import InfluenceError
 
@@ -100,7 +101,7 @@ class _Linear(Gradients):
         self.positions = math.prod(inputs.shape[1:-1])
         self.inputs = inputs.reshape(len(inputs), self.positions, layer.in_features)
         self.delta = delta.reshape(len(inputs), self.positions, layer.out_features)
-        self.has_bias = _trains(layer, "bias")
+        self.has_bias = trains(layer, "bias")
         self.n_in, self.n_out = layer.in_features + self.has_bias, layer.out_features
 
     def formed(self) -> list[Tensor]:
@@ -134,7 +135,7 @@ class _BiasAlone(Gradients):
 class _Convolution(Gradients):
     def __init__(self, layer: nn.Conv2d, inputs: Tensor, delta: Tensor) -> None:
         self.layer, self.inputs, self.delta = layer, inputs, delta
-        self.has_bias = _trains(layer, "bias")
+        self.has_bias = trains(layer, "bias")
         self.groups, self.n_out = layer.groups, layer.out_channels // layer.groups
         self.n_in = layer.weight[0].numel() + self.has_bias
         self.positions = math.prod(delta.shape[2:])
@@ -187,7 +188,7 @@ class _BatchNorm(Gradients):
     def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d, inputs: Tensor, delta: Tensor) -> None:
         self.normalised = F.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
         self.delta = delta
-        self.has_bias = _trains(layer, "bias")
+        self.has_bias = trains(layer, "bias")
         self.n_in = 1 + self.has_bias
         self.groups, self.positions = delta.shape[1], math.prod(delta.shape[2:])
 
@@ -210,7 +211,7 @@ def _over_positions(values: Tensor) -> Tensor:
 
 def gradients(layer: nn.Module, inputs: Tensor, delta: Tensor) -> Gradients:
     """The gradients of a layer that got these inputs, and whose outputs have these deltas."""
-    if not _trains(layer, "weight"):
+    if not trains(layer, "weight"):
         return _BiasAlone(delta.movedim(-1, 1) if isinstance(layer, nn.Linear) else delta)
     made: Gradients = _KINDS[type(layer)].gradients(layer, inputs, delta)
     return made
@@ -230,20 +231,14 @@ def supported_layers(model: nn.Module) -> dict[str, nn.Module]:
     layers = {}
     owners: dict[int, str] = {}
     for name, module in model.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
-            raise InfluenceError(
-                f"Layer {name} ({type(module).__name__}) keeps no running statistics, so that examples change each "
-                "other's losses: train it with track_running_stats=True."
-            )
-        trainable = [p for p, parameter in module.named_parameters(recurse=False) if parameter.requires_grad]
+        label = f"{name or 'the model itself'} ({type(module).__name__})"
+        _check_whole(label, module)
+        # Parameters that a module has by two names too: the second name is as good as a second layer.
+        own = dict(module.named_parameters(recurse=False, remove_duplicate=False))
+        trainable = [p for p, parameter in own.items() if parameter.requires_grad]
         if not trainable:
             continue
-        label = f"{name or 'the model itself'} ({type(module).__name__})"
-        if type(module) not in _KINDS:
-            raise InfluenceError(
-                f"Layer {label} has trainable parameters ({', '.join(trainable)}), but TracIn is exact for {_NAMES} "
-                "only: freeze them (requires_grad=False) to leave them out."
-            )
+        _check_parameters(label, module, trainable)
         for parameter_name in trainable:
             first = owners.setdefault(id(module.get_parameter(parameter_name)), name)
             if first != name:
@@ -259,13 +254,67 @@ def supported_layers(model: nn.Module) -> dict[str, nn.Module]:
     return layers
 
 
+def check_hooks(model: nn.Module) -> None:
+    """Raise if a hook changes a parameter's gradient; a copy of the model has lost it."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter._backward_hooks:
+            raise InfluenceError(
+                f"The parameter {name} has a hook that may change its gradient, which TracIn would leave out: remove "
+                "the hook (handle.remove()), or freeze the parameter."
+            )
+
+
+def _check_whole(label: str, module: nn.Module) -> None:
+    """Raise for a module that hides its layers, or in which examples meet."""
+    if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
+        raise InfluenceError(
+            f"Layer {label} keeps no running statistics, so that examples change each other's losses: train it with "
+            "track_running_stats=True."
+        )
+    if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
+        raise InfluenceError(
+            f"Layer {label} is compiled, which hides what goes through its layers: give the model as it was before "
+            "torch.compile (a compiled one keeps it as _orig_mod)."
+        )
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InfluenceError(
+            f"Layer {label} is a TorchScript module, which hides what goes through its layers: give the nn.Module that "
+            "it was made from."
+        )
+
+
+def _check_parameters(label: str, module: nn.Module, trainable: list[str]) -> None:
+    """Raise unless these trainable parameters are what a layer's gradients are known for."""
+    names = ", ".join(trainable)
+    made = any(
+        each.startswith(("weight_", "bias_")) and each.split("_")[0] not in module._parameters for each in trainable
+    )
+    if isinstance(module, parametrize.ParametrizationList) or parametrize.is_parametrized(module) or made:
+        raise InfluenceError(
+            f"Layer {label} makes its weight or bias from other trainable parameters ({names}), as weight_norm, "
+            "spectral_norm, pruning and parametrizations do: undo that (remove_weight_norm, remove_spectral_norm, "
+            "prune.remove, remove_parametrizations), and load checkpoints of plain weights."
+        )
+    if type(module) not in _KINDS:
+        raise InfluenceError(
+            f"Layer {label} has trainable parameters ({names}), but TracIn is exact for {_NAMES} only: freeze them "
+            "(requires_grad=False) to leave them out."
+        )
+    if extra := [each for each in trainable if each not in ("weight", "bias")]:
+        raise InfluenceError(
+            f"Layer {label} has trainable parameters beside its weight and bias ({', '.join(extra)}), which TracIn "
+            "would leave out: freeze them (requires_grad=False), or train without them."
+        )
+
+
 def trained_parameters(layer: nn.Module) -> list[Tensor]:
     """A layer's trainable weight and bias, in this order."""
-    return [layer.get_parameter(name) for name in ("weight", "bias") if _trains(layer, name)]
+    return [layer.get_parameter(name) for name in ("weight", "bias") if trains(layer, name)]
 
 
-def _trains(layer: nn.Module, name: str) -> bool:
-    parameter = getattr(layer, name)
+def trains(layer: nn.Module, name: str) -> bool:
+    """Whether a layer's weight or bias is a trainable parameter; a tensor that a hook computes is none."""
+    parameter = layer._parameters.get(name)
     return parameter is not None and parameter.requires_grad
 
 

@@ -7,7 +7,6 @@ negative: it raised it (an opponent). The formula follows plain SGD; for a model
 usual approximation, since the optimizer's step is not eta times the gradient.
 """
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -18,8 +17,10 @@ from torch import Tensor, nn
 from influence.errors import InfluenceError
 from influence.learners.checkpoints import Checkpoint
 from influence.ranking import TopK, check_k, strongest
-from influence.tracin.factors import FactorExtractor, Factors, Loss, Projection
+from influence.tracin.factors import FactorExtractor, Factors, Projection, spread
 from influence.tracin.layers import LayerFactors
+from influence.tracin.models import check_checkpoints, copied, load
+from influence.tracin.passes import Loss, own_modes
 
 
 class Examples(NamedTuple):
@@ -30,6 +31,16 @@ class Examples(NamedTuple):
 
     def check(self) -> None:
         """Raise unless there is one label for each input."""
+        for name, part in (("inputs", self.inputs), ("labels", self.labels)):
+            if not isinstance(part, Tensor):
+                raise InfluenceError(
+                    f"The {name} are of type {type(part).__name__}: give one tensor with the examples along its first "
+                    "dimension (torch.as_tensor makes one of an array)."
+                )
+            if not part.ndim:
+                raise InfluenceError(
+                    f"The {name} are one number: give a tensor with the examples along its first dimension."
+                )
         if len(self.inputs) != len(self.labels):
             raise InfluenceError(
                 f"There are {len(self.inputs)} inputs and {len(self.labels)} labels: give one label for each input."
@@ -70,14 +81,12 @@ class TracInCP:
         projection: Projection | None = None,
         memory: int = 2**30,
     ) -> None:
-        if not checkpoints:
-            raise InfluenceError("TracIn sums over checkpoints, and there is none: give at least one.")
-        self.model = copy.deepcopy(model)
-        self.checkpoints = list(checkpoints)
+        self.checkpoints = check_checkpoints(checkpoints)
+        self.model = copied(model)
         self.memory = memory
         self._extract = FactorExtractor(self.model, loss, layers, projection)
         for checkpoint in self.checkpoints:
-            self._load(checkpoint)
+            load(self.model, checkpoint)
 
     def scores(self, train: Examples, targets: Examples) -> Tensor:
         """The full (n_targets, n_train) matrix. For many targets, prefer `blocks` or `top_k`."""
@@ -91,6 +100,7 @@ class TracInCP:
         InfluenceError
             If k is not between 1 and the number of training examples.
         """
+        check(train, targets)
         check_k(k, len(train.inputs))
         return TopK(
             *(torch.cat(part) for part in zip(*(strongest(b, k) for _, b in self.blocks(train, targets)), strict=True))
@@ -107,46 +117,64 @@ class TracInCP:
             Which targets.
         scores : (len(rows), n_train) Tensor
         """
-        train.check()
-        targets.check()
+        check(train, targets)
         n_targets, n_train = len(targets.inputs), len(train.inputs)
         probe = self._probe(targets)
         size = max(self.memory // (n_train * probe.like.element_size() + probe.factor_bytes), 1)
         n_blocks = max(-(-n_targets // size), 1)
         size = max(-(-n_targets // n_blocks), 1)  # blocks of about one size
-
-        train_rows = _rows(_TRAIN_ROWS, _TRAIN_BYTES, probe.factor_bytes)
-        done, total = 0, n_blocks * len(self.checkpoints) * max(-(-n_train // train_rows), 1)
         for start in range(0, max(n_targets, 1), size):
             rows = slice(start, min(start + size, n_targets))
-            block = probe.like.new_zeros(rows.stop - start, n_train)
-            for checkpoint in self.checkpoints:
-                self._load(checkpoint)
-                left = self._factors(targets, rows, probe.rows)
-                for part in _slices(n_train, train_rows):
-                    right = self._factors(train, part, probe.rows)
-                    add_inner_products(block[:, part], left, right, checkpoint.learning_rate)
-                    done += 1
-                    on_progress(done / total)
-            _check_finite(block)
-            yield rows, block
+            first = start // size
 
+            def report(share: float, first: int = first) -> None:
+                on_progress((first + share) / n_blocks)
+
+            yield rows, self._block(train, targets, rows, probe, report)
+
+    @own_modes()
+    def _block(
+        self, train: Examples, targets: Examples, rows: slice, probe: "_Probe", on_progress: Callable[[float], None]
+    ) -> Tensor:
+        """(len(rows), n_train) scores; with the first block, the training examples are verified too."""
+        n_train = len(train.inputs)
+        train_rows = _rows(_TRAIN_ROWS, _TRAIN_BYTES, probe.factor_bytes)
+        block = probe.like.new_zeros(rows.stop - rows.start, n_train)
+        done, total = 0, len(self.checkpoints) * max(-(-n_train // train_rows), 1)
+        for checkpoint in self.checkpoints:
+            load(self.model, checkpoint)
+            if not rows.start:
+                self._verify(targets)
+                self._verify(train)
+            left = self._factors(targets, rows, probe.rows, verified=1)
+            for part in _slices(n_train, train_rows):
+                right = self._factors(train, part, probe.rows, 0 if rows.start else _verified(part, n_train))
+                add_inner_products(block[:, part], left, right, checkpoint.learning_rate)
+                done += 1
+                on_progress(done / total)
+        _check_finite(block)
+        return block
+
+    @own_modes()
     def self_influence(self, examples: Examples, on_progress: Callable[[float], None] = lambda share: None) -> Tensor:
         """TracInCP(z, z): (n,) sums of eta_i |grad l(w_i, z)|^2, all >= 0."""
-        examples.check()
+        check(examples)
         probe = self._probe(examples)
         result = probe.like.new_zeros(len(examples.inputs))
         done, total = 0, len(self.checkpoints) * max(-(-len(result) // probe.rows), 1)
         for checkpoint in self.checkpoints:
-            self._load(checkpoint)
+            load(self.model, checkpoint)
+            self._verify(examples)
             for part in _slices(len(result), probe.rows):
-                norms = self._extract.squared_norms(examples.inputs[part], examples.labels[part])
+                inputs, labels = (each[part] for each in examples)
+                norms = self._extract.squared_norms(inputs, labels, _verified(part, len(result)))
                 result[part].add_(norms, alpha=checkpoint.learning_rate)
                 done += 1
                 on_progress(done / total)
         _check_finite(result)
         return result
 
+    @own_modes()
     def group(self, train: Examples, targets: Examples) -> Tensor:
         """(n_train,) influence on a group: the sum of its targets' scores, at the price of one query.
 
@@ -154,22 +182,29 @@ class TracInCP:
         """
         if self._extract.projection is not None:
             raise InfluenceError("A group's influence is one query: compute it without a projection.")
-        train.check()
-        targets.check()
+        check(train, targets)
         probe = self._probe(train)
         result = probe.like.new_zeros(len(train.inputs))
         for checkpoint in self.checkpoints:
-            self._load(checkpoint)
+            load(self.model, checkpoint)
+            self._verify(targets)
+            self._verify(train)
             sums: list[Tensor] = []
             for part in _slices(len(targets.inputs), probe.rows):
-                new = [_summed(layer) for layer in self._extract(targets.inputs[part], targets.labels[part])]
+                new = [_summed(layer) for layer in self._factors(targets, part, probe.rows, verified=1)]
                 sums = [old + more for old, more in zip(sums, new, strict=True)] if sums else new
             for part in _slices(len(result), probe.rows):
-                factors = self._extract(train.inputs[part], train.labels[part])
+                factors = self._factors(train, part, probe.rows, _verified(part, len(result)))
                 for layer, gradient in zip(factors, sums, strict=bool(sums)):
                     result[part].add_(_times(layer, gradient), alpha=checkpoint.learning_rate)
         _check_finite(result)
         return result
+
+    def _verify(self, examples: Examples) -> None:
+        """Compare some examples with themselves alone, in a batch of their own, which is not in their order."""
+        some = spread(len(examples.inputs), min(_VERIFIED_ROWS, len(examples.inputs)))
+        if some:
+            self._extract(examples.inputs[some], examples.labels[some], len(some))
 
     def _probe(self, examples: Examples) -> "_Probe":
         """Take a few examples' factors, which also verifies the model on more than one."""
@@ -183,28 +218,19 @@ class TracInCP:
             _rows(_PASS_ROWS, _PASS_BYTES, factor_bytes + self._extract.pass_bytes // max(len(inputs), 1)),
         )
 
-    def _factors(self, examples: Examples, rows: slice, pass_rows: int) -> Factors:
-        """Factors of some of the examples, in passes of so many."""
+    def _factors(self, examples: Examples, rows: slice, pass_rows: int, verified: int) -> Factors:
+        """Factors of some of the examples, in passes of so many; ``verified`` is for the last pass."""
         inputs, labels = (part[rows] for part in examples)
         if len(inputs) <= pass_rows:
-            return self._extract(inputs, labels)
+            return self._extract(inputs, labels, verified)
         whole: Factors = []
         for part in _slices(len(inputs), pass_rows):
-            factors = self._extract(inputs[part], labels[part])
+            factors = self._extract(inputs[part], labels[part], verified if part.stop == len(inputs) else 0)
             whole = whole or [tuple(f.new_empty(len(inputs), *f.shape[1:]) for f in layer) for layer in factors]
             for target, source in zip(whole, factors, strict=True):
                 for place, factor in zip(target, source, strict=True):
                     place[part] = factor
         return whole
-
-    def _load(self, checkpoint: Checkpoint) -> None:
-        try:
-            self.model.load_state_dict(checkpoint.state)
-        except RuntimeError as error:
-            raise InfluenceError(
-                f"The checkpoint of epoch {checkpoint.epoch} does not fit the model ({' '.join(str(error).split())}): "
-                "use the checkpoints of this architecture."
-            ) from error
 
 
 _TRAIN_ROWS = 512  # training examples whose factors are held at a time
@@ -213,6 +239,8 @@ _PASS_ROWS = 2048  # examples a pass elsewhere
 _TRAIN_BYTES = 2**28  # and no more of the former than this holds,
 _PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
 _PROBE_ROWS = 32
+_VERIFIED_ROWS = 6  # examples of every part that are verified at every checkpoint,
+_VERIFIED_PASSES = 3  # and about so many passes of which one is
 
 
 class _Probe(NamedTuple):
@@ -266,8 +294,23 @@ def _times(layer: LayerFactors, gradient: Tensor) -> Tensor:
 
 
 def _rows(most: int, memory: int, each: int) -> int:
-    """How many examples of so many bytes each go together."""
-    return max(min(most, memory // max(each, 1)), 1)
+    """How many examples of so many bytes each go together; two at least, since a pass of one is made of two."""
+    return max(min(most, memory // max(each, 1)), 2)
+
+
+def _verified(part: slice, n: int) -> int:
+    """How many examples of this pass are verified: one in the last pass, and in some of the others."""
+    size = part.stop - part.start
+    step = max(n // size // _VERIFIED_PASSES, 1)
+    return int(part.stop == n or part.start // size % step == 0)
+
+
+def check(*parts: Examples) -> None:
+    """Raise unless these are examples, with one label for each input."""
+    for part in parts:
+        if not isinstance(part, Examples):
+            raise InfluenceError(f"The examples are of type {type(part).__name__}: give Examples(inputs, labels).")
+        part.check()
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:

@@ -38,7 +38,7 @@ def test_no_hook_stays_even_after_an_error():
     model = mlp(5, 7, 1)
     extract = FactorExtractor(model, squared_error)
     extract(*regression(4))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(InfluenceError, match=r"The model fails on inputs of shape \(4, 6\)"):
         extract(*regression(4, width=6))
     assert not any(module._forward_hooks for module in model.modules())
 

@@ -284,8 +284,8 @@ def test_a_pass_takes_as_many_examples_as_its_bytes_allow(projection, monkeypatc
     passes: list[tuple[int, int]] = []
     original = FactorExtractor._gradients
 
-    def counted(self, inputs, labels):
-        yield from original(self, inputs, labels)
+    def counted(self, inputs, labels, verified):
+        yield from original(self, inputs, labels, verified)
         passes.append((len(inputs), self.pass_bytes))
 
     monkeypatch.setattr(FactorExtractor, "_gradients", counted)

@@ -1,0 +1,253 @@
+"""One pass of a batch through a model: what its layers saw, what the losses ask of them, and whether that is all.
+
+A layer's gradient follows from its inputs and the losses' gradients at its outputs if its weights reach the losses
+through one call of the layer and by no other way, and if nothing in the pass is random. Every pass is checked for that.
+"""
+
+import pickle
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
+
+from influence.errors import InfluenceError
+from influence.tracin.graph import Call, check_graph
+from influence.tracin.layers import check_inputs, trains
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Pass(NamedTuple):
+    """What a batch of n examples gave: (n,) losses, and a call of each layer that is asked for, in the model's order.
+
+    ``deltas`` are the gradients of each example's loss at the outputs of these calls.
+    """
+
+    losses: Tensor
+    calls: list[Call]
+    deltas: list[Tensor]
+
+
+class Passes:
+    """Passes batches through a model.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In evaluation mode. Hooks are added while a batch passes, and removed.
+    loss : callable
+    layers : mapping of str to nn.Module
+        Those with trainable parameters.
+    last_only : bool
+        Take the layer that runs last only.
+    """
+
+    def __init__(self, model: nn.Module, loss: Loss, layers: Mapping[str, nn.Module], last_only: bool = False) -> None:
+        self.model, self.loss, self.layers, self.last_only = model, loss, layers, last_only
+        self._generators = [
+            each
+            for module in model.modules()
+            for each in vars(module).values()
+            if isinstance(each, (torch.Generator, np.random.Generator, np.random.RandomState, random.Random))
+        ]
+        # An operation in place on a layer's output would overwrite it and take its place in the graph. Until one has
+        # been seen, outputs are not copied.
+        self._copies_outputs = False
+
+    def __call__(self, inputs: Tensor, labels: Tensor) -> Pass:
+        """(n, ...) inputs and (n, ...) labels -> what they gave.
+
+        Raises
+        ------
+        InfluenceError
+            If the model or the loss fails or is random, if the loss does not give one number an example, or if the
+            weights of a layer act in any other way than by one call of it.
+        """
+        losses, calls = self._undisturbed(inputs, labels)
+        if not self._copies_outputs and any(call.output._version != call.output_version for call in calls):
+            self._copies_outputs = True
+            losses, calls = self._undisturbed(inputs, labels)
+        chosen = self._chosen(calls, len(inputs))
+        if len(inputs):
+            check_graph(losses, chosen, self.layers, self.model)
+        return Pass(losses, chosen, _deltas(losses, chosen))
+
+    def _undisturbed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list[Call]]:
+        """A forward pass that draws no random number and changes nothing of the model.
+
+        Another thread may have drawn the number, so only a pass that draws twice is an error.
+        """
+        for _ in range(2):
+            before = self._state()
+            done = self._forward(inputs, labels)
+            if self._state() == before:
+                return done
+        raise InfluenceError(NOT_THE_SAME_TWICE)
+
+    def _state(self) -> tuple[object, ...]:
+        """What a forward pass may change beside its outputs: random streams, buffers and parameters."""
+        words = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 the stream that others draw from
+        streams = [torch.get_rng_state().numpy().tobytes(), random.getstate(), words["key"].tobytes(), words["pos"]]
+        if torch.cuda.is_available():
+            streams.append(torch.cuda.get_rng_state().numpy().tobytes())
+        tensors = [(id(each), each._version) for each in (*self.model.parameters(), *self.model.buffers())]
+        return *streams, *(_generator_state(each) for each in self._generators), tensors
+
+    def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list[Call]]:
+        """The losses and all calls of the layers, in the order in which they ran."""
+        calls: list[Call] = []
+
+        def hook(name: str) -> Callable[..., Tensor]:
+            def record(
+                module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor
+            ) -> Tensor:
+                (activation,) = (*arguments, *named.values())
+                before, after = (get_gradient_edge(t).node if t.requires_grad else None for t in (activation, output))
+                kept = activation.detach()
+                calls.append(Call(name, kept, kept._version, before, output, output._version, after))
+                return output.clone() if self._copies_outputs else output
+
+            return record
+
+        # Hooks of the user's may change what a layer gives, so they run after these.
+        handles = [
+            layer.register_forward_hook(hook(name), prepend=True, with_kwargs=True)
+            for name, layer in self.layers.items()
+        ]
+        try:
+            return run(self.model, self.loss, inputs, labels)[1], calls
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _chosen(self, calls: list[Call], n: int) -> list[Call]:
+        """The one call of each layer that is asked for; any other number of calls is an error."""
+        used = [call.layer for call in calls]
+        wanted = (used[-1:] if self.last_only else []) or list(self.layers)
+        for name in wanted:
+            if name not in used:
+                raise InfluenceError(
+                    f"Layer {name} takes no part in the forward pass: freeze it (requires_grad=False)."
+                )
+            if used.count(name) > 1:
+                raise InfluenceError(f"Layer {name} is used more than once in a forward pass: TracIn needs one use.")
+        chosen = [calls[used.index(name)] for name in wanted]
+        for call in chosen:
+            layer = self.layers[call.layer]
+            check_inputs(call.layer, layer, call.activation, n)
+            # Autograd notices such a change where it needs the input, which it does not for the outputs' gradients.
+            if call.activation._version != call.activation_version and trains(layer, "weight"):
+                raise InfluenceError(
+                    f"The input of layer {call.layer} is changed in place after the layer has used it, so that its "
+                    "gradient is lost: write the change as a new tensor (x = x + y in place of x += y)."
+                )
+        return chosen
+
+
+@contextmanager
+def own_modes() -> Iterator[None]:
+    """Within, gradients are recorded in the model's own number type, whatever mode the caller is in."""
+    with ExitStack() as modes:
+        modes.enter_context(torch.inference_mode(False))
+        modes.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                modes.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+def run(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> tuple[Any, Tensor]:
+    """(n, ...) inputs and (n, ...) labels -> outputs, (n,) losses; what fails on the way is an `InfluenceError`."""
+    # A model may change its inputs in place, and these are a view of the caller's.
+    given, labels = inputs.detach().clone(), labels.detach().clone()
+    try:
+        outputs = model(given)
+    except InfluenceError:
+        raise
+    except Exception as error:
+        raise InfluenceError(
+            f"The model fails on inputs {_described(inputs)} ({one_line(error)}): give inputs of the shape and type "
+            f"that it takes{_other_type(model, inputs)}."
+        ) from error
+    try:
+        losses = loss(outputs, labels)
+    except InfluenceError:
+        raise
+    except Exception as error:
+        raise InfluenceError(
+            f"The loss fails on outputs {_described(outputs)} and labels {_described(labels)} ({one_line(error)}): "
+            f"give labels of the shape and type that the loss takes.{_lost(inputs, outputs)}"
+        ) from error
+    if not isinstance(losses, Tensor) or losses.shape != (len(inputs),):
+        raise InfluenceError(
+            f"The loss gave {_given(losses)} for {len(inputs)} examples: it must give one number an example, without "
+            f"averaging (reduction='none').{_lost(inputs, outputs)}"
+        )
+    return outputs, losses
+
+
+@contextmanager
+def explain_backward_errors() -> Iterator[None]:
+    """Turn autograd's complaints into an `InfluenceError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InfluenceError(
+            f"The backward pass fails ({one_line(error)}): TracIn needs a model that torch.autograd.grad can follow, "
+            "so change no tensor in place that autograd needs, and checkpoint with use_reentrant=False."
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+NOT_THE_SAME_TWICE = (
+    "The forward pass is not the same twice for the same examples: something in it is random or changes from call to "
+    "call, so that no score would be right. Leave out dropout and noise in evaluation (F.dropout needs "
+    "training=self.training), and change no buffer in the forward pass."
+)
+
+
+def _deltas(losses: Tensor, calls: list[Call]) -> list[Tensor]:
+    """Asking for the outputs' gradients alone spares the weights' (a third of a backward pass)."""
+    outputs = [call.output for call in calls if call.output_node is not None]
+    if not outputs or losses.grad_fn is None:
+        return [torch.zeros_like(call.output) for call in calls]
+    with explain_backward_errors():
+        found = iter(torch.autograd.grad(losses.sum(), outputs, allow_unused=True, materialize_grads=True))
+    return [torch.zeros_like(call.output) if call.output_node is None else next(found) for call in calls]
+
+
+def _generator_state(generator: Any) -> bytes:
+    is_torchs = isinstance(generator, torch.Generator)  # which takes long to pickle
+    return generator.get_state().numpy().tobytes() if is_torchs else pickle.dumps(generator)
+
+
+def _described(value: object) -> str:
+    return f"of shape {tuple(value.shape)} and type {value.dtype}" if isinstance(value, Tensor) else _given(value)
+
+
+def _given(value: object) -> str:
+    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _other_type(model: nn.Module, inputs: Tensor) -> str:
+    own = next((p.dtype for p in model.parameters()), inputs.dtype)
+    return f" (its weights are {own}: inputs.to({own}))" if own != inputs.dtype else ""
+
+
+def _lost(inputs: Tensor, outputs: object) -> str:
+    """Where the outputs are not one an example, the model is what to mend."""
+    if not isinstance(outputs, Tensor) or (outputs.ndim and len(outputs) == len(inputs)):
+        return ""
+    return (
+        f" The model's outputs have shape {tuple(outputs.shape)}, so it has lost the example dimension: squeeze() "
+        "drops every dimension of size one, so name the axis, as in squeeze(1)."
+    )

@@ -1,0 +1,156 @@
+"""Whether what a batch gives for an example is what that example gives alone.
+
+Gradients made of a layer's inputs and outputs are exact only where an example's loss depends on that example alone. So
+some examples of a batch are passed by themselves, and their losses and gradients by plain autograd are compared with
+what the batch gave for them.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from influence.errors import InfluenceError
+from influence.tracin.graph import not_its_own
+from influence.tracin.layers import gradients, trained_parameters
+from influence.tracin.passes import NOT_THE_SAME_TWICE, Pass, Passes, explain_backward_errors, run
+
+COMPANIONS = (
+    "What the model or the loss gives for one example depends on the other examples of its batch, or examples change "
+    "places in it, so that no score would be right. Leave out of the forward pass what mixes a batch (its statistics, "
+    "sorting, attention across it), and let the loss give one number an example that is not divided by anything of the "
+    "batch (reduction='none'), from outputs and labels of one shape."
+)
+
+
+class _Tolerance(NamedTuple):
+    """How far two results may lie apart: a share of their size, and another of what errors of the outputs amount to.
+
+    The latter is what counts where a loss is nearly zero, a small difference of large numbers.
+    """
+
+    share: float
+    of_outputs: float
+
+
+def verify(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Sequence[int]) -> None:
+    """Compare some examples of a batch with themselves alone.
+
+    Rounding is no fault: what looks like one in the model's own number type is judged in float64, where the model can
+    be turned into that, and with some indulgence where it can't.
+
+    Raises
+    ------
+    InfluenceError
+        If they differ; the message says why, as far as it can be found out.
+    """
+    epsilon = max(torch.finfo(t.dtype).eps for t in (done.losses, *(call.output for call in done.calls)))
+    first_look = _Tolerance(256 * epsilon, 16 * epsilon)
+    is_precise = epsilon < 1e-6  # a coarser type hides a light dependence
+    if is_precise and _agree(passes, inputs, labels, done, rows, first_look):
+        return
+    agree = _agree_in_double(passes, inputs, labels, rows)
+    if agree is None:
+        agree = _agree(passes, inputs, labels, done, rows, _Tolerance(4 * epsilon**0.5, 16 * epsilon))
+    if not agree:
+        raise InfluenceError(_reason(passes, inputs, labels, done, max(1e-3, 4 * epsilon**0.5)))
+
+
+def _agree(
+    passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Sequence[int], tolerance: _Tolerance
+) -> bool:
+    """Whether these rows of the batch have the losses and the gradients that they have alone."""
+    layers = [passes.layers[call.layer] for call in done.calls]
+    parameters = [trained_parameters(layer) for layer in layers]
+    for row in rows:
+        outputs, loss = _alone(passes, inputs, labels, row)
+        own = done.losses[row].detach()
+        differences, scales = [own - loss.detach()], [torch.maximum(own.abs(), loss.detach().abs())]
+        alone = _gradients(loss, parameters)
+        for layer, call, delta, expected in zip(layers, done.calls, done.deltas, alone, strict=True):
+            part = gradients(layer, *(each[row, None].to(expected[0]) for each in (call.activation, delta)))
+            outer = part.outer()
+            scales.append((outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum() + _norm(expected))
+            formed = (each[0].view_as(one) for each, one in zip(part.formed(), expected, strict=True))
+            differences.append(_norm([one - other for one, other in zip(formed, expected, strict=True)]))
+        # What is not finite is no matter of this check.
+        excess = [d.abs() > tolerance.share * scale for d, scale in zip(differences, scales, strict=True)]
+        if any(excess) and any(
+            d.abs() > tolerance.share * scale + tolerance.of_outputs * unit
+            for d, scale, unit in zip(differences, scales, _units(outputs, parameters), strict=True)
+        ):
+            return False
+    return True
+
+
+def _alone(passes: Passes, inputs: Tensor, labels: Tensor, row: int) -> tuple[Any, Tensor]:
+    """The outputs and the loss of one example by itself.
+
+    A model that can't take a batch of one gets the example several times, in a batch of another size.
+    """
+    try:
+        outputs, losses = run(passes.model, passes.loss, inputs[row, None], labels[row, None])
+    except InfluenceError:
+        several = [row] * (3 if len(inputs) == 2 else 2)
+        outputs, losses = run(passes.model, passes.loss, inputs[several], labels[several])
+    return outputs, losses[0]
+
+
+def _units(outputs: Any, parameters: list[list[Tensor]]) -> list[float]:
+    """The norm of the outputs, and of the gradients of half its square.
+
+    Times an epsilon, this is roughly what rounding the outputs does to the loss and to its gradients.
+    """
+    if not isinstance(outputs, Tensor) or not outputs.requires_grad:
+        return [0.0] * (1 + len(parameters))
+    found = _gradients(outputs.square().sum() / 2, parameters)
+    return [float(outputs.detach().norm()), *(float(_norm(each)) for each in found)]
+
+
+def _norm(parts: list[Tensor]) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in parts]))
+    return norm
+
+
+def _gradients(value: Tensor, parameters: list[list[Tensor]]) -> list[list[Tensor]]:
+    """By the parameters of every layer."""
+    flat = [p for some in parameters for p in some]
+    with explain_backward_errors():
+        found = iter(torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True, retain_graph=True))
+    return [[next(found) for _ in some] for some in parameters]
+
+
+def _agree_in_double(passes: Passes, inputs: Tensor, labels: Tensor, rows: Sequence[int]) -> bool | None:
+    """The same with all numbers in float64; None if the model or the loss does not work in that type."""
+    try:
+        model = copy.deepcopy(passes.model).double()
+        layers = {name: model.get_submodule(name) for name in passes.layers}
+        exact = Passes(model, passes.loss, layers, passes.last_only)
+        inputs, labels = (part.double() if part.is_floating_point() else part for part in (inputs, labels))
+        done = exact(inputs, labels)
+        if any(each.dtype != torch.float64 for each in (done.losses, *(call.output for call in done.calls))):
+            return None
+        return _agree(exact, inputs, labels, done, rows, _Tolerance(1e-5, 1024 * torch.finfo(torch.float64).eps))
+    except Exception:  # whatever the model or the loss has against that type
+        return None
+
+
+def _reason(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, tolerance: float) -> str:
+    """Why a batch gives something else than its examples alone."""
+    _, losses = run(passes.model, passes.loss, inputs, labels)
+    if not torch.equal(losses, done.losses):
+        return NOT_THE_SAME_TWICE
+    for call, delta in zip(done.calls, done.deltas, strict=True):
+        layer = passes.layers[call.layer]
+        with explain_backward_errors():
+            sums = torch.autograd.grad(
+                losses.sum(), trained_parameters(layer), allow_unused=True, materialize_grads=True, retain_graph=True
+            )
+        part = gradients(layer, call.activation, delta)
+        outer = part.outer()
+        off = torch.cat([one.flatten() - own.sum(0) for one, own in zip(sums, part.formed(), strict=True)]).norm()
+        if off > tolerance * (outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum():
+            return not_its_own(call.layer)
+    return COMPANIONS
