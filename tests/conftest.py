@@ -17,12 +17,32 @@ torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
 # What `make quick` leaves out: tests that train models, start processes, or draw whole pages of the explorer, and take
-# seconds each. They are listed here, and not marked where they stand, so that one place shows what is left out.
+# seconds, alone or together. They are listed here and not marked where they stand: one place shows what is left out.
 SLOW = (
+    "datamodels/test_outcomes.py::test_a_full_disk",
+    "datamodels/test_outcomes.py::test_colour_models",
+    "datamodels/test_outcomes.py::test_damage_is_found_and_mended",
+    "datamodels/test_outcomes.py::test_kill_anywhere",
+    "datamodels/test_outcomes.py::test_loky",
+    "datamodels/test_outcomes.py::test_resuming_extending_and_sharding",
+    "datamodels/test_outcomes.py::test_writers_of_different_ranges",
+    "datamodels/test_outcomes_elsewhere.py",
+    "datamodels/test_priors.py::test_few_models_go_a_long_way",
+    "datamodels/test_priors.py::test_the_guess_points",
+    "datamodels/test_priors.py::test_the_sketched_prior",
+    "datamodels/test_unrolled.py",
+    "datasets/test_california_housing.py::test_what_ships_can_be_made_again",
+    "datasets/test_cifar10.py",
+    "datasets/test_sheets.py::test_the_sheet_has_the_official_pixels",
+    "evaluation/test_baselines.py::test_intervals_of_means",
+    "evaluation/test_lds.py::test_the_interval_covers",
     "explorer/",
+    "learners/test_convnet.py::test_it_learns_in_mixed_precision",
+    "learners/test_regression.py::test_a_short_training_on_the_houses",
     "test_cli.py",
     "test_cli_datamodels.py",
     "test_cli_evaluate.py",
+    "test_doctor.py",
     "test_install.py",
     "test_jobs.py",
     "test_jobs_datamodels.py",
@@ -30,9 +50,17 @@ SLOW = (
     "test_jobs_tracin_images.py",
     "test_notebook.py",
     "test_packaging.py",
+    "test_results.py::test_readers_never_notice_a_replacement",
     "test_runs.py",
     "test_serve.py",
     "test_trainings.py",
+    "tracin/test_layers.py::test_a_convolution_in_single_precision",
+    "tracin/test_layers.py::test_a_network_in_single_precision",
+    "tracin/test_layers.py::test_passes_and_blocks",
+    "tracin/test_layers.py::test_projections_average",
+    "tracin/test_scores.py::test_a_wider_projection",
+    "tracin/test_scores.py::test_memory_changes_the_blocks",
+    "tracin/test_scores.py::test_projections_average",
 )
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and what they start would ignore it too.
