@@ -21,7 +21,7 @@ def found() -> dict[str, str]:
 @pytest.fixture
 def bare(no_houses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without data sets, results that ship, Chromium or an NVIDIA GPU; the folder is its PATH."""
-    monkeypatch.setattr(sheets, "shipped_home", lambda: tmp_path / "no-precomputed")
+    monkeypatch.setattr(sheets, "path_of", lambda name: tmp_path / "no-precomputed" / name)
     monkeypatch.setattr(homes, "precomputed_home", lambda: tmp_path / "no-precomputed")
     programs = tmp_path / "programs"
     programs.mkdir()
