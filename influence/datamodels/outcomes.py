@@ -378,6 +378,7 @@ def _run(backend: Backend, config: OutcomeConfig, store: str, jobs: list[tuple[i
         return
     tasks = (delayed(_train_in_worker)(config, store, start, stop) for start, stop in jobs)
     if backend.kind == "loky":
+        from joblib.externals.loky import get_reusable_executor
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         workers = min(backend.workers or os.cpu_count() or 1, len(jobs))
@@ -389,6 +390,9 @@ def _run(backend: Backend, config: OutcomeConfig, store: str, jobs: list[tuple[i
                 "A worker process was killed, as happens when memory runs out: what was finished is kept; "
                 "use fewer workers and collect again."
             ) from error
+        except BaseException:  # Ctrl-C, say: what is not put away here is complained of at the process's end
+            get_reusable_executor().shutdown(kill_workers=True)
+            raise
         return
     try:
         from distributed import Client

@@ -26,6 +26,7 @@ from influence.measures.lds import LEAST_MODELS, Lds, noise_ceiling
 from influence.measures.lds import lds as score_lds
 from influence.progress import Report, Stages, counting, silent
 from influence.results import Result
+from influence.text import command, inline_code
 
 _BLOCK = 512  # targets whose scores are held at once
 
@@ -236,10 +237,9 @@ def _repeated(trained: OutcomeConfig, store: str, ceiling_store: str | None, hel
     """The judges' subsets, trained again with other seeds."""
     place = ceiling_store or f"{store.rstrip('/')}-ceiling"
     first, last = int(held_out.models[0]), int(held_out.models[-1])
-    remedy = (
-        f"collect them with `datamodels collect {trained.dataset} --repeat {trained.subsets.repeat + 1} --models "
-        f"{last + 1} --store {place}` and this store's settings, or leave the ceiling out with --no-ceiling."
-    )
+    repeat = ("--repeat", str(trained.subsets.repeat + 1), "--models", str(last + 1), "--store", place)
+    how = inline_code(command("datamodels", "collect", trained.dataset, *repeat))
+    remedy = f"collect them with {how} and this store's settings, or leave the ceiling out with --no-ceiling."
     try:
         config = outcomes.read_config(place)
     except InfluenceError as error:
