@@ -69,6 +69,9 @@ def main() -> None:
         with suppress(OSError):  # a terminal that was closed can't be told
             print(f"Stopped; {kept}.", file=sys.stderr, flush=True)
         status = 128 + signals[-1] if signals else _INTERRUPTED
+        # An interrupt that came while a module ran exec() leaves a mark with CPython, which would then end this process
+        # by a signal of its own; the next exec() takes the mark away.
+        exec("")
     sys.exit(status)
 
 
@@ -84,12 +87,11 @@ def _print_whatever_comes() -> None:
     """
     is_chosen = "PYTHONIOENCODING" in os.environ
 
-    def shown(error: UnicodeError) -> tuple[str | bytes, int]:
+    def shown(error: UnicodeError) -> tuple[bytes, int]:
         assert isinstance(error, UnicodeEncodeError)
         text = readable(error.object[error.start : error.end])
-        if error.encoding == "ascii" and not is_chosen:
-            return text.encode(), error.end
-        return text.encode(error.encoding, "backslashreplace").decode(error.encoding), error.end
+        encoding = "utf-8" if error.encoding == "ascii" and not is_chosen else error.encoding
+        return text.encode(encoding, "backslashreplace"), error.end
 
     codecs.register_error("influence.readable", shown)
     for stream in (sys.stdout, sys.stderr):

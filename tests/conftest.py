@@ -53,6 +53,7 @@ SLOW = (
     "test_results.py::test_readers_never_notice_a_replacement",
     "test_runs.py",
     "test_serve.py",
+    "test_stopping.py",
     "test_trainings.py",
     "tracin/test_layers.py::test_a_convolution_in_single_precision",
     "tracin/test_layers.py::test_a_network_in_single_precision",
