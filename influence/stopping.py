@@ -1,7 +1,7 @@
 """How a command ends that is stopped from outside, and what is then kept of it."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -31,3 +31,11 @@ def interruptible() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def keeps_models(arguments: Sequence[str]) -> bool:
+    """Whether the command with these arguments goes on, when it is started again, where it was stopped."""
+    return arguments[:1] == ["datamodels"] or list(arguments[:2]) in (
+        ["evaluate", "removal"],
+        ["evaluate", "mislabels"],
+    )
