@@ -1,11 +1,14 @@
 """The command line: ``python -m influence VERB ...``. Every verb calls one job."""
 
+import codecs
+import io
 import json
 import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from influence.errors import InfluenceError
+from influence.stopping import interruptible, keeps_models
+from influence.text import readable
 
 if TYPE_CHECKING:
     from influence.datamodels.outcomes import OutcomeConfig
@@ -43,23 +48,63 @@ Events = Annotated[
 
 
 def main() -> None:
-    """Run the command line; what the user can mend ends with one sentence, and status 1, or 2 if it was mistyped."""
-    try:
-        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except InfluenceError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except typer.TyperException as error:
-        print(f"Error: {error.format_message()}", file=sys.stderr)
-        sys.exit(2)
+    """Run the command line; what the user can mend ends with one sentence, and status 1, or 2 if it was mistyped.
+
+    Ctrl-C, SIGTERM and SIGHUP end it with a sentence, too, and with 128 and the signal's number.
+    """
+    _print_whatever_comes()
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")  # it counts what killed workers left to it
+    with interruptible() as signals:
+        try:
+            _refuse_empty(sys.argv[1:])
+            status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        except KeyboardInterrupt:
+            status = _INTERRUPTED
+        except InfluenceError as error:  # a worker that the same signal ended may be what failed
+            status = _INTERRUPTED if signals else _end(error.typed, 1)
+        except typer.TyperException as error:
+            status = _end(error.format_message(), 2)
     if status == _INTERRUPTED:
-        resumes = sys.argv[1:2] == ["datamodels"] or sys.argv[1:3] in (
-            ["evaluate", "removal"],
-            ["evaluate", "mislabels"],
-        )
-        kept = "the models that were trained are kept" if resumes else "nothing was kept of this run"
-        print(f"Stopped; {kept}.", file=sys.stderr)
+        kept = "the models that were trained are kept" if keeps_models(sys.argv[1:]) else "nothing was kept of this run"
+        with suppress(OSError):  # a terminal that was closed can't be told
+            print(f"Stopped; {kept}.", file=sys.stderr, flush=True)
+        status = 128 + signals[-1] if signals else _INTERRUPTED
     sys.exit(status)
+
+
+def _end(message: str, status: int) -> int:
+    print(f"Error: {readable(message)}", file=sys.stderr)
+    return status
+
+
+def _print_whatever_comes() -> None:
+    """Have output show what its encoding lacks in another way, where Python would stop at it or print surrogates.
+
+    A locale that says ASCII says nothing of the terminal, which takes UTF-8 as a rule, and so gets it.
+    """
+    is_chosen = "PYTHONIOENCODING" in os.environ
+
+    def shown(error: UnicodeError) -> tuple[str | bytes, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        text = readable(error.object[error.start : error.end])
+        if error.encoding == "ascii" and not is_chosen:
+            return text.encode(), error.end
+        return text.encode(error.encoding, "backslashreplace").decode(error.encoding), error.end
+
+    codecs.register_error("influence.readable", shown)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="influence.readable")
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty argument is a slip, such as a variable of the shell that is not set; as a path it would mean here."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, _, value = argument.partition("=")
+        if not argument.strip() or (option.startswith("--") and argument != option and not value.strip()):
+            where = option if option.strip() else before
+            after = f" after {where}" if where else ""
+            raise typer.TyperException(f"The argument{after} is empty: give it a value, or leave it out.")
 
 
 @app.command(epilog="Example: python -m influence data california-housing")
@@ -71,7 +116,7 @@ def data(
     from influence import datasets
 
     failures = []
-    for one in [name] if name else datasets.NAMES:
+    for one in datasets.NAMES if name is None else [name]:
         datasets.check_name(one)
         if not datasets.is_present(one) and not events:
             print(f"Downloading {one} to {datasets.data_home()} ...", flush=True)
@@ -83,7 +128,7 @@ def data(
                 report.say(f"{one}: {train:,} training and {test:,} test examples, verified.")
         except InfluenceError as error:
             failures.append(one)
-            print(f"Error: {error}", file=sys.stderr)
+            _end(error.typed, 1)
     if failures:
         sys.exit(1)
 
@@ -603,7 +648,7 @@ def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> N
     read = results.read(result)
     found = evidence.read(read)
     for problem in found.problems:
-        print(f"Error: {problem}", file=sys.stderr)
+        _end(problem, 1)
     if found.problems:
         sys.exit(1)
     parts = {"the result": read.manifest} | {f"its {kind} evidence": each for kind, each in found.manifests.items()}
@@ -676,14 +721,12 @@ class _Events:
     """JSON lines on standard output, for the process that started this one; when it goes, so does this one."""
 
     def __enter__(self) -> "_Events":
-        # Restoring what a terminal's Ctrl-C would do lets the job tidy up after itself.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, InfluenceError):
-            self._print({"error": str(error)})
+            self._print({"error": str(error)})  # whoever started this has no options to choose
 
     def progress(self, share: float, what: str) -> None:
         self._print({"progress": share, "what": what})
@@ -695,7 +738,8 @@ class _Events:
         self._print({"said": text})
 
     def _print(self, event: dict[str, object]) -> None:
-        print(json.dumps(event), flush=True)
+        shown = {name: readable(value) if isinstance(value, str) else value for name, value in event.items()}
+        print(json.dumps(shown), flush=True)
 
 
 def _stop_when_stdin_closes() -> None:

@@ -7,7 +7,22 @@ from pathlib import Path
 
 
 class InfluenceError(Exception):
-    """Something the user can mend. The message is one sentence or two: what is wrong, and what to do."""
+    """Something the user can mend. The message is one sentence or two: what is wrong, and what to do.
+
+    Parameters
+    ----------
+    message : str
+    typed : str or None
+        The message on the command line, where that has an option to do it with.
+    """
+
+    def __init__(self, message: str, typed: str | None = None) -> None:
+        super().__init__(message)
+        self.typed = typed or message
+
+    def reworded(self, old: str, new: str) -> "InfluenceError":
+        """The same error in other words."""
+        return InfluenceError(str(self).replace(old, new), self.typed.replace(old, new))
 
 
 _STORAGE_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -15,9 +30,10 @@ _NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def explain_write_errors(path: Path) -> Iterator[None]:
+def explain_write_errors(path: Path, option: str | None = None, variable: str | None = None) -> Iterator[None]:
     """Turn the operating system's refusals while writing below ``path`` into an `InfluenceError`.
 
+    ``option`` of the command line, or else the environment's ``variable``, chooses another place, if there is one.
     safetensors and Arrow wrap the system's error in classes of their own, so the text is looked at too.
     """
     try:
@@ -32,9 +48,10 @@ def explain_write_errors(path: Path) -> Iterator[None]:
                 f"The disk that holds {path} is full: nothing was kept of this run. Free some space and start it again."
             ) from error
         if number in _NOT_WRITABLE or any(w in text for w in ("Read-only file system", "Permission denied")):
-            raise InfluenceError(
-                f"{path} can't be written to ({text}): choose a folder that can, with --out."
-            ) from error
+            refused = f"{path} can't be written to ({text})"
+            other = f", or set {variable} to a folder that is" if variable else ""
+            typed = f"{refused}: choose a folder that can, with {option}." if option else None
+            raise InfluenceError(f"{refused}: make it writable{other}.", typed) from error
         if isinstance(error, OSError):
             raise InfluenceError(f"Writing to {path} failed ({text}): nothing was kept of this run.") from error
         raise

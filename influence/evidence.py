@@ -63,6 +63,7 @@ import pyarrow as pa
 from influence import results
 from influence.errors import InfluenceError
 from influence.results import Result
+from influence.text import command, inline_code
 
 KINDS = ("lds", "removal", "mislabels", "sizes")
 METHODS = ("result", "random", "same-class", "neighbours")
@@ -315,8 +316,8 @@ def read(result: Result) -> Evaluated:
             return None
         if not is_about(manifest["about"], result):
             problems.append(
-                f"The {kind} evidence in {result.path} is about other scores than the result holds now: run `python -m "
-                f"influence evaluate {kind}` again."
+                f"The {kind} evidence in {result.path} is about other scores than the result holds now: run "
+                f"{_again(result.path, kind)} again."
             )
             return None
         return manifest, tables
@@ -342,8 +343,13 @@ def read_one(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, pd.Data
     try:
         return results.read_parts(place(folder, kind), _TABLES[kind], _MANIFEST)
     except InfluenceError as error:
-        again = f"run `python -m influence evaluate {kind}` again"
-        raise InfluenceError(str(error).replace("compute this result again", again)) from error
+        raise error.reworded("compute this result again", f"run {_again(folder, kind)} again") from error
+
+
+def _again(folder: Path, kind: str) -> str:
+    """The command that measures it again; of evidence about a data set, which no result holds, without its argument."""
+    result = [str(folder)] if (folder / "manifest.json").exists() else []
+    return inline_code(command("evaluate", kind, *result, *(["--store", "STORE"] if kind == "lds" else [])))
 
 
 def write(folder: Path, kind: str, manifest: dict[str, Any], tables: dict[str, pa.Table]) -> Path:

@@ -28,7 +28,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -213,26 +213,34 @@ def writing(folder: Path, replace: bool = False) -> Iterator[Path]:
         If ``folder`` exists and ``replace`` is false, is something else than a result, or can't be written to.
     """
     folder = Path(os.path.abspath(folder))
-    with explain_write_errors(folder):
+    with _explain_write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep(folder.parent)
         if os.path.lexists(folder) and not replace:
-            raise InfluenceError(f"{folder} exists already: choose another folder with --out, or add --replace.")
+            raise _taken(f"{folder} exists already: choose another folder", ", or add --replace")
         if os.path.lexists(folder) and not _is_replaceable(folder):
-            raise InfluenceError(
-                f"{folder} is not a result folder, so it is not replaced: choose another folder with --out."
-            )
+            raise _taken(f"{folder} is not a result folder, so it is not replaced: choose another folder")
         partial = folder.parent / f".partial-{uuid.uuid4().hex}"
         partial.mkdir()
     with _locked(partial):
         try:
             yield partial
-            with explain_write_errors(folder):
+            with _explain_write_errors(folder):
                 _rename_into_place(partial, folder, replace)
         except InfluenceError as error:  # the hidden folder's name says nothing to anyone
-            raise InfluenceError(str(error).replace(str(partial), str(folder))) from error
+            raise error.reworded(str(partial), str(folder)) from error
         finally:
             _remove(partial)
+
+
+def _taken(what: str, more: str = "") -> InfluenceError:
+    """The error for a folder that can't be written because of what is there."""
+    return InfluenceError(f"{what}.", f"{what} with --out{more}.")
+
+
+def _explain_write_errors(folder: Path) -> AbstractContextManager[None]:
+    """As `explain_write_errors`, of what the user chose a place for."""
+    return explain_write_errors(folder, "--out", "INFLUENCE_RESULTS_DIR")
 
 
 def _is_replaceable(folder: Path) -> bool:
@@ -251,7 +259,7 @@ def _rename_into_place(partial: Path, folder: Path, replace: bool) -> None:
         partial.rename(folder)
         return
     if not replace:
-        raise InfluenceError(f"{folder} appeared while this was running: run again with another --out.")
+        raise _taken(f"{folder} appeared while this was running: run this again with another folder")
     previous = folder.parent / f".previous-{folder.name}"
     with _locked(folder):
         folder.rename(previous)
@@ -307,7 +315,7 @@ def _remove(folder: Path) -> None:
 
 def write_tables(folder: Path, manifest: dict[str, Any], tables: dict[str, pa.Table]) -> None:
     """Write the tables, then the manifest with their hashes."""
-    with explain_write_errors(folder):
+    with _explain_write_errors(folder):
         _write_tables(folder, manifest, tables)
 
 

@@ -9,7 +9,6 @@ import atexit
 import itertools
 import json
 import os
-import shlex
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import Any, Literal
 
 from influence import results
 from influence.errors import InfluenceError
+from influence.text import command
 
 State = Literal["running", "cancelling", "done", "failed", "cancelled"]
 
@@ -48,7 +48,7 @@ class Run:
     @property
     def command(self) -> str:
         """What to type for the same result."""
-        return shlex.join(["python", "-m", "influence", *_with_out(self.arguments, self.out)])
+        return command(*_with_out(self.arguments, self.out))
 
     @property
     def is_going_on(self) -> bool:

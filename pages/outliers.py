@@ -12,6 +12,7 @@ from influence.explorer.houses import Houses
 from influence.explorer.library import Listed
 from influence.explorer.outliers import AGREE, ALL, DISAGREE, ORDERS, RANKINGS, Filters, Outliers
 from influence.explorer.pictures import Pictures
+from influence.text import command, inline_code
 
 PER_PAGE = 40
 HOUSES_SHOWN = 500
@@ -34,8 +35,8 @@ def main() -> None:
     examples = Outliers(result, shelf.judgement(listed, found), houses)
     if not examples.rankings:
         st.info(
-            f"“{listed.id}” scores no training example by itself: choose a result of TracIn, or run `python -m "
-            "influence evaluate mislabels` on it."
+            f"“{listed.id}” scores no training example by itself: choose a result of TracIn, or run "
+            f"{inline_code(command('evaluate', 'mislabels', library.typed(listed.entry.path)))}."
         )
         return
     ranking = choose_ranking(examples, check)

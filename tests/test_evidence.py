@@ -80,7 +80,7 @@ def test_evidence_about_other_scores_is_not_shown(result: Result, change: str) -
     assert found.lds is None
     (problem,) = found.problems
     assert "about other scores than the result holds now" in problem
-    assert "evaluate lds` again" in problem
+    assert f"run `python -m influence evaluate lds {result.path} --store STORE` again" in problem
 
 
 def test_the_same_result_made_again_keeps_its_evidence(result: Result) -> None:
@@ -111,7 +111,7 @@ def test_damaged_evidence_is_named_and_left_out(result: Result, damage: str) -> 
     (problem,) = found.problems
     assert "evidence/lds" in problem
     if damage != "version":
-        assert "evaluate lds` again" in problem
+        assert f"run `python -m influence evaluate lds {result.path} --store STORE` again" in problem
 
 
 @pytest.mark.parametrize("mask", [1, 128])

@@ -422,8 +422,9 @@ def test_names_that_other_tables_lack(results_home):
 
 def test_an_existing_folder_is_not_touched_without_replace(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(InfluenceError, match="exists already: choose another folder with --out, or add --replace"):
+    with pytest.raises(InfluenceError, match=r"exists already: choose another folder\.$") as caught:
         write(folder)
+    assert caught.value.typed.endswith("exists already: choose another folder with --out, or add --replace.")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert os.listdir(folder.parent) == ["one"]
 

@@ -1,14 +1,15 @@
 """What the images page says of the scores of each method."""
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from influence.evidence import LdsEvidence
+from influence.explorer.library import typed
 from influence.results import Result
+from influence.text import command, inline_code
 
 
 class Words(ABC):
@@ -201,10 +202,10 @@ class TracIn(Words):
 
     def trust(self, result: Result, lds: LdsEvidence | None) -> str:
         if lds is None:
+            how = inline_code(command("evaluate", "lds", typed(result.path), "--store", "STORE"))
             return (
                 "**Not evaluated**: how well these scores predict what models trained on other subsets say has not "
-                f"been measured. `python -m influence evaluate lds {_place(result)} --store STORE` does, with the "
-                "models of an outcome store of this data set."
+                f"been measured. {how} does, with the models of an outcome store of this data set."
             )
         own, random, same = (lds.methods[name] for name in ("result", "random", "same-class"))
         text = (
@@ -251,9 +252,3 @@ def _verdict(row: "pd.Series[Any]") -> str:
 def _made(result: Result) -> str:
     manifest = result.manifest
     return f"made {manifest['created'][:10]} in {manifest['seconds']:.0f} s · result “{result.name}”"
-
-
-def _place(result: Result) -> str:
-    """The result's folder, as a command would name it where the server runs."""
-    here = Path.cwd()
-    return str(result.path.relative_to(here) if result.path.is_relative_to(here) else result.path)

@@ -122,6 +122,15 @@ def noun(listed: Listed) -> str:
     return "image" if listed.has_classes else "house"
 
 
+def typed(path: Path) -> str:
+    """A path as it would be typed in the folder where the server runs; a shell may want it quoted."""
+    try:
+        short = str(path.resolve().relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(path)
+    return f"./{short}" if short.startswith("-") else short  # else it would be an option
+
+
 # --- what may be compared -------------------------------------------------------------------------------------------
 
 

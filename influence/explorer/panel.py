@@ -13,6 +13,7 @@ from influence.errors import InfluenceError
 from influence.explorer.maps import Style
 from influence.results import Entry
 from influence.runs import Run, Runner
+from influence.stopping import keeps_models
 from influence.text import duration
 
 _PAGES = {"tracin": "pages/houses.py", "datamodels": "pages/images.py"}  # where the result of each job is shown
@@ -104,8 +105,7 @@ def _ending(run: Run, page: str) -> None:
     if run.state == "failed":
         st.error(f"**{title(run)}** failed after {duration(run.seconds)}. {run.error}", icon=":material/error:")
     elif run.state == "cancelled":
-        resumes = run.arguments[0] == "datamodels"
-        kept = "The models that were trained are kept." if resumes else "Nothing is left of it."
+        kept = "The models that were trained are kept." if keeps_models(run.arguments) else "Nothing is left of it."
         st.info(f"**{title(run)}** was cancelled. {kept}", icon=":material/stop:")
     elif run.out is None or run.out.exists():
         st.success(f"**{title(run)}** is done ({duration(run.seconds)}). {run.said}", icon=":material/check:")

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from influence.evaluation.mislabels import advantage
 from influence.evidence import Estimate, Evaluated, LdsEvidence, MislabelsEvidence, RemovalEvidence
 from influence.explorer import library
 from influence.explorer.library import Listed
+from influence.text import command
 
 NAMES = {
     "result": "this result",
@@ -325,17 +325,15 @@ def searches(mislabels: MislabelsEvidence) -> list[Search]:
 
 def commands(listed: Listed, kind: str) -> list[str]:
     """The commands, in order, that would make a kind of evidence; none where it is not defined for these data."""
-    folder = str(_short(listed.entry.path))
+    folder = library.typed(listed.entry.path)
     if kind == "removal":
-        return (
-            [_command("evaluate", "removal", folder)] if listed.manifest["method"] in ("datamodels", "tracin") else []
-        )
+        return [command("evaluate", "removal", folder)] if listed.manifest["method"] in ("datamodels", "tracin") else []
     if not listed.has_classes:
         return []
     if kind == "sizes":
-        return [_command("evaluate", "sizes", folder)] if listed.manifest["method"] == "datamodels" else []
+        return [command("evaluate", "sizes", folder)] if listed.manifest["method"] == "datamodels" else []
     if kind == "mislabels":
-        return [_command("evaluate", "mislabels", folder)]
+        return [command("evaluate", "mislabels", folder)]
     return _lds_commands(listed, folder)
 
 
@@ -357,7 +355,7 @@ def _lds_commands(listed: Listed, folder: str) -> list[str]:
     store = _store(listed)
     if store is not None:
         again = Path(f"{store}-ceiling").exists()
-        return [_command("evaluate", "lds", folder, "--store", str(store), *([] if again else ["--no-ceiling"]))]
+        return [command("evaluate", "lds", folder, "--store", store, *([] if again else ["--no-ceiling"]))]
     collected = f"outcomes/{listed.dataset}"
     judges = manifest["config"].get("held_out", _JUDGES)
     recipe = outcomes or manifest["config"]
@@ -376,13 +374,13 @@ def _lds_commands(listed: Listed, folder: str) -> list[str]:
     if train_size is not None:
         arguments += ["--train-size", str(train_size)]
     return [
-        _command(*arguments, "--store", collected),
-        _command(*arguments, "--repeat", "1", "--store", f"{collected}-ceiling"),
-        _command("evaluate", "lds", folder, "--store", collected),
+        command(*arguments, "--store", collected),
+        command(*arguments, "--repeat", "1", "--store", f"{collected}-ceiling"),
+        command("evaluate", "lds", folder, "--store", collected),
     ]
 
 
-def _store(listed: Listed) -> Path | None:
+def _store(listed: Listed) -> str | None:
     """An outcome store on this machine that can judge a result: of a datamodel the one it was fitted on."""
     shipped = results.precomputed_home() / listed.dataset / "outcomes"
     kept = sorted((results.results_home() / ".outcomes").glob(f"{listed.dataset}-*"))
@@ -396,20 +394,8 @@ def _store(listed: Listed) -> Path | None:
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if config == outcomes or (outcomes is None and part == library.part_of(listed.manifest)):
-            return _short(place)
+            return library.typed(place)
     return None
-
-
-def _command(*arguments: str) -> str:
-    return shlex.join(["python", "-m", "influence", *arguments])
-
-
-def _short(path: Path) -> Path:
-    """A path as it would be typed in the current folder."""
-    try:
-        return path.resolve().relative_to(Path.cwd().resolve())
-    except ValueError:
-        return path
 
 
 def sizes_table(scores: pd.DataFrame) -> pd.DataFrame:

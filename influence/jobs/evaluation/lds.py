@@ -24,6 +24,7 @@ from influence.jobs.evaluation.removal import TEST_MARGINS
 from influence.jobs.scores import check_same_data, outcome_config, scores_of, takes_minutes
 from influence.jobs.trainings import Classifiers, Training, Trainings
 from influence.results import Result
+from influence.text import command, inline_code
 
 _BLOCK = 512  # targets whose scores are held at once
 
@@ -237,10 +238,9 @@ def _repeated(trained: OutcomeConfig, store: str, ceiling_store: str | None, hel
     """The judges' subsets, trained again with other seeds."""
     place = ceiling_store or f"{store.rstrip('/')}-ceiling"
     first, last = int(held_out.models[0]), int(held_out.models[-1])
-    remedy = (
-        f"collect them with `datamodels collect {trained.dataset} --repeat {trained.subsets.retrain + 1} --models "
-        f"{last + 1} --store {place}` and this store's settings, or leave the ceiling out with --no-ceiling."
-    )
+    repeat = ("--repeat", str(trained.subsets.retrain + 1), "--models", str(last + 1), "--store", place)
+    how = inline_code(command("datamodels", "collect", trained.dataset, *repeat))
+    remedy = f"collect them with {how} and this store's settings, or leave the ceiling out with --no-ceiling."
     try:
         config = outcomes.read_config(place)
     except InfluenceError as error:
