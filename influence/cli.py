@@ -84,12 +84,11 @@ def _print_whatever_comes() -> None:
     """
     is_chosen = "PYTHONIOENCODING" in os.environ
 
-    def shown(error: UnicodeError) -> tuple[str | bytes, int]:
+    def shown(error: UnicodeError) -> tuple[bytes, int]:
         assert isinstance(error, UnicodeEncodeError)
         text = readable(error.object[error.start : error.end])
-        if error.encoding == "ascii" and not is_chosen:
-            return text.encode(), error.end
-        return text.encode(error.encoding, "backslashreplace").decode(error.encoding), error.end
+        encoding = "utf-8" if error.encoding == "ascii" and not is_chosen else error.encoding
+        return text.encode(encoding, "backslashreplace"), error.end
 
     codecs.register_error("influence.readable", shown)
     for stream in (sys.stdout, sys.stderr):
