@@ -54,6 +54,7 @@ def main() -> None:
     Ctrl-C, SIGTERM and SIGHUP end it with a sentence, too, and with 128 and the signal's number.
     """
     _print_whatever_comes()
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")  # it counts what killed workers left to it
     with interruptible() as signals:
         try:
             _refuse_empty(sys.argv[1:])

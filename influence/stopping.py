@@ -1,6 +1,7 @@
 """How a command ends that is stopped from outside, and what is then kept of it."""
 
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -31,6 +32,22 @@ def interruptible() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def hangups_ignored() -> Iterator[None]:
+    """Within, SIGHUP is ignored, and so it is for good by the processes that are started: a helper that outlives them.
+
+    Outside the main thread, which alone may say so, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def keeps_models(arguments: Sequence[str]) -> bool:

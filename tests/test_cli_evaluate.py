@@ -136,6 +136,7 @@ def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPa
         (["lds", "RESULT", "--store", "STORE", "--models", "0:5"], "has 5 finished model(s) that may judge"),
         (["lds", "RESULT", "--store", "STORE", "--models", "10:30"], "saw the subsets of the models 20 to 49"),
         (["lds", "RESULT", "--store", "STORE", "--ceiling-store", "no"], "no store of them at no: collect them with"),
+        (["lds", "RESULT", "--store", "STORE", "--ceiling-store", "a b"], "--store 'a b'` and this store's settings"),
         (["lds", "RESULT", "--store", "STORE", "--bootstrap", "1"], "bootstrap is 1, but must be at least 10"),
         (["removal", "nowhere"], "nowhere is not a result folder"),
         (["removal", "RESULT", "--counts", "1,two"], "--counts has 'two', which is no whole number"),

@@ -1,6 +1,9 @@
 """Evidence is kept beside a result's tables, whole or not at all, and never about other scores."""
 
 import json
+import re
+import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,15 @@ def test_evidence_about_other_scores_is_not_shown(result: Result, change: str) -
     (problem,) = found.problems
     assert "about other scores than the result holds now" in problem
     assert f"run `python -m influence evaluate lds {result.path} --store STORE` again" in problem
+
+
+def test_what_to_run_again_is_quoted_for_the_shell(result: Result, results_home: Path) -> None:
+    folder = Path(shutil.copytree(result.path, results_home / "it's mine"))
+    place = evidence.write(folder, "removal", manifest(result), targets())
+    (problem,) = evidence.read(results.read(folder)).problems
+    assert f"{place / 'effects.parquet'} is missing" in problem
+    (code,) = re.findall("`(.+?)`", problem)
+    assert shlex.split(code) == ["python", "-m", "influence", "evaluate", "removal", str(folder)]
 
 
 def test_the_same_result_made_again_keeps_its_evidence(result: Result) -> None:

@@ -724,7 +724,7 @@ def test_what_was_flipped(mislabels: tuple[dict[str, Any], dict[str, Any]]) -> N
         assert rows[list(evidence.RANKINGS)].notna().all().all()
 
 
-TINY = replace(LOOK, learner=Mlp(width=4, epochs=1), models=1, subset_models=20)
+TINY = LOOK.replace(learner=Mlp(width=4, epochs=1), models=1, subset_models=20)
 TINY_PATCHES = PatchNet(filters=8, patch=3, stride=1, grid=2, width=4, epochs=1, batch_size=50, flip=False)
 
 

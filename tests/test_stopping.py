@@ -1,6 +1,7 @@
 """A command that is stopped from outside says what was kept, whoever stops it and whatever it does."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -60,6 +61,30 @@ def test_a_signal_is_one_sentence(
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (status_of(number), "", said)
     assert not list(tmp_path.rglob(".partial-*"))
+
+
+@pytest.mark.parametrize("number", [*SIGNALS, signal.SIGINT])
+def test_a_terminal_that_closes_ends_the_workers_too(number: int, tmp_path: Path) -> None:
+    """It sends the signal to all of the processes at once."""
+    process = start(*COLLECT, "--store", str(tmp_path / "store"), "--backend", "loky", "--workers", "2")
+    wait_until(lambda: list(tmp_path.glob("store/margins/c/*/*")), process)
+    os.killpg(process.pid, number)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (status_of(number), "")
+    assert errors == KEPT
+    deadline = time.monotonic() + 20
+    while group_is_alive(process.pid):
+        assert time.monotonic() < deadline, "workers are left"
+        time.sleep(0.1)
+    assert outcomes.verify(str(tmp_path / "store")).damaged == []
+
+
+def group_is_alive(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.learners.base import Learner, Models, margins
 from influence.learners.mlp import Mlp
+from influence.stopping import hangups_ignored
 
 SCHEMA_VERSION = 2
 _STEPS = 32  # of a unit of margin: an error of 0.009 (root mean square), and two thirds of the bytes
@@ -379,8 +380,11 @@ def _run(backend: Backend, config: OutcomeConfig, store: str, jobs: list[tuple[i
     tasks = (delayed(_train_in_worker)(config, store, start, stop) for start, stop in jobs)
     if backend.kind == "loky":
         from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky.backend import resource_tracker
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+        with hangups_ignored():  # it tidies up after workers, also when a terminal's end has ended those
+            resource_tracker.ensure_running()
         workers = min(backend.workers or os.cpu_count() or 1, len(jobs))
         try:
             with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):

@@ -3,8 +3,11 @@
 import base64
 import importlib
 import io
+import re
+import shlex
 import sys
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -254,6 +257,12 @@ def test_tracin_says_what_it_is_and_that_it_is_not_evaluated(tracin: Images, tra
     assert "Not evaluated" in tracin.trust
     assert "influence evaluate lds precomputed/digits/tracin" in tracin.trust
     assert tracin.words.number(-0.0106) == "-0.0106"
+
+
+def test_tracin_gives_the_shell_the_results_own_path(traced: Result) -> None:
+    odd = Images(replace(traced, path=Path("/tmp/it's `mine`")), datasets.load("digits"))
+    (code,) = re.findall("``+ (.+?) ``+", odd.trust)
+    assert shlex.split(code)[3:] == ["evaluate", "lds", "/tmp/it's `mine`", "--store", "STORE"]
 
 
 def test_tracin_with_evidence_tells_its_lds(traced: Result) -> None:

@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -208,6 +210,17 @@ def test_another_data_set_leaves_nothing_of_the_first_behind() -> None:
     app.selectbox(key="of").set_value("digits/datamodels").run()
     assert warnings(app) == ""
     assert "1,437 of 1,437 training examples" in texts(app)
+
+
+def test_what_ranks_no_training_example_says_what_to_run(results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ignored = shutil.ignore_patterns("evidence")
+    odd = shutil.copytree(SHIPPED / "digits" / "datamodels", results_home / "my `run`", ignore=ignored)
+    monkeypatch.setattr(results, "precomputed_home", lambda: results_home / "nothing")
+    monkeypatch.setattr(Outliers, "_own", lambda self, train: ({}, {}))  # a method of somebody's own, say
+    app = open_page("outliers", of=Path(odd).name)
+    assert not app.exception
+    (code,) = re.findall("`` (.+?) ``", app.info[0].value)
+    assert shlex.split(code)[3:] == ["evaluate", "mislabels", str(odd)]
 
 
 def test_evidence_of_the_data_set_itself_counts_too(results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

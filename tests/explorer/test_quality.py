@@ -185,6 +185,33 @@ def test_every_command_is_one_that_the_command_line_takes(own: Path, id_: str, k
     assert str(Path(commands[-1].split()[5]).name) == listed(id_).entry.path.name
 
 
+ODD = ["my run", "it's; rm -x", "`a` $HOME", "-x", "naïve"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_commands_give_the_shell_the_results_own_name(
+    own: Path, name: str, monkeypatch: pytest.MonkeyPatch, results_home: Path
+) -> None:
+    own.rename(own.parent / name)
+    monkeypatch.chdir(results_home)  # a name that begins with a dash is no option
+    for kind in ("lds", "removal", "mislabels", "sizes"):
+        last = quality.commands(listed(name), kind)[-1]
+        parse(last)
+        assert (Path(shlex.split(last)[5]).resolve()) == results_home / name
+
+
+def test_a_stores_path_is_quoted_too(own: Path, results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Path(shutil.copytree(results_home, results_home.parent / "my results"))
+    monkeypatch.setenv("INFLUENCE_RESULTS_DIR", str(home))
+    mine = listed("mine")
+    store = home / ".outcomes" / "digits-of-mine"
+    store.mkdir(parents=True)
+    attributes = {"attributes": {"config": mine.manifest["config"]["outcomes"]}}
+    (store / "zarr.json").write_text(json.dumps(attributes))
+    (command,) = quality.commands(mine, "lds")
+    assert shlex.split(command)[5:8] == [str(home / "mine"), "--store", str(store)]
+
+
 def test_a_store_that_is_there_is_used_and_one_that_is_not_is_collected(own: Path, results_home: Path) -> None:
     mine = listed("mine")
     assert [command.split()[4] for command in quality.commands(mine, "lds")] == ["collect", "collect", "lds"]

@@ -1,0 +1,165 @@
+"""What the command line says where names, locales and disks are not the usual ones."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from influence import results
+from influence.errors import InfluenceError
+from tests.test_cli import QUICK, here, influence
+
+__all__ = ["here"]  # a fixture
+
+ROOT = Path(__file__).parent.parent
+NAMES = ["naïve", "数据 1", "Ωmega"]
+LOCALE = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def said(*arguments: str, **env: str) -> tuple[int, bytes, bytes]:
+    """Bytes, as a terminal would get them; the arguments reach the process as UTF-8."""
+    command = [sys.executable, "-m", "influence", *(each.encode() for each in arguments)]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PYTHONIO"))}
+    ended = subprocess.run(command, capture_output=True, timeout=200, cwd=ROOT, env=clean | env)
+    assert b"Traceback" not in ended.stderr
+    assert b"\\udc" not in ended.stdout + ended.stderr
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("env", "errors"),
+    [
+        ({"LC_ALL": "C.UTF-8"}, "utf-8"),
+        (LOCALE, "utf-8"),
+        (LOCALE | {"PYTHONIOENCODING": "ascii"}, "ascii"),
+        ({"PYTHONIOENCODING": "ascii"}, "ascii"),
+        ({"PYTHONIOENCODING": "latin-1"}, "latin-1"),
+        (LOCALE | {"PYTHONIOENCODING": "utf-8"}, "utf-8"),
+    ],
+    ids=range(6),
+)
+def test_names_are_readable_in_every_locale(name: str, env: dict[str, str], errors: str, tmp_path: Path) -> None:
+    shown = name.encode(errors, "backslashreplace")
+    folder = tmp_path / name
+    shutil.copytree(results.precomputed_home() / "digits" / "datamodels-lasso", folder)
+    status, output, _ = said("check", str(folder), **env)
+    assert status == 0
+    assert b"/" + shown + b": datamodels on digits" in output
+    status, _, problem = said("check", f"{folder}-gone", **env)
+    assert status == 1
+    assert b"/" + shown + b"-gone is not a result folder" in problem
+    status, _, problem = said("data", name, **env)
+    assert status == 1
+    assert b"There is no data set '" + shown + b"'" in problem
+    status, _, problem = said(f"--{name}", **env)
+    assert status == 2
+    assert b"No such option: --" + shown in problem
+
+
+def test_help_prints_in_every_locale() -> None:
+    for arguments in ((), ("tracin", "--help"), ("evaluate", "removal", "--help")):
+        assert said(*arguments, **LOCALE, PYTHONIOENCODING="ascii")[0] == 0
+
+
+def test_events_are_json_in_every_locale() -> None:
+    with open("/dev/zero", "rb") as endless:
+        ended = subprocess.run(
+            [sys.executable, "-m", "influence", "replay", "naïve".encode(), "--events"],
+            stdin=endless,
+            capture_output=True,
+            timeout=200,
+            env=os.environ | LOCALE | {"PYTHONIOENCODING": "ascii"},
+        )
+    (event,) = map(json.loads, ended.stdout.splitlines())
+    assert event["error"] == "naïve is not a result folder: it has no manifest.json."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["check", ""], "after check"),
+        (["check", " "], "after check"),
+        (["replay", ""], "after replay"),
+        (["data", ""], "after data"),
+        (["", "digits"], ""),
+        (["tracin", ""], "after tracin"),
+        (["tracin", "digits", "--out", ""], "after --out"),
+        (["tracin", "digits", "--out="], "after --out"),
+        (["tracin", "digits", "--learner", ""], "after --learner"),
+        (["evaluate", "lds", "", "--store", "x"], "after lds"),
+        (["evaluate", "lds", "x", "--store", ""], "after --store"),
+        (["evaluate", "mislabels", "digits", "--classes", ""], "after --classes"),
+        (["datamodels", "verify", ""], "after verify"),
+        (["datamodels", "collect", "digits", "--store=\t"], "after --store"),
+    ],
+)
+def test_an_empty_argument_is_named_by_its_place(
+    here, arguments: list[str], place: str, results_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    where = f" {place}" if place else ""
+    expected = f"Error: The argument{where} is empty: give it a value, or leave it out.\n"
+    assert here(*arguments) == (2, "", expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Where a result can't be written
+
+
+@pytest.fixture
+def blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which nothing can be made, as on a read-only disk, also for root."""
+    make = Path.mkdir
+
+    def mkdir(self: Path, *arguments: object, **options: object) -> None:
+        if "blocked" in self.parts:
+            raise OSError(30, "Read-only file system")
+        make(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    return tmp_path / "blocked"
+
+
+def test_the_command_line_advises_its_option(here, blocked: Path, houses) -> None:
+    status, _, errors = here(*QUICK, "--out", blocked / "one")
+    assert status == 1
+    assert errors == (
+        f"Error: {blocked / 'one'} can't be written to ([Errno 30] Read-only file system): choose a folder that can, "
+        "with --out.\n"
+    )
+    made = Path(shutil.copytree(results.precomputed_home() / "digits" / "datamodels-lasso", blocked.parent / "made"))
+    errors = here(*QUICK, "--out", made)[2]
+    assert errors.endswith("exists already: choose another folder with --out, or add --replace.\n")
+
+
+def test_the_browser_is_told_nothing_of_options(blocked: Path) -> None:
+    """What its runs say comes as an event, which has no options."""
+    with pytest.raises(InfluenceError) as caught, results.writing(blocked / "one"):
+        pytest.fail("nothing can be made there")
+    assert str(caught.value).endswith(": make it writable, or set INFLUENCE_RESULTS_DIR to a folder that is.")
+    assert "--" not in str(caught.value)
+
+
+def test_the_events_of_a_run_name_no_option(tmp_path: Path) -> None:
+    made = Path(shutil.copytree(results.precomputed_home() / "digits" / "datamodels-lasso", tmp_path / "made"))
+    with open("/dev/zero", "rb") as endless:
+        arguments = ("tracin", "digits", "--train-size", 50, "--epochs", 1, "--k", 2, "--out", made)
+        ended = influence(*arguments, "--events", stdin=endless)
+    assert ended.returncode == 1
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last == {"error": f"{made} exists already: choose another folder."}
+
+
+def test_a_file_that_takes_the_name_is_told_alike(here, houses, tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("dear")
+    status, _, errors = here(*QUICK, "--out", tmp_path / "one", "--replace")
+    assert status == 1
+    assert errors.endswith("so it is not replaced: choose another folder with --out.\n")
+    refused = pytest.raises(InfluenceError, match=r"so it is not replaced: choose another folder\.$")
+    with refused, results.writing(tmp_path / "one", replace=True):
+        pytest.fail("it is dear")
