@@ -257,7 +257,7 @@ _TRAIN_BYTES = 2**28  # and no more of the former than this holds,
 _PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
 _PROBE_ROWS = 32
 _VERIFIED_ROWS = 4  # examples of every part that are verified at every checkpoint,
-_VERIFIED_PASSES = 3  # and about so many passes of which one is
+_VERIFIED_PASSES = 2  # and about so many passes of which one is
 _LARGEST_K = 2**15 - 1
 
 
