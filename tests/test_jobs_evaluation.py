@@ -731,15 +731,15 @@ TINY_PATCHES = PatchNet(filters=8, patch=3, stride=1, grid=2, width=4, epochs=1,
 @pytest.mark.parametrize(
     ("config", "present"),
     [
-        (replace(TINY, classes=("3", "5")), {3, 5}),
-        (replace(TINY, classes=("0", "9"), train_size=100), {0, 9}),
-        (replace(TINY, classes=("9", "4", "6")), {4, 6, 9}),
-        (replace(TINY, train_size=6), set(range(6))),  # the others have no example among the first six
-        (replace(TINY, classes=("2", "7"), learner=TINY_PATCHES, train_size=200), {2, 7}),
-        (replace(TINY, classes=("1", "8"), learner=ConvNet(width=4, epochs=1), train_size=100), {1, 8}),
-        (replace(TINY, dataset="cifar10", classes=("bird", "ship"), learner=TINY_PATCHES, train_size=200), {2, 8}),
+        (TINY.replace(classes=("3", "5")), {3, 5}),
+        (TINY.replace(classes=("0", "9"), train_size=100), {0, 9}),
+        (TINY.replace(classes=("9", "4", "6")), {4, 6, 9}),
+        (TINY.replace(train_size=6), set(range(6))),  # the others have no example among the first six
+        (TINY.replace(classes=("2", "7"), learner=TINY_PATCHES, train_size=200), {2, 7}),
+        (TINY.replace(classes=("1", "8"), learner=ConvNet(width=4, epochs=1), train_size=100), {1, 8}),
+        (TINY.replace(dataset="cifar10", classes=("bird", "ship"), learner=TINY_PATCHES, train_size=200), {2, 8}),
         (
-            replace(TINY, dataset="cifar10", learner=TINY_PATCHES, train_size=60, classes=("cat", "deer", "truck")),
+            TINY.replace(dataset="cifar10", learner=TINY_PATCHES, train_size=60, classes=("cat", "deer", "truck")),
             {3, 4, 9},
         ),
     ],
@@ -750,7 +750,7 @@ def test_labels_are_flipped_to_classes_that_training_examples_have(
 ) -> None:
     if not datasets.is_present(config.dataset):
         pytest.skip(f"{config.dataset} is not in {homes.data_home()}: run `python -m influence data`")
-    config = replace(config, share=0.4)
+    config = config.replace(share=0.4)
     evaluation.mislabels(config, tmp_path / "out", folder=tmp_path / "trainings")
     manifest, tables = evidence.read_one(tmp_path / "out", "mislabels")
     for flips, rows in tables["examples"].groupby("flips", observed=True):
@@ -763,7 +763,7 @@ def test_labels_are_flipped_to_classes_that_training_examples_have(
 
 def test_the_likeliest_wrong_class_is_the_one_of_those_present(tmp_path: Path) -> None:
     """Against the model's own logits; the outputs of absent classes are the largest of an untrained model's, often."""
-    config = replace(TINY, learner=Mlp(width=4, epochs=1, learning_rate=1e-6), classes=("1", "4", "8"), share=0.5)
+    config = TINY.replace(learner=Mlp(width=4, epochs=1, learning_rate=1e-6), classes=("1", "4", "8"), share=0.5)
     evaluation.mislabels(config, tmp_path / "out", folder=tmp_path / "trainings")
     rows = evidence.read_one(tmp_path / "out", "mislabels")[1]["examples"]
     rows = rows[(rows["flips"] == "adversarial") & (rows["label"] != rows["true"])]
@@ -778,7 +778,7 @@ def test_the_likeliest_wrong_class_is_the_one_of_those_present(tmp_path: Path) -
 
 def test_trainings_kept_before_absent_classes_were_left_out_are_not_taken(tmp_path: Path) -> None:
     """What they call the likeliest wrong class may be one that nobody has."""
-    config = replace(TINY, classes=("3", "5"))
+    config = TINY.replace(classes=("3", "5"))
     dataset = datasets.load("digits", config.classes)
     whole, part = (_Suspicions(data, config.learner, 2) for data in (datasets.load("digits"), dataset))
     assert whole.identity["says"] == "loss and self-influence over 2 checkpoints"
@@ -788,11 +788,11 @@ def test_trainings_kept_before_absent_classes_were_left_out_are_not_taken(tmp_pa
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (replace(TINY, classes=("3",)), "training examples are of one class"),
-        (replace(TINY, classes=("0",)), "training examples are of one class"),
-        (replace(TINY, classes=("3", "3")), "training examples are of one class"),
-        (replace(TINY, train_size=1), "training examples is none"),
-        (replace(TINY, train_size=4), "training examples is none"),
+        (TINY.replace(classes=("3",)), "training examples are of one class"),
+        (TINY.replace(classes=("0",)), "training examples are of one class"),
+        (TINY.replace(classes=("3", "3")), "training examples are of one class"),
+        (TINY.replace(train_size=1), "training examples is none"),
+        (TINY.replace(train_size=4), "training examples is none"),
     ],
 )
 def test_labels_that_can_not_be_flipped_are_refused_before_anything_is_trained(

@@ -49,9 +49,10 @@ class Passes:
 
     def __init__(self, model: nn.Module, loss: Loss, layers: Mapping[str, nn.Module], last_only: bool = False) -> None:
         self.model, self.loss, self.layers, self.last_only = model, loss, layers, last_only
+        self._modules = list(model.modules())
         self._generators = [
             each
-            for module in model.modules()
+            for module in self._modules
             for each in vars(module).values()
             if isinstance(each, (torch.Generator, np.random.Generator, np.random.RandomState, random.Random))
         ]
@@ -95,7 +96,8 @@ class Passes:
         streams = [torch.get_rng_state().numpy().tobytes(), random.getstate(), words["key"].tobytes(), words["pos"]]
         if torch.cuda.is_available():
             streams.append(torch.cuda.get_rng_state().numpy().tobytes())
-        tensors = [(id(each), each._version) for each in (*self.model.parameters(), *self.model.buffers())]
+        held = (part for module in self._modules for part in (module._parameters, module._buffers))
+        tensors = [(id(each), each._version) for part in held for each in part.values() if each is not None]
         return *streams, *(_generator_state(each) for each in self._generators), tensors
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list[Call]]:

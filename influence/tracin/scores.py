@@ -141,11 +141,11 @@ class TracInCP:
         train_rows = _rows(_TRAIN_ROWS, _TRAIN_BYTES, probe.factor_bytes)
         block = probe.like.new_zeros(rows.stop - rows.start, n_train)
         done, total = 0, len(self.checkpoints) * max(-(-n_train // train_rows), 1)
-        for checkpoint in self.checkpoints:
+        for number, checkpoint in enumerate(self.checkpoints):
             load(self.model, checkpoint)
             if not rows.start:
-                self._verify(targets)
-                self._verify(train)
+                self._verify(targets, number)
+                self._verify(train, number)
             left = self._factors(targets, rows, probe.rows, verified=1)
             for part in _slices(n_train, train_rows):
                 right = self._factors(train, part, probe.rows, 0 if rows.start else _verified(part, n_train))
@@ -162,9 +162,9 @@ class TracInCP:
         probe = self._probe(examples)
         result = probe.like.new_zeros(len(examples.inputs))
         done, total = 0, len(self.checkpoints) * max(-(-len(result) // probe.rows), 1)
-        for checkpoint in self.checkpoints:
+        for number, checkpoint in enumerate(self.checkpoints):
             load(self.model, checkpoint)
-            self._verify(examples)
+            self._verify(examples, number)
             for part in _slices(len(result), probe.rows):
                 inputs, labels = (each[part] for each in examples)
                 norms = self._extract.squared_norms(inputs, labels, _verified(part, len(result)))
@@ -185,10 +185,10 @@ class TracInCP:
         check(train, targets)
         probe = self._probe(train)
         result = probe.like.new_zeros(len(train.inputs))
-        for checkpoint in self.checkpoints:
+        for number, checkpoint in enumerate(self.checkpoints):
             load(self.model, checkpoint)
-            self._verify(targets)
-            self._verify(train)
+            self._verify(targets, number)
+            self._verify(train, number)
             sums: list[Tensor] = []
             for part in _slices(len(targets.inputs), probe.rows):
                 new = [_summed(layer) for layer in self._factors(targets, part, probe.rows, verified=1)]
@@ -200,9 +200,14 @@ class TracInCP:
         _check_finite(result)
         return result
 
-    def _verify(self, examples: Examples) -> None:
-        """Compare some examples with themselves alone, in a batch of their own, which is not in their order."""
-        some = spread(len(examples.inputs), min(_VERIFIED_ROWS, len(examples.inputs)))
+    def _verify(self, examples: Examples, number: int) -> None:
+        """Compare some examples with themselves alone, in a batch of their own, which is not in their order.
+
+        At every checkpoint, which has this number, they are others.
+        """
+        n = len(examples.inputs)
+        shift = number * max(n // (_VERIFIED_ROWS * len(self.checkpoints)), 1)
+        some = [(row + shift) % n for row in spread(n, min(_VERIFIED_ROWS, n))]
         if some:
             self._extract(examples.inputs[some], examples.labels[some], len(some))
 
@@ -239,8 +244,8 @@ _PASS_ROWS = 2048  # examples a pass elsewhere
 _TRAIN_BYTES = 2**28  # and no more of the former than this holds,
 _PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
 _PROBE_ROWS = 32
-_VERIFIED_ROWS = 6  # examples of every part that are verified at every checkpoint,
-_VERIFIED_PASSES = 3  # and about so many passes of which one is
+_VERIFIED_ROWS = 4  # examples of every part that are verified at every checkpoint,
+_VERIFIED_PASSES = 2  # and about so many passes of which one is
 
 
 class _Probe(NamedTuple):

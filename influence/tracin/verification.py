@@ -14,7 +14,7 @@ from torch import Tensor
 
 from influence.errors import InfluenceError
 from influence.tracin.graph import not_its_own
-from influence.tracin.layers import gradients, trained_parameters
+from influence.tracin.layers import Gradients, Outer, gradients, trained_parameters
 from influence.tracin.passes import NOT_THE_SAME_TWICE, Pass, Passes, explain_backward_errors, run
 
 COMPANIONS = (
@@ -66,23 +66,31 @@ def _agree(
     parameters = [trained_parameters(layer) for layer in layers]
     for row in rows:
         outputs, loss = _alone(passes, inputs, labels, row)
-        own = done.losses[row].detach()
-        differences, scales = [own - loss.detach()], [torch.maximum(own.abs(), loss.detach().abs())]
-        alone = _gradients(loss, parameters)
-        for layer, call, delta, expected in zip(layers, done.calls, done.deltas, alone, strict=True):
-            part = gradients(layer, *(each[row, None].to(expected[0]) for each in (call.activation, delta)))
-            outer = part.outer()
-            scales.append((outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum() + _norm(expected))
-            formed = (each[0].view_as(one) for each, one in zip(part.formed(), expected, strict=True))
-            differences.append(_norm([one - other for one, other in zip(formed, expected, strict=True)]))
-        # What is not finite is no matter of this check.
-        excess = [d.abs() > tolerance.share * scale for d, scale in zip(differences, scales, strict=True)]
-        if any(excess) and any(
-            d.abs() > tolerance.share * scale + tolerance.of_outputs * unit
-            for d, scale, unit in zip(differences, scales, _units(outputs, parameters), strict=True)
+        found = torch.stack([done.losses[row], loss]).detach()
+        differences, scales = [(found[0] - found[1]).abs()], [found.abs().amax()]
+        parts: list[Gradients] = []
+        for layer, call, delta, expected in zip(
+            layers, done.calls, done.deltas, _gradients(loss, parameters), strict=True
         ):
-            return False
+            activation, own_delta = (each[row, None].to(expected[0]) for each in (call.activation, delta))
+            parts.append(gradients(layer, activation, own_delta))
+            pairs = zip(parts[-1].formed(), expected, strict=True)
+            differences.append(_norm([formed[0] - one.flatten() for formed, one in pairs]))
+            scales.append(_norm(expected))
+        excess = torch.stack(differences) - tolerance.share * torch.stack(scales)
+        # What is not finite is no matter of this check. Where positions cancel, rounding is measured by their sizes.
+        if (excess > 0).any():
+            excess[1:] -= tolerance.share * torch.stack([_size(part.outer()) for part in parts])
+            excess -= tolerance.of_outputs * torch.stack(_units(outputs, parameters))
+            if (excess > 0).any():
+                return False
     return True
+
+
+def _size(outer: Outer) -> Tensor:
+    """The sum over positions of the sizes of their gradients."""
+    size: Tensor = (outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum()
+    return size
 
 
 def _alone(passes: Passes, inputs: Tensor, labels: Tensor, row: int) -> tuple[Any, Tensor]:
@@ -98,15 +106,15 @@ def _alone(passes: Passes, inputs: Tensor, labels: Tensor, row: int) -> tuple[An
     return outputs, losses[0]
 
 
-def _units(outputs: Any, parameters: list[list[Tensor]]) -> list[float]:
+def _units(outputs: Any, parameters: list[list[Tensor]]) -> list[Tensor]:
     """The norm of the outputs, and of the gradients of half its square.
 
     Times an epsilon, this is roughly what rounding the outputs does to the loss and to its gradients.
     """
     if not isinstance(outputs, Tensor) or not outputs.requires_grad:
-        return [0.0] * (1 + len(parameters))
+        return [torch.zeros(())] * (1 + len(parameters))
     found = _gradients(outputs.square().sum() / 2, parameters)
-    return [float(outputs.detach().norm()), *(float(_norm(each)) for each in found)]
+    return [outputs.detach().norm(), *map(_norm, found)]
 
 
 def _norm(parts: list[Tensor]) -> Tensor:
@@ -148,9 +156,8 @@ def _reason(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, toleranc
             sums = torch.autograd.grad(
                 losses.sum(), trained_parameters(layer), allow_unused=True, materialize_grads=True, retain_graph=True
             )
-        part = gradients(layer, call.activation, delta)
-        outer = part.outer()
-        off = torch.cat([one.flatten() - own.sum(0) for one, own in zip(sums, part.formed(), strict=True)]).norm()
-        if off > tolerance * (outer.delta.norm(dim=2) * outer.activation.norm(dim=2)).sum():
+        part = gradients(layer, call.activation.to(sums[0]), delta.to(sums[0]))
+        off = _norm([one.flatten() - own.sum(0) for one, own in zip(sums, part.formed(), strict=True)])
+        if off > tolerance * _size(part.outer()):
             return not_its_own(call.layer)
     return COMPANIONS
