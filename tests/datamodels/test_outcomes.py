@@ -253,7 +253,7 @@ def test_a_part_of_a_data_set_has_a_store_of_its_own(small, tmp_path):
     assert read(store).margins.shape == (20, np.isin(datasets.load("digits").test.labels, [3, 5, 8]).sum())
     assert read_config(store) == part
     with pytest.raises(InfluenceError, match="train_size is 300 there and None here"):
-        collect(replace(part, train_size=None), store, 20)
+        collect(part.replace(train_size=None), store, 20)
 
 
 def test_a_class_without_training_examples_is_refused(small, tmp_path):
@@ -381,7 +381,7 @@ def test_bad_configs_are_refused(small, tmp_path):
         Backend(kind="dask")
     with pytest.raises(InfluenceError, match="There is no Dask scheduler at tcp://127"):
         collect(small, str(tmp_path / "store"), 10, backend=Backend(kind="dask", scheduler="tcp://127.0.0.1:1"))
-    with pytest.raises(InfluenceError, match="This is not the config of an outcome store"):
+    with pytest.raises(InfluenceError, match="lack classes: give a config that was stored whole"):
         OutcomeConfig.parse({"dataset": "digits"})
 
 
