@@ -891,7 +891,9 @@ def test_mislabels_of_a_result_use_its_learner(result: Path) -> None:
 
 
 def test_sizes_are_the_scores_of_fits_on_the_first_models(store: str, result: Path) -> None:
-    evaluation.sizes(result, store, SizesConfig((20, 45, 1000), 360, 0, 1, 20))
+    evaluation.sizes(
+        result, store, SizesConfig(sizes=(20, 45, 1000), targets=360, lasso_targets=0, feature_models=1, bootstrap=20)
+    )
     found = evidence.read(results.read(result)).sizes
     assert found is not None
     scores = found.scores.set_index(["estimator", "models"])
@@ -913,7 +915,9 @@ def test_sizes_are_the_scores_of_fits_on_the_first_models(store: str, result: Pa
 
 
 def test_the_lasso_is_judged_on_a_few_targets(store: str, result: Path) -> None:
-    evaluation.sizes(result, store, SizesConfig((20,), 30, 4, 1, 20))
+    evaluation.sizes(
+        result, store, SizesConfig(sizes=(20,), targets=30, lasso_targets=4, feature_models=1, bootstrap=20)
+    )
     found = evidence.read(results.read(result)).sizes
     assert found is not None
     assert dict(found.scores.groupby("estimator", observed=True)["targets"].max()) == {

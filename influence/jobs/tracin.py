@@ -36,7 +36,9 @@ class TracInConfig(Config):
     dataset: str = setting(california_housing.NAME, "Name of the data set.")
     k: int = setting(50, "Training examples kept for each target, either way.")
     learner: RegressionConfig = setting(RegressionConfig(), "How the model is trained.")
-    layers: Literal["all", "last"] = setting("all", "Layers whose gradients count; the last alone is an approximation.")
+    layers: Literal["all", "last"] = setting(
+        "all", "Layers whose gradients count; the last alone is an approximation.", added=True
+    )
 
 
 @dataclass(frozen=True)
