@@ -110,7 +110,8 @@ def _read(value: Any, kind: Any) -> Any:
 
 def _sentence(config: type[Config], error: ValidationError) -> str:
     """The first fault in words; a message of pydantic's own where there are none."""
-    fault = error.errors(include_url=False)[0]
+    faults = error.errors(include_url=False)
+    fault = faults[0]
     named = str(fault["loc"][0]) if fault["loc"] else ""
     if fault["type"] == "extra_forbidden":
         return unknown("setting", named, (each for each in config.model_fields if each != "name"), owner=_title(config))
@@ -120,7 +121,7 @@ def _sentence(config: type[Config], error: ValidationError) -> str:
     named = _shown_name(config, named)
     if field is None:
         wanted = fault["msg"]
-    elif fault["type"] in _LIMITS:
+    elif any(each["type"] in _LIMITS for each in faults if each["loc"][:1] == fault["loc"][:1]):
         wanted = _limits_in_words(field)
     else:
         wanted = described(field)

@@ -215,7 +215,7 @@ def test_another_data_set_leaves_nothing_of_the_first_behind() -> None:
 def test_what_ranks_no_training_example_says_what_to_run(results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ignored = shutil.ignore_patterns("evidence")
     odd = shutil.copytree(SHIPPED / "digits" / "datamodels", results_home / "my `run`", ignore=ignored)
-    monkeypatch.setattr(results, "precomputed_home", lambda: results_home / "nothing")
+    monkeypatch.setattr(homes, "precomputed_home", lambda: results_home / "nothing")
     monkeypatch.setattr(Outliers, "_own", lambda self, train: ({}, {}))  # a method of somebody's own, say
     app = open_page("outliers", of=Path(odd).name)
     assert not app.exception
