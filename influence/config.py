@@ -68,7 +68,9 @@ class Config(BaseModel):
         return self.model_dump(mode="json", by_alias=True, serialize_as_any=True)
 
     def replace(self, **changes: Any) -> Self:
-        """The same config with some settings changed, and checked again."""
+        """The same config with some settings changed, under their names or their stored names, and checked again."""
+        names = {field.alias: name for name, field in type(self).model_fields.items()}
+        changes = {names.get(name, name): value for name, value in changes.items()}
         return type(self)(**({name: getattr(self, name) for name in type(self).model_fields} | changes))
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from influence import results
+from influence import homes, results
 from influence.errors import InfluenceError
 from tests.test_cli import QUICK, here, influence
 
@@ -46,7 +46,7 @@ def said(*arguments: str, **env: str) -> tuple[int, bytes, bytes]:
 def test_names_are_readable_in_every_locale(name: str, env: dict[str, str], errors: str, tmp_path: Path) -> None:
     shown = name.encode(errors, "backslashreplace")
     folder = tmp_path / name
-    shutil.copytree(results.precomputed_home() / "digits" / "datamodels-lasso", folder)
+    shutil.copytree(homes.precomputed_home() / "digits" / "datamodels-lasso", folder)
     status, output, _ = said("check", str(folder), **env)
     assert status == 0
     assert b"/" + shown + b": datamodels on digits" in output
@@ -132,7 +132,7 @@ def test_the_command_line_advises_its_option(here, blocked: Path, houses) -> Non
         f"Error: {blocked / 'one'} can't be written to ([Errno 30] Read-only file system): choose a folder that can, "
         "with --out.\n"
     )
-    made = Path(shutil.copytree(results.precomputed_home() / "digits" / "datamodels-lasso", blocked.parent / "made"))
+    made = Path(shutil.copytree(homes.precomputed_home() / "digits" / "datamodels-lasso", blocked.parent / "made"))
     errors = here(*QUICK, "--out", made)[2]
     assert errors.endswith("exists already: choose another folder with --out, or add --replace.\n")
 
@@ -146,7 +146,7 @@ def test_the_browser_is_told_nothing_of_options(blocked: Path) -> None:
 
 
 def test_the_events_of_a_run_name_no_option(tmp_path: Path) -> None:
-    made = Path(shutil.copytree(results.precomputed_home() / "digits" / "datamodels-lasso", tmp_path / "made"))
+    made = Path(shutil.copytree(homes.precomputed_home() / "digits" / "datamodels-lasso", tmp_path / "made"))
     with open("/dev/zero", "rb") as endless:
         arguments = ("tracin", "digits", "--train-size", 50, "--epochs", 1, "--k", 2, "--out", made)
         ended = influence(*arguments, "--events", stdin=endless)
