@@ -1,7 +1,6 @@
 """The job behind `python -m influence tracin` for images: one model with checkpoints, every pair, a result folder."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from influence.errors import InfluenceError
 from influence.jobs.circumstances import circumstances
 from influence.learners.base import Learner, margins
 from influence.learners.checkpoints import Checkpoint, save_folder
-from influence.learners.mlp import Mlp, one_thread_an_operation
+from influence.learners.mlp import Mlp
+from influence.learners.toolkit.threads import in_threads
 from influence.learners.traceable import Traceable, Traced
 from influence.progress import Report, Stages, silent
 from influence.ranking import Reverse, TopK, check_k, percentiles_of, ranked, shortened, strongest
@@ -134,8 +134,7 @@ def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
             given: Tensor = model(rows)
         return given
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
-        return torch.cat(list(pool.map(work, inputs.split(_FORWARD_ROWS))))
+    return torch.cat(in_threads(work, inputs.split(_FORWARD_ROWS)))
 
 
 def _losses(logits: np.ndarray, split: Split) -> np.ndarray:

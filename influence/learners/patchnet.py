@@ -10,7 +10,6 @@ which is what an estimate of each example's part in it needs.
 
 import copy
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,7 +22,9 @@ from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
-from influence.learners.mlp import common_steps, one_thread_an_operation, own_steps
+from influence.learners.toolkit.descent import Descent
+from influence.learners.toolkit.orders import steps, steps_an_epoch
+from influence.learners.toolkit.threads import in_threads
 from influence.learners.traceable import Traceable, Traced
 from influence.learners.unrollable import Stretch, Unrollable, Unrolled
 
@@ -76,8 +77,7 @@ class PatchNet(Traceable, Unrollable):
         def work(model: int) -> nn.Sequential:
             return self._fit(views, labels, subsets.masks[model], int(subsets.seeds[model]), subsets.common)
 
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
-            return PatchNets(list(pool.map(work, range(len(subsets)))), patches)
+        return PatchNets(in_threads(work, range(len(subsets))), patches)
 
     def _views(self, patches: "Patches") -> list[Tensor]:
         """The training part as the fixed layer answers it, and mirrored."""
@@ -100,7 +100,7 @@ class PatchNet(Traceable, Unrollable):
         """One network on the whole training part; see `influence.learners.traceable.Traceable`."""
         patches = _patches(train.inputs, self)
         views = self._views(patches)
-        an_epoch = max(1, round(len(train) / self.batch_size))
+        an_epoch = steps_an_epoch(len(train), self.batch_size)
         checkpoints = []
 
         def keep(step: "Step") -> None:
@@ -126,7 +126,7 @@ class PatchNet(Traceable, Unrollable):
         patches = _patches(train.inputs, self)
         views = self._views(patches)
         size = int(subset.masks[0].sum())
-        an_epoch = max(1, round(size / self.batch_size))
+        an_epoch = steps_an_epoch(size, self.batch_size)
         rates = []
         kept: list[nn.Sequential] = []
         mirrored = torch.zeros(self.epochs, len(train), dtype=torch.bool)
@@ -167,16 +167,9 @@ class PatchNet(Traceable, Unrollable):
         """``keep`` is called after every step."""
         stream = np.random.Generator(np.random.Philox(seed))
         network = build(views[0].shape[2], self.width, self.grid, int(labels.max()) + 1, stream)
-        parameters = list(network.parameters())
-        sgd = torch.optim.SGD(
-            parameters, self.learning_rate, self.momentum, weight_decay=self.weight_decay, nesterov=True
-        )
-        total = self.epochs * max(1, round(int(mask.sum()) / self.batch_size))
-        rise = max(1, total // 5)
-        first_averaged = total - round(self.average * total)
-        averaged = [torch.zeros_like(value) for value in parameters]
-        steps = common_steps if common else own_steps
-        for step, (rows, weight, count) in enumerate(steps([stream], mask[None], self.epochs, self.batch_size)):
+        descent = Descent(network, self, self.epochs * steps_an_epoch(int(mask.sum()), self.batch_size))
+        order = steps([stream], mask[None], common, self.epochs, self.batch_size)
+        for step, (rows, weight, count) in enumerate(order):
             places = rows if weight is not None else rows[0]
             # Coins are thrown for every place of the order, so that with a common order none depends on who is out.
             coins = mirrored = torch.from_numpy(stream.random(len(places)) < 0.5) & self.flip
@@ -185,22 +178,12 @@ class PatchNet(Traceable, Unrollable):
                 present = weight[0].bool()
                 places, mirrored = places[present], mirrored[present]
             batch = _seen(views, places, mirrored)
-            rate = self.learning_rate * min((step + 1) / rise, (total - step) / max(1, total - rise))
-            for group in sgd.param_groups:
-                group["lr"] = rate
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(batch)
             loss = nn.functional.cross_entropy(logits.float(), labels[places], reduction="sum") / count
-            sgd.zero_grad()
-            loss.backward()
-            sgd.step()
-            if step >= first_averaged:
-                for mean, value in zip(averaged, parameters, strict=True):
-                    mean.lerp_(value.detach(), 1 / (step - first_averaged + 1))
+            rate = descent.step(step, loss)
             keep(Step(step, rate, network, drawn, coins))
-        if first_averaged < total:
-            for value, mean in zip(parameters, averaged, strict=True):
-                value.data.copy_(mean)
+        descent.finish()
         return network.eval().requires_grad_(False)
 
 
@@ -273,8 +256,7 @@ class PatchNets:
                 result: np.ndarray = torch.cat([network[layers](block.float()) for block in blocks]).numpy()
             return result
 
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
-            return np.stack(list(pool.map(work, self.networks)))
+        return np.stack(in_threads(work, self.networks))
 
 
 @dataclass(frozen=True)
@@ -375,8 +357,7 @@ class Patches:
         def work(block: Tensor, answers: Tensor) -> None:
             answers.copy_(self.layer(block.flip(2) if mirrored else block))
 
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
-            list(pool.map(work, _tensors(images), result.split(_BLOCK)))
+        in_threads(work, _tensors(images), result.split(_BLOCK))
         if len(images) > _MANY:  # the training part, mirrored too, and the test part
             self._kept = [*self._kept[-2:], (inputs, mirrored, result)]
         else:

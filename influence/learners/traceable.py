@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
 from influence.datasets import Split
 from influence.learners.base import Learner
@@ -51,18 +51,3 @@ class Traceable(Learner):
         Checkpoints are after every so many epochs, and at the end; ``on_epoch`` is called now and then with the number
         of finished epochs. A model that diverges is not noticed here.
         """
-
-
-class Scaled(nn.Module):
-    """Shift and divide inputs of any type by two numbers; they are buffers, so that a checkpoint has them."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, mean: float, scale: float) -> None:
-        super().__init__()
-        self.register_buffer("mean", Tensor([mean]))
-        self.register_buffer("scale", Tensor([scale]))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return (inputs.to(self.mean.dtype) - self.mean) / self.scale
