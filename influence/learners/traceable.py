@@ -1,13 +1,13 @@
 """What TracIn asks of a learner: one model on the whole training part, with its checkpoints."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
 from influence.datasets import Split
-from influence.learners.base import Learner
+from influence.learners.base import Learner, Models, Subsets
 from influence.learners.checkpoints import Checkpoint
 
 
@@ -50,4 +50,18 @@ class Traceable(Learner):
 
         Checkpoints are after every so many epochs, and at the end; ``on_epoch`` is called now and then with the number
         of finished epochs. A model that diverges is not noticed here.
+        """
+
+
+class TraceableTogether(Traceable):
+    """A learner that follows many models at once, whose ``factors`` are those of all layers."""
+
+    @abstractmethod
+    def checkpoints(self, train: Split, subsets: Subsets, every: int) -> Sequence[tuple[float, Models]]:
+        """Train the models that ``fit`` gives.
+
+        Returns
+        -------
+        list of (float, Models)
+            The learning rate in force and the models as they are after every so many epochs, and at the end.
         """

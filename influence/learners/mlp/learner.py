@@ -17,10 +17,10 @@ from influence.learners.toolkit.orders import steps, steps_an_epoch
 from influence.learners.toolkit.scaling import mean_and_deviation
 from influence.learners.toolkit.schedule import falling
 from influence.learners.toolkit.threads import in_threads
-from influence.learners.traceable import Traceable, Traced
+from influence.learners.traceable import TraceableTogether, Traced
 
 
-class Mlp(Traceable):
+class Mlp(TraceableTogether):
     """A network with one hidden layer of ReLU units: SGD with momentum on the cross-entropy, linear decay to zero.
 
     Inputs are shifted and scaled by two numbers, mean and standard deviation over the whole training part. Weights
