@@ -30,7 +30,7 @@ from influence.gradients.layers import (
     trained_parameters,
 )
 from influence.gradients.passes import Loss, Passes, own_modes
-from influence.gradients.verification import verify
+from influence.gradients.verification import differing, verify
 
 Factors = list[LayerFactors]
 
@@ -89,11 +89,12 @@ class FactorExtractor:
         check_hooks(model)
         self.layers = supported_layers(model)
         types = [p.dtype for layer in self.layers.values() for p in trained_parameters(layer)]
-        self._dtype = functools.reduce(torch.promote_types, types)
-        self._passes = Passes(model, loss, self.layers, last_only=layers == "last")
+        self._dtype = functools.reduce(torch.promote_types, types, torch.float32)  # a sum of many needs as much
+        self.passes = Passes(model, loss, self.layers, last_only=layers == "last")
         self._is_verified = False
         self._projections: dict[str, _Matrices] = {}
-        self.pass_bytes = 0  # what the last pass held for its layers
+        self.pass_bytes = 0  # what the last pass held for its layers,
+        self.losses = torch.empty(0)  # and its (n,) losses
 
     @own_modes()
     def __call__(self, inputs: Tensor, labels: Tensor, verified: int = 0) -> Factors:
@@ -129,10 +130,11 @@ class FactorExtractor:
         n = len(inputs)
         if n == 1:  # with two, a squeeze() in the model takes away no dimension of the examples
             inputs, labels = (torch.cat([part, part]) for part in (inputs, labels))
-        done = self._passes(inputs, labels)
+        done = self.passes(inputs, labels)
+        self.losses = done.losses[:n].detach()
         verified = min(verified if self._is_verified else max(verified, _FIRST), n)
         if verified:
-            verify(self._passes, inputs, labels, done, spread(n, verified))
+            verify(self.passes, inputs, labels, done, spread(n, verified))
             self._is_verified = True
         held = sum((2 * c.output.numel() + c.activation.numel()) * c.output.element_size() for c in done.calls)
         self.pass_bytes = held * n // max(len(inputs), 1)
@@ -140,6 +142,32 @@ class FactorExtractor:
             activation, delta = (part[:n].to(self._dtype) for part in (call.activation, delta))
             part = gradients(self.layers[call.layer], activation, delta)
             yield part if self.projection is None else self._project(call.layer, part, self.projection)
+
+    @own_modes()
+    def check_again(self, inputs: Tensor, labels: Tensor, losses: Tensor, pass_rows: int) -> None:
+        """Pass all examples again in other batches, and compare their losses with those of the first time.
+
+        `verify` compares a few examples by their gradients. This finds companions that matter to some examples only,
+        and what changes rarely or late from call to call.
+
+        Raises
+        ------
+        InfluenceError
+            If they differ by more than rounding.
+        """
+        n = len(losses)
+        if n < _VERIFIED_WHOLE:
+            return
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(n))
+        batches = order.tensor_split(max(2, -(-5 * n // (3 * pass_rows))))
+        again = torch.empty_like(losses)
+        for rows in batches:
+            again[rows] = self.passes.losses(inputs[rows], labels[rows])
+        suspects = differing(self.passes, inputs, labels, losses, again)
+        for rows in batches:
+            some = [i for i, row in enumerate(rows.tolist()) if row in suspects]
+            if some:
+                verify(self.passes, inputs[rows], labels[rows], self.passes(inputs[rows], labels[rows]), some)
 
     def _project(self, name: str, part: Gradients, projection: Projection) -> Gradients:
         if name not in self._projections:
@@ -153,6 +181,7 @@ class FactorExtractor:
 
 
 _FIRST = 8  # examples of a first batch that are verified
+_VERIFIED_WHOLE = 5  # fewer examples are all verified by their gradients
 
 
 def spread(n: int, count: int) -> list[int]:

@@ -22,13 +22,17 @@ class Call(NamedTuple):
     output_node: Node | None
 
 
-def check_graph(losses: Tensor, calls: Sequence[Call], layers: Mapping[str, nn.Module], model: nn.Module) -> None:
-    """Walk from the losses back to the parameters, jumping over these calls of layers.
+def check_graph(
+    losses: Tensor, calls: Sequence[Call], layers: Mapping[str, nn.Module], known: Sequence[Tensor]
+) -> None:
+    """Walk from the losses back to the leaves, jumping over these calls of layers.
+
+    ``known`` are the leaves that there may be beside the layers' own weights.
 
     Raises
     ------
     InfluenceError
-        If a weight of these layers is reached all the same, or a trainable tensor that the model does not own.
+        If a weight of these layers is reached all the same, or a trainable tensor that is not known.
     """
     if losses.grad_fn is None:
         raise InfluenceError(
@@ -36,7 +40,7 @@ def check_graph(losses: Tensor, calls: Sequence[Call], layers: Mapping[str, nn.M
             "detach(), no_grad() and conversions to NumPy between the parameters and the loss."
         )
     owners = {id(p): call.layer for call in calls for p in trained_parameters(layers[call.layer])}
-    others = {id(p) for p in model.parameters()}
+    others = {id(each) for each in known}
     before = {call.output_node: call.activation_node for call in calls}
     seen: set[Node] = set()
     left: list[Node | None] = [losses.grad_fn]

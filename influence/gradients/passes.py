@@ -33,6 +33,14 @@ class Pass(NamedTuple):
     deltas: list[Tensor]
 
 
+class _Forward(NamedTuple):
+    """The inputs as the model got them, (n,) losses, and all calls of the layers, in the order in which they ran."""
+
+    given: Tensor
+    losses: Tensor
+    calls: list[Call]
+
+
 class Passes:
     """Passes batches through a model.
 
@@ -53,12 +61,14 @@ class Passes:
         self._generators = [
             each
             for module in self._modules
-            for each in vars(module).values()
+            for value in vars(module).values()
+            for each in contents(value)
             if isinstance(each, (torch.Generator, np.random.Generator, np.random.RandomState, random.Random))
         ]
         # An operation in place on a layer's output would overwrite it and take its place in the graph. Until one has
         # been seen, outputs are not copied.
         self._copies_outputs = False
+        self._last_layer: str | None = None
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Pass:
         """(n, ...) inputs and (n, ...) labels -> what they gave.
@@ -69,39 +79,47 @@ class Passes:
             If the model or the loss fails or is random, if the loss does not give one number an example, or if the
             weights of a layer act in any other way than by one call of it.
         """
-        losses, calls = self._undisturbed(inputs, labels)
+        given, losses, calls = self._undisturbed(inputs, labels)
         if not self._copies_outputs and any(call.output._version != call.output_version for call in calls):
             self._copies_outputs = True
-            losses, calls = self._undisturbed(inputs, labels)
+            given, losses, calls = self._undisturbed(inputs, labels)
         chosen = self._chosen(calls, len(inputs))
         if len(inputs):
-            check_graph(losses, chosen, self.layers, self.model)
-        return Pass(losses, chosen, _deltas(losses, chosen))
+            check_graph(losses, chosen, self.layers, (*self.model.parameters(), given))
+        return Pass(losses, chosen, _deltas(losses, chosen, self.last_only))
 
-    def _undisturbed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list[Call]]:
+    def losses(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """(n, ...) inputs and (n, ...) labels -> (n,) losses alone."""
+        return self._undisturbed(inputs, labels).losses.detach()
+
+    def _undisturbed(self, inputs: Tensor, labels: Tensor) -> "_Forward":
         """A forward pass that draws no random number and changes nothing of the model.
 
         Another thread may have drawn the number, so only a pass that draws twice is an error.
         """
         for _ in range(2):
-            before = self._state()
+            streams, tensors = self._streams(), self._tensors()
             done = self._forward(inputs, labels)
-            if self._state() == before:
+            if self._tensors() != tensors:  # what follows the first examples that it sees changes once
+                break
+            if self._streams() == streams:
                 return done
         raise InfluenceError(NOT_THE_SAME_TWICE)
 
-    def _state(self) -> tuple[object, ...]:
-        """What a forward pass may change beside its outputs: random streams, buffers and parameters."""
+    def _tensors(self) -> list[tuple[int, int]]:
+        """Which buffers and parameters there are, and how often they were changed."""
+        held = (part for module in self._modules for part in (module._parameters, module._buffers))
+        return [(id(each), each._version) for part in held for each in part.values() if each is not None]
+
+    def _streams(self) -> tuple[object, ...]:
+        """The states of the random streams that a forward pass may draw from."""
         words = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 the stream that others draw from
         streams = [torch.get_rng_state().numpy().tobytes(), random.getstate(), words["key"].tobytes(), words["pos"]]
         if torch.cuda.is_available():
             streams.append(torch.cuda.get_rng_state().numpy().tobytes())
-        held = (part for module in self._modules for part in (module._parameters, module._buffers))
-        tensors = [(id(each), each._version) for part in held for each in part.values() if each is not None]
-        return *streams, *(_generator_state(each) for each in self._generators), tensors
+        return *streams, *map(_generator_state, self._generators)
 
-    def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, list[Call]]:
-        """The losses and all calls of the layers, in the order in which they ran."""
+    def _forward(self, inputs: Tensor, labels: Tensor) -> "_Forward":
         calls: list[Call] = []
 
         def hook(name: str) -> Callable[..., Tensor]:
@@ -122,19 +140,32 @@ class Passes:
             for name, layer in self.layers.items()
         ]
         try:
-            return run(self.model, self.loss, inputs, labels)[1], calls
+            given = inputs.detach().clone()
+            return _Forward(given, run(self.model, self.loss, given, labels, copy=False)[1], calls)
         finally:
             for handle in handles:
                 handle.remove()
 
+    def _last(self, used: list[str]) -> list[str]:
+        """The layer that runs last, which must be the same in all passes."""
+        if self._last_layer not in (None, used[-1]):
+            raise InfluenceError(
+                f"The layer that runs last is {self._last_layer} for some examples and {used[-1]} for others, whose "
+                "gradients can't be compared: use layers='all', or a model with one last layer."
+            )
+        self._last_layer = used[-1]
+        return used[-1:]
+
     def _chosen(self, calls: list[Call], n: int) -> list[Call]:
         """The one call of each layer that is asked for; any other number of calls is an error."""
         used = [call.layer for call in calls]
-        wanted = (used[-1:] if self.last_only else []) or list(self.layers)
+        wanted = self._last(used) if self.last_only and used else list(self.layers)
         for name in wanted:
             if name not in used:
                 raise InfluenceError(
-                    f"Layer {name} takes no part in the forward pass: freeze it (requires_grad=False)."
+                    f"Layer {name} takes no part in the forward pass of some examples, or of all: freeze it "
+                    "(requires_grad=False) if none needs it, else let all examples pass it, and multiply what it gives "
+                    "by 0 for those that do not need it."
                 )
             if used.count(name) > 1:
                 raise InfluenceError(f"Layer {name} is used more than once in a forward pass: TracIn needs one use.")
@@ -163,10 +194,10 @@ def own_modes() -> Iterator[None]:
         yield
 
 
-def run(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> tuple[Any, Tensor]:
+def run(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor, copy: bool = True) -> tuple[Any, Tensor]:
     """(n, ...) inputs and (n, ...) labels -> outputs, (n,) losses; what fails on the way is an `InfluenceError`."""
     # A model may change its inputs in place, and these are a view of the caller's.
-    given, labels = inputs.detach().clone(), labels.detach().clone()
+    given, labels = inputs.detach().clone() if copy else inputs, labels.detach().clone()
     try:
         outputs = model(given)
     except InfluenceError:
@@ -183,7 +214,7 @@ def run(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> tuple[A
     except Exception as error:
         raise InfluenceError(
             f"The loss fails on outputs {_described(outputs)} and labels {_described(labels)} ({one_line(error)}): "
-            f"give labels of the shape and type that the loss takes.{_lost(inputs, outputs)}"
+            f"{_remedy(outputs)}{_lost(inputs, outputs)}"
         ) from error
     if not isinstance(losses, Tensor) or losses.shape != (len(inputs),):
         raise InfluenceError(
@@ -217,14 +248,31 @@ NOT_THE_SAME_TWICE = (
 )
 
 
-def _deltas(losses: Tensor, calls: list[Call]) -> list[Tensor]:
+def _deltas(losses: Tensor, calls: list[Call], last_only: bool) -> list[Tensor]:
     """Asking for the outputs' gradients alone spares the weights' (a third of a backward pass)."""
     outputs = [call.output for call in calls if call.output_node is not None]
     if not outputs or losses.grad_fn is None:
         return [torch.zeros_like(call.output) for call in calls]
     with explain_backward_errors():
-        found = iter(torch.autograd.grad(losses.sum(), outputs, allow_unused=True, materialize_grads=True))
-    return [torch.zeros_like(call.output) if call.output_node is None else next(found) for call in calls]
+        found = torch.autograd.grad(losses.sum(), outputs, allow_unused=True)
+    if last_only and found[0] is None:
+        raise InfluenceError(
+            f"The losses do not depend on layer {calls[0].layer}, which runs last: use layers='all', or let the layer "
+            "that gives the outputs run last."
+        )
+    known = iter(found)
+    deltas = [None if call.output_node is None else next(known) for call in calls]
+    return [torch.zeros_like(call.output) if d is None else d for call, d in zip(calls, deltas, strict=True)]
+
+
+def contents(value: object) -> Iterator[object]:
+    """The value, and what is in it where it is a list, a tuple, a set or a mapping."""
+    yield value
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        for each in value:
+            yield from contents(each)
 
 
 def _generator_state(generator: Any) -> bytes:
@@ -238,6 +286,12 @@ def _described(value: object) -> str:
 
 def _given(value: object) -> str:
     return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _remedy(outputs: object) -> str:
+    if isinstance(outputs, Tensor):
+        return "give labels of the shape and type that the loss takes."
+    return "give a loss that takes what the model gives, and picks the tensor that it needs."
 
 
 def _other_type(model: nn.Module, inputs: Tensor) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.gradients.graph import not_its_own
+from influence.gradients.graph import Call, not_its_own
 from influence.gradients.layers import Gradients, Outer, gradients, trained_parameters
 from influence.gradients.passes import NOT_THE_SAME_TWICE, Pass, Passes, explain_backward_errors, run
 
@@ -22,6 +22,12 @@ COMPANIONS = (
     "places in it, so that no score would be right. Leave out of the forward pass what mixes a batch (its statistics, "
     "sorting, attention across it), and let the loss give one number an example that is not divided by anything of the "
     "batch (reduction='none'), from outputs and labels of one shape."
+)
+COMPANIONS_OR_CHANGES = (
+    "Some examples have another loss if the same model sees them again in another batch. Either what the model or the "
+    "loss gives for an example depends on the others of its batch, or something in them is random or changes from call "
+    "to call, so that no score would be right. Leave out what mixes a batch (statistics, padding to the longest, a "
+    "loss divided by a number of the batch), noise and counters."
 )
 
 
@@ -58,6 +64,42 @@ def verify(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Seq
         raise InfluenceError(_reason(passes, inputs, labels, done, max(1e-3, 4 * epsilon**0.5)))
 
 
+def differing(passes: Passes, inputs: Tensor, labels: Tensor, losses: Tensor, again: Tensor) -> set[int]:
+    """Positions of a few examples whose two losses, found in different batches, lie a little apart.
+
+    Raises
+    ------
+    InfluenceError
+        If some lie so far apart that no rounding explains it.
+    """
+    epsilon = torch.finfo(losses.dtype).eps
+    apart = (losses - again).abs()
+    share = min(256 * epsilon, 4 * epsilon**0.5)
+    beyond = ~(apart <= share * torch.maximum(losses.abs(), again.abs())) & torch.isfinite(losses)
+    rows = beyond.nonzero()[:, 0]
+    if not len(rows):
+        return set()
+    rows = rows[apart[rows].nan_to_num(torch.inf).argsort(descending=True)][:_SUSPECTS]
+    size = losses.abs().median() + losses[rows].abs()  # a loss of nearly 0 is a difference of larger numbers
+    rounding = 16 * epsilon * _sensitivity(passes, inputs[rows], labels[rows])
+    if not (apart[rows] <= max(1e-3, 4 * epsilon**0.5) * size + rounding).all():
+        raise InfluenceError(COMPANIONS_OR_CHANGES)
+    return set(rows.tolist())
+
+
+def _sensitivity(passes: Passes, inputs: Tensor, labels: Tensor) -> Tensor:
+    """(n,): how much a relative change of its outputs changes an example's loss; 0 where outputs are no tensor."""
+    outputs, losses = run(passes.model, passes.loss, inputs, labels)
+    if not isinstance(outputs, Tensor) or not outputs.requires_grad or len(outputs) != len(losses):
+        return torch.zeros_like(losses)
+    with explain_backward_errors():
+        (gradient,) = torch.autograd.grad(losses.sum(), outputs)
+    return (outputs.detach() * gradient).abs().flatten(1).sum(1).nan_to_num()
+
+
+_SUSPECTS = 8
+
+
 def _agree(
     passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Sequence[int], tolerance: _Tolerance
 ) -> bool:
@@ -67,7 +109,7 @@ def _agree(
     for row in rows:
         outputs, loss = _alone(passes, inputs, labels, row)
         found = torch.stack([done.losses[row], loss]).detach()
-        differences, scales = [(found[0] - found[1]).abs()], [found.abs().amax()]
+        differences, scales, of_batch = [(found[0] - found[1]).abs()], [found.abs().amax()], [found[0]]
         parts: list[Gradients] = []
         for layer, call, delta, expected in zip(
             layers, done.calls, done.deltas, _gradients(loss, parameters), strict=True
@@ -77,14 +119,31 @@ def _agree(
             pairs = zip(parts[-1].formed(), expected, strict=True)
             differences.append(_norm([formed[0] - one.flatten() for formed, one in pairs]))
             scales.append(_norm(expected))
+            of_batch.append(_norm(parts[-1].formed()))
         excess = torch.stack(differences) - tolerance.share * torch.stack(scales)
-        # What is not finite is no matter of this check. Where positions cancel, rounding is measured by their sizes.
-        if (excess > 0).any():
+        # Where positions cancel, rounding is measured by their sizes.
+        if _is_beyond(excess, of_batch):
             excess[1:] -= tolerance.share * torch.stack([_size(part.outer()) for part in parts])
             excess -= tolerance.of_outputs * torch.stack(_units(outputs, parameters))
-            if (excess > 0).any():
+            excess[1:] -= tolerance.of_outputs * _noise(outputs, found[0], done.calls, row)
+            if _is_beyond(excess, of_batch):
                 return False
     return True
+
+
+def _is_beyond(excess: Tensor, of_batch: list[Tensor]) -> bool:
+    """Whether anything is too large, or not finite where the batch's own value is; scores show the latter."""
+    return bool((~(excess <= 0) & torch.isfinite(torch.stack(of_batch))).any())
+
+
+def _noise(outputs: Any, loss: Tensor, calls: Sequence[Call], row: int) -> Tensor:
+    """What a gradient that is truly 0 may have of rounding, over an epsilon: the outputs' and the loss's size.
+
+    It is by the weights, so times the layer's input and over its output.
+    """
+    size = loss.abs() + (outputs.detach().norm() if isinstance(outputs, Tensor) else 0)
+    shares = [call.activation[row].norm() / call.output[row].detach().norm() for call in calls]
+    return size * torch.stack(shares).to(size).nan_to_num(0, 0, 0)
 
 
 def _size(outer: Outer) -> Tensor:

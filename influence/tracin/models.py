@@ -1,14 +1,15 @@
 """A copy of a model to work on, and the loading of checkpoints into it."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 from influence.gradients.layers import check_hooks
-from influence.gradients.passes import one_line, own_modes
+from influence.gradients.passes import contents, one_line, own_modes
 from influence.learners.checkpoints import Checkpoint
 
 _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -28,6 +29,7 @@ def copied(model: nn.Module) -> nn.Module:
             f"The model is of type {type(model).__name__}: give the nn.Module that the checkpoints are of."
         )
     check_hooks(model)
+    _check_views(model)
     # Hooks of old such as weight_norm keep weights that they computed, which copy.deepcopy refuses.
     kept = [each for module in model.modules() for each in vars(module).values() if isinstance(each, Tensor)]
     memo: dict[int, Any] = {id(each): each.detach().clone() for each in kept if not each.is_leaf}
@@ -39,6 +41,80 @@ def copied(model: nn.Module) -> nn.Module:
             "give a model that copy.deepcopy takes."
         ) from error
     return plain
+
+
+def _check_views(model: nn.Module) -> None:
+    """Refuse a tensor that was made of a parameter, or shares its memory, and that no checkpoint ever reaches.
+
+    Hooks that run before a layer, such as those of weight_norm, compute theirs anew in every pass.
+    """
+    memory = {_memory(each): name for name, each in (*model.named_parameters(), *model.named_buffers())}
+    for label, module in model.named_modules():
+        if module._forward_pre_hooks:
+            continue
+        for name, value in vars(module).items():
+            if name in _OWN or isinstance(value, nn.Module):
+                continue
+            for each in contents(value):
+                if not isinstance(each, Tensor) or isinstance(each, nn.Parameter):
+                    continue
+                if not each.is_leaf or (_memory(each) in memory and _memory(each) is not None):
+                    raise InfluenceError(
+                        f"{f'{label}.' if label else ''}{name} is a tensor made of the model's parameters when the "
+                        "model was built, so the weights of a checkpoint would not reach it: compute it in forward()."
+                    )
+
+
+_OWN = frozenset(("_parameters", "_buffers", "_modules"))
+
+
+def _memory(tensor: Tensor) -> int | None:
+    """Where a tensor's numbers are; None where it has none of its own."""
+    try:
+        return tensor.untyped_storage().data_ptr() or None
+    except (RuntimeError, NotImplementedError):  # sparse, or not initialised
+        return None
+
+
+def check_reaches_copy(original: nn.Module, losses: Callable[[], Tensor]) -> None:
+    """Refuse a copy or a loss that still uses the module that was passed, whose weights are no checkpoint's.
+
+    ``losses`` passes some examples through the copy.
+
+    A hook, a loss or a replaced ``forward`` may hold that module itself. So the losses must be the same while all
+    numbers in it are NaN; they are put back, whatever happens.
+
+    Raises
+    ------
+    InfluenceError
+        If they are not.
+    """
+    before = losses()
+    held = [
+        each
+        for each in (*original.parameters(), *original.buffers())
+        if each.is_floating_point() and not each.is_inference()
+    ]
+    numbers = [each.data for each in held]
+    try:
+        for each in held:
+            each.data = torch.full((), torch.nan, dtype=each.dtype, device=each.device).expand(each.shape)
+        after = losses()
+    finally:
+        for each, own in zip(held, numbers, strict=True):
+            each.data = own
+    if _same(before, after):
+        return
+    if torch.isnan(after[torch.isfinite(before)]).any() or _same(before, losses()):
+        raise InfluenceError(
+            "A hook, the loss or a replaced forward() uses the module that you gave, and not the copy into which the "
+            "checkpoints are loaded: let hooks use their argument `module`, write forward() as a method, and give the "
+            "loss numbers of its own (scale = model.scale.item())."
+        )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:

@@ -20,7 +20,7 @@ from influence.gradients.layers import LayerFactors
 from influence.gradients.passes import Loss, own_modes
 from influence.learners.checkpoints import Checkpoint
 from influence.ranking import TopK, check_k, strongest
-from influence.tracin.models import check_checkpoints, copied, load
+from influence.tracin.models import check_checkpoints, check_reaches_copy, copied, load
 
 
 class Examples(NamedTuple):
@@ -83,6 +83,7 @@ class TracInCP:
     ) -> None:
         self.checkpoints = check_checkpoints(checkpoints)
         self.model = copied(model)
+        self._original: nn.Module | None = model  # until the copy is known not to use it
         self.memory = memory
         self._extract = FactorExtractor(self.model, loss, layers, projection)
         for checkpoint in self.checkpoints:
@@ -146,12 +147,19 @@ class TracInCP:
             if not rows.start:
                 self._verify(targets, number)
                 self._verify(train, number)
-            left = self._factors(targets, rows, probe.rows, verified=1)
+            target_losses: list[Tensor] = []
+            train_losses: list[Tensor] = []
+            left = self._factors(targets, rows, probe.rows, 1, target_losses)
             for part in _slices(n_train, train_rows):
-                right = self._factors(train, part, probe.rows, 0 if rows.start else _verified(part, n_train))
+                right = self._factors(
+                    train, part, probe.rows, 0 if rows.start else _verified(part, n_train), train_losses
+                )
                 add_inner_products(block[:, part], left, right, checkpoint.learning_rate)
                 done += 1
                 on_progress(done / total)
+        self._check_again(targets, rows, target_losses, probe.rows)
+        if not rows.start:
+            self._check_again(train, slice(0, n_train), train_losses, probe.rows)
         _check_finite(block)
         return block
 
@@ -165,12 +173,15 @@ class TracInCP:
         for number, checkpoint in enumerate(self.checkpoints):
             load(self.model, checkpoint)
             self._verify(examples, number)
+            losses: list[Tensor] = []
             for part in _slices(len(result), probe.rows):
                 inputs, labels = (each[part] for each in examples)
                 norms = self._extract.squared_norms(inputs, labels, _verified(part, len(result)))
+                losses.append(self._extract.losses)
                 result[part].add_(norms, alpha=checkpoint.learning_rate)
                 done += 1
                 on_progress(done / total)
+        self._check_again(examples, slice(0, len(result)), losses, probe.rows)
         _check_finite(result)
         return result
 
@@ -190,13 +201,18 @@ class TracInCP:
             self._verify(targets, number)
             self._verify(train, number)
             sums: list[Tensor] = []
+            target_losses: list[Tensor] = []
+            train_losses: list[Tensor] = []
             for part in _slices(len(targets.inputs), probe.rows):
-                new = [_summed(layer) for layer in self._factors(targets, part, probe.rows, verified=1)]
+                factors = self._factors(targets, part, probe.rows, 1, target_losses)
+                new = [_summed(layer) for layer in factors]
                 sums = [old + more for old, more in zip(sums, new, strict=True)] if sums else new
             for part in _slices(len(result), probe.rows):
-                factors = self._factors(train, part, probe.rows, _verified(part, len(result)))
+                factors = self._factors(train, part, probe.rows, _verified(part, len(result)), train_losses)
                 for layer, gradient in zip(factors, sums, strict=bool(sums)):
                     result[part].add_(_times(layer, gradient), alpha=checkpoint.learning_rate)
+        self._check_again(targets, slice(0, len(targets.inputs)), target_losses, probe.rows)
+        self._check_again(train, slice(0, len(result)), train_losses, probe.rows)
         _check_finite(result)
         return result
 
@@ -211,9 +227,17 @@ class TracInCP:
         if some:
             self._extract(examples.inputs[some], examples.labels[some], len(some))
 
+    def _check_again(self, examples: Examples, rows: slice, losses: list[Tensor], pass_rows: int) -> None:
+        """Compare the losses that examples had at the last checkpoint with those that they have in other batches."""
+        if losses:
+            self._extract.check_again(examples.inputs[rows], examples.labels[rows], torch.cat(losses), pass_rows)
+
     def _probe(self, examples: Examples) -> "_Probe":
         """Take a few examples' factors, which also verifies the model on more than one."""
         inputs, labels = (part[:_PROBE_ROWS] for part in examples)
+        if self._original is not None and len(inputs):
+            check_reaches_copy(self._original, lambda: self._extract.passes.losses(inputs, labels))
+            self._original = None
         factors = self._extract(inputs, labels)
         like = factors[0][0]
         factor_bytes = sum(math.prod(factor.shape[1:]) for layer in factors for factor in layer) * like.element_size()
@@ -223,18 +247,24 @@ class TracInCP:
             _rows(_PASS_ROWS, _PASS_BYTES, factor_bytes + self._extract.pass_bytes // max(len(inputs), 1)),
         )
 
-    def _factors(self, examples: Examples, rows: slice, pass_rows: int, verified: int) -> Factors:
-        """Factors of some of the examples, in passes of so many; ``verified`` is for the last pass."""
+    def _factors(self, examples: Examples, rows: slice, pass_rows: int, verified: int, losses: list[Tensor]) -> Factors:
+        """Factors of some of the examples, in passes of so many; ``verified`` is for the last pass.
+
+        The losses of every pass are appended to ``losses``.
+        """
         inputs, labels = (part[rows] for part in examples)
         if len(inputs) <= pass_rows:
-            return self._extract(inputs, labels, verified)
+            factors = self._extract(inputs, labels, verified)
+            losses.append(self._extract.losses)
+            return factors
         whole: Factors = []
         for part in _slices(len(inputs), pass_rows):
             factors = self._extract(inputs[part], labels[part], verified if part.stop == len(inputs) else 0)
+            losses.append(self._extract.losses)
             whole = whole or [tuple(f.new_empty(len(inputs), *f.shape[1:]) for f in layer) for layer in factors]
             for target, source in zip(whole, factors, strict=True):
-                for place, factor in zip(target, source, strict=True):
-                    place[part] = factor
+                for all_rows, factor in zip(target, source, strict=True):
+                    all_rows[part] = factor
         return whole
 
 
