@@ -18,6 +18,7 @@ two gradients, and the cheaper one is taken:
 Forming a gradient costs as much as the layer's own forward pass, once an example, so only the pairs count.
 """
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -186,8 +187,10 @@ class _BatchNorm(Gradients):
     n_out = 1
 
     def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d, inputs: Tensor, delta: Tensor) -> None:
-        self.normalised = F.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
-        self.delta = delta
+        statistics = [layer.running_mean, layer.running_var]
+        own_type = functools.reduce(torch.promote_types, [each.dtype for each in (inputs, *statistics)])
+        normalised = F.batch_norm(*(each.to(own_type) for each in (inputs, *statistics)), eps=layer.eps)
+        self.normalised, self.delta = normalised.to(delta.dtype), delta
         self.has_bias = trains(layer, "bias")
         self.n_in = 1 + self.has_bias
         self.groups, self.positions = delta.shape[1], math.prod(delta.shape[2:])
