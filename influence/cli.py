@@ -247,7 +247,7 @@ def tracin(
                 raise InfluenceError(f"--layers is for houses alone: {dataset} is scored over all layers.")
             chosen = _learner(dataset, learner, setting).replace(**settings)
             every = checkpoint_every if checkpoint_every is not None else max(1, getattr(chosen, "epochs", 1) // 6)
-            names = tuple(classes.split(",")) if classes else ()
+            names = _listed(classes)
             images = jobs.TracInImagesConfig(
                 dataset=dataset,
                 classes=names,
@@ -442,7 +442,7 @@ def _outcome_config(
 
     return OutcomeConfig(
         dataset=dataset,
-        classes=tuple(classes.split(",")) if classes else (),
+        classes=_listed(classes),
         train_size=train_size,
         learner=_learner(dataset, learner, settings),
         subsets=SubsetConfig(alpha=alpha, seed=seed, seeds=seeds, repeat=repeat),  # type: ignore[arg-type]
@@ -578,7 +578,7 @@ def evaluate_sizes(
     from influence.jobs import evaluation
 
     with _Events() if events else _Terminal() as report:
-        wanted = tuple(_whole_number(each, "--sizes") for each in sizes.split(","))
+        wanted = tuple(_whole_number(each, "--sizes") for each in _listed(sizes))
         config = evaluation.SizesConfig(
             sizes=wanted,
             targets=targets,
@@ -632,8 +632,8 @@ def evaluate_removal(
     with _Events() if events else _Terminal() as report:
         config = evaluation.RemovalConfig(
             targets=targets,
-            counts=tuple(_whole_number(each, "--counts") for each in counts.split(",")) if counts else (),
-            choices=tuple(choices.split(",")) if choices else (),
+            counts=tuple(_whole_number(each, "--counts") for each in _listed(counts)),
+            choices=_listed(choices),
             seeds=seeds,
             seed=seed,
             epochs=epochs,
@@ -689,6 +689,11 @@ def evaluate_mislabels(
         about = Path(what) if is_result else None
         folder = out or about or evaluation.default_evidence(config)
         report.done(evaluation.mislabels(config, folder, about, report.progress))
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    """What stands between the commas of an option, without the spaces around it."""
+    return tuple(each.strip() for each in text.split(",")) if text else ()
 
 
 def _whole_number(text: str, option: str) -> int:

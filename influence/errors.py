@@ -42,7 +42,7 @@ def explain_write_errors(path: Path, option: str | None = None, variable: str | 
         raise
     except Exception as error:
         number = getattr(error, "errno", None)
-        text = str(error)
+        text = _without_hidden_names(error, path)
         if number in _STORAGE_FULL or any(w in text for w in ("No space left", "File too large", "quota exceeded")):
             raise InfluenceError(
                 f"The disk that holds {path} is full: nothing was kept of this run. Free some space and start it again."
@@ -53,5 +53,15 @@ def explain_write_errors(path: Path, option: str | None = None, variable: str | 
             typed = f"{refused}: choose a folder that can, with {option}." if option else None
             raise InfluenceError(f"{refused}: make it writable{other}.", typed) from error
         if isinstance(error, OSError):
-            raise InfluenceError(f"Writing to {path} failed ({text}): nothing was kept of this run.") from error
+            failed = f"Writing to {path} failed ({text}): nothing was kept of this run."
+            typed = f"{failed} Choose another folder with {option}." if option else None
+            raise InfluenceError(failed, typed) from error
         raise
+
+
+def _without_hidden_names(error: Exception, path: Path) -> str:
+    """What an error says; of the system's, its words, and its file unless that is the path or a hidden one."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    name = str(error.filename or path)
+    return error.strerror if ".partial-" in name or name == str(path) else f"{error.strerror}: {name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -29,11 +30,13 @@ class TopK(NamedTuple):
     opponent_scores: Tensor
 
 
-def check_k(k: int, n_train: int) -> None:
-    """Raise unless 1 <= k <= n_train, and a result's ranks (int16) can count to it."""
-    if not 1 <= k <= n_train:
+def check_k(k: object, n_train: int) -> None:
+    """Raise unless k is a whole number, 1 <= k <= n_train, and a result's ranks (int16) can count to it."""
+    if isinstance(k, bool) or not isinstance(k, Integral):
+        raise InfluenceError(f"k is {k!r}, but must be a whole number.")
+    if not 1 <= int(k) <= n_train:
         raise InfluenceError(f"k is {k}, but must lie between 1 and the {n_train} training examples.")
-    if k > _LARGEST_K:
+    if int(k) > _LARGEST_K:
         raise InfluenceError(f"k is {k}, but no more than {_LARGEST_K} can be kept.")
 
 

@@ -129,12 +129,41 @@ def test_the_command_line_advises_its_option(here, blocked: Path, houses) -> Non
     status, _, errors = here(*QUICK, "--out", blocked / "one")
     assert status == 1
     assert errors == (
-        f"Error: {blocked / 'one'} can't be written to ([Errno 30] Read-only file system): choose a folder that can, "
-        "with --out.\n"
+        f"Error: {blocked / 'one'} can't be written to (Read-only file system): choose a folder that can, with --out.\n"
     )
     made = Path(shutil.copytree(homes.precomputed_home() / "digits" / "datamodels-lasso", blocked.parent / "made"))
     errors = here(*QUICK, "--out", made)[2]
     assert errors.endswith("exists already: choose another folder with --out, or add --replace.\n")
+
+
+def test_where_no_folder_can_be_made_no_hidden_name_is_told(here, houses) -> None:
+    """Linux lets nobody make a folder in /proc, and says that there is no such one."""
+    status, _, errors = here(*QUICK, "--out", "/proc/one")
+    assert status == 1
+    assert errors == (
+        "Error: Writing to /proc/one failed (No such file or directory): nothing was kept of this run. Choose another "
+        "folder with --out.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "told"),
+    [
+        (("tracin", "digits", "--classes"), " 0 , 1", "digits has no class 'wrong': "),
+        (("datamodels", "run", "digits", "--classes"), "0, 1", "digits has no class 'wrong': "),
+        (("evaluate", "mislabels", "digits", "--classes"), "3, 5", "digits has no class 'wrong': "),
+        (("evaluate", "removal", "result", "--choices"), "helpful, random", "choice is 'wrong', but must be one of "),
+        (("evaluate", "removal", "result", "--counts"), "1, 10", "--counts has 'wrong', which is no whole number: "),
+        (("evaluate", "sizes", "result", "--sizes"), " 50, 100", "--sizes has 'wrong', which is no whole number: "),
+    ],
+)
+def test_a_list_may_have_spaces(here, arguments: tuple[str, ...], words: str, told: str) -> None:
+    """Only the last word of each list is wrong."""
+    result = str(homes.precomputed_home() / "digits" / "datamodels")
+    given = [result if each == "result" else each for each in arguments]
+    status, _, errors = here(*given, f"{words} , wrong ")
+    assert status == 1
+    assert errors.startswith(f"Error: {told}")
 
 
 def test_the_browser_is_told_nothing_of_options(blocked: Path) -> None:

@@ -14,6 +14,7 @@ layer's weights are applied at many positions, as a convolution's are, forming t
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -48,6 +49,12 @@ class Projection:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("dimension", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise InfluenceError(f"The projection's {name} is {value!r}, but must be a whole number.")
+        if not -(2**32) <= self.seed < 2**32:
+            raise InfluenceError(f"The projection's seed is {self.seed}, but must lie between -2**32 and 2**32 - 1.")
         if self.dimension < 1:
             raise InfluenceError(f"The projection's dimension is {self.dimension}, but must be at least 1.")
 

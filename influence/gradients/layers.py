@@ -18,6 +18,7 @@ two gradients, and the cheaper one is taken:
 Forming a gradient costs as much as the layer's own forward pass, once an example, so only the pairs count.
 """
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -27,6 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
 from influence.errors import InfluenceError
@@ -186,8 +188,10 @@ class _BatchNorm(Gradients):
     n_out = 1
 
     def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d, inputs: Tensor, delta: Tensor) -> None:
-        self.normalised = F.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
-        self.delta = delta
+        mean, variance = layer.get_buffer("running_mean"), layer.get_buffer("running_var")
+        own_type = functools.reduce(torch.promote_types, (inputs.dtype, mean.dtype, variance.dtype))
+        normalised = F.batch_norm(inputs.to(own_type), mean.to(own_type), variance.to(own_type), eps=layer.eps)
+        self.normalised, self.delta = normalised.to(delta.dtype), delta
         self.has_bias = trains(layer, "bias")
         self.n_in = 1 + self.has_bias
         self.groups, self.positions = delta.shape[1], math.prod(delta.shape[2:])
@@ -231,7 +235,7 @@ def supported_layers(model: nn.Module) -> dict[str, nn.Module]:
     layers = {}
     owners: dict[int, str] = {}
     for name, module in model.named_modules():
-        label = f"{name or 'the model itself'} ({type(module).__name__})"
+        label = _label(name, module)
         _check_whole(label, module)
         # Parameters that a module has by two names too: the second name is as good as a second layer.
         own = dict(module.named_parameters(recurse=False, remove_duplicate=False))
@@ -255,7 +259,9 @@ def supported_layers(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def check_hooks(model: nn.Module) -> None:
-    """Raise if a hook changes a parameter's gradient; a copy of the model has lost it."""
+    """Raise for what a copy of the model would not have: its numbers, or a hook that changes a parameter's gradient."""
+    for name, module in model.named_modules():
+        _check_numbers(_label(name, module), module)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and parameter._backward_hooks:
             raise InfluenceError(
@@ -264,12 +270,40 @@ def check_hooks(model: nn.Module) -> None:
             )
 
 
+def _label(name: str, module: nn.Module) -> str:
+    return f"{name or 'the model itself'} ({type(module).__name__})"
+
+
+def _check_numbers(label: str, module: nn.Module) -> None:
+    """Raise for a module whose weights or buffers have no numbers yet."""
+    own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+    # A lazy layer that got its weights from a state dict becomes a plain one when it first runs.
+    if isinstance(module, LazyModuleMixin) and (
+        module.has_uninitialized_params() or any(each.requires_grad for each in own)
+    ):
+        raise InfluenceError(
+            f"Layer {label} has not run yet, and only then becomes a plain layer with weights: pass some inputs "
+            "through the model once, and give it then."
+        )
+    if any(each.is_meta for each in own):
+        raise InfluenceError(
+            f"Layer {label} is on the meta device, where tensors have no numbers: build the model on the CPU, or give "
+            'it memory there (model.to_empty(device="cpu")) and load a state dict that holds all of its tensors.'
+        )
+
+
 def _check_whole(label: str, module: nn.Module) -> None:
     """Raise for a module that hides its layers, or in which examples meet."""
     if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
         raise InfluenceError(
             f"Layer {label} keeps no running statistics, so that examples change each other's losses: train it with "
             "track_running_stats=True."
+        )
+    if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and module.max_norm is not None:
+        raise InfluenceError(
+            f"Layer {label} changes its weights in the forward pass (max_norm={module.max_norm}): apply the bound to "
+            f"the weights of the checkpoints once (torch.renorm(weight, {module.norm_type}, 0, {module.max_norm})), "
+            "and set the layer's max_norm to None."
         )
     if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
         raise InfluenceError(

@@ -3,7 +3,6 @@
 import json
 import math
 import struct
-import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from influence.errors import InfluenceError, explain_write_errors
 
@@ -115,18 +115,30 @@ class Checkpoint:
             raise InfluenceError(f"{path} has a damaged header ({error}): train again.") from error
 
 
+def is_extra_state(name: str) -> bool:
+    """Whether a name of a state dict stands for what a module's `get_extra_state` gave."""
+    return name.rpartition(".")[2] == "_extra_state"
+
+
 def _number(value: object) -> float | int | None:
     """Python's number for any kind of one; None if it is not finite, a truth value or no number at all."""
-    if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
-        elements = value.numel() if isinstance(value, torch.Tensor) else value.size
-        value = value.item() if elements == 1 else None
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    try:
+        if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
+            elements = value.numel() if isinstance(value, torch.Tensor) else value.size
+            value = value.item() if elements == 1 else None
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            return None
+        return int(value) if isinstance(value, Integral) else float(value)
+    except (OverflowError, RuntimeError):  # too large, or a tensor without numbers
         return None
-    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def _shown(value: object) -> str:
-    return textwrap.shorten(repr(value), 60, placeholder=" ...")
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes no number of thousands of digits
+        text = f"a huge {type(value).__name__}"
+    return text if len(text) <= 60 else text[:56] + " ..."
 
 
 def _owned(state: object) -> dict[str, torch.Tensor]:
@@ -138,18 +150,48 @@ def _owned(state: object) -> dict[str, torch.Tensor]:
             + ("read the file with Checkpoint.load." if is_path else "give what the module's state_dict() gives.")
         )
     for name, value in state.items():
-        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+        if isinstance(name, str) and isinstance(value, torch.Tensor):
+            _check_tensor(name, value)
+        elif isinstance(name, str) and is_extra_state(name):
+            raise InfluenceError(
+                f"The checkpoint's state has a {type(value).__name__} named {name!r}, which get_extra_state gave, but "
+                "a checkpoint keeps tensors alone: leave it out of the state, and TracIn takes that of the model which "
+                "you give; if it changes in training, let get_extra_state give a tensor."
+            )
+        else:
             raise InfluenceError(
                 f"The checkpoint's state has a {type(value).__name__} named {name!r}, but a state dict names tensors "
                 "alone: give what the module's state_dict() gives."
             )
-        if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
-            raise InfluenceError(
-                f"The checkpoint's {name} is no dense tensor of real numbers, which is all that a checkpoint keeps: "
-                "convert it (to_dense(), dequantize()), or leave it out."
-            )
     with torch.inference_mode(False):
         return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+
+
+def _check_tensor(name: str, value: torch.Tensor) -> None:
+    """Raise unless a checkpoint can keep this tensor of a state dict."""
+    if isinstance(value, (UninitializedBuffer, UninitializedParameter)):
+        raise InfluenceError(
+            f"The checkpoint's {name} has no shape yet: pass some inputs through the model once, so that its lazy "
+            "layers have weights, and take its state_dict() then."
+        )
+    if value.is_meta:
+        raise InfluenceError(
+            f"The checkpoint's {name} is on the meta device, where tensors have no numbers: take the state_dict() of "
+            "the trained model."
+        )
+    kinds = [
+        (value.is_nested, "nested", "to_padded_tensor()"),
+        (value.layout != torch.strided, str(value.layout).removeprefix("torch."), "to_dense()"),
+        (value.is_quantized, "quantized", "dequantize()"),
+        (value.is_complex(), "complex", "torch.view_as_real()"),
+    ]
+    for is_so, kind, conversion in kinds:
+        if is_so:
+            raise InfluenceError(
+                f"The checkpoint's {name} is a {kind} tensor, but a checkpoint keeps dense tensors of real numbers: "
+                f"keep it in the model as one ({conversion}); or, if training does not change it, register it there "
+                "with persistent=False, and leave it out of the state."
+            )
 
 
 def save_folder(checkpoints: Sequence[Checkpoint], folder: Path) -> None:

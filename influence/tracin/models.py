@@ -2,15 +2,17 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
+from influence.gradients.factors import Projection
 from influence.gradients.layers import check_hooks
 from influence.gradients.passes import contents, one_line, own_modes
-from influence.learners.checkpoints import Checkpoint
+from influence.learners.checkpoints import Checkpoint, is_extra_state
 
 _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
@@ -153,14 +155,29 @@ def check_checkpoints(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
     return found
 
 
+def check_options(memory: object, projection: object) -> None:
+    """Raise unless these are a number of bytes, and a projection or None."""
+    if isinstance(memory, bool) or not isinstance(memory, Integral) or memory < 1:
+        raise InfluenceError(
+            f"memory is {memory!r}, but must be a whole number of bytes, at least 1: 2**30, say, is a gibibyte."
+        )
+    if projection is not None and not isinstance(projection, Projection):
+        raise InfluenceError(
+            f"projection is {projection!r}, but must be a Projection, as Projection(128), or None for exact scores."
+        )
+
+
 def load(model: nn.Module, checkpoint: Checkpoint) -> None:
     """Put a checkpoint's weights into a model that `copied` gave; an error if they do not fit."""
     state = {name.replace("_orig_mod.", ""): value for name, value in checkpoint.state.items()}
-    own = model.state_dict().keys()
+    whole = model.state_dict()
+    own = whole.keys()
     while not own & state.keys() and state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}
+    # A checkpoint keeps tensors alone, so any other extra state stays as the model has it.
+    extra = {k: value for k, value in whole.items() if is_extra_state(k) and not isinstance(value, Tensor)}
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(extra | state)
     except RuntimeError as error:
         raise InfluenceError(
             f"The checkpoint of epoch {checkpoint.epoch} does not fit the model ({one_line(error)}): use the "

@@ -20,7 +20,7 @@ from influence.gradients.layers import LayerFactors
 from influence.gradients.passes import Loss, own_modes
 from influence.learners.checkpoints import Checkpoint
 from influence.ranking import TopK, check_k, strongest
-from influence.tracin.models import check_checkpoints, check_reaches_copy, copied, load
+from influence.tracin.models import check_checkpoints, check_options, check_reaches_copy, copied, load
 
 
 class Examples(NamedTuple):
@@ -36,6 +36,16 @@ class Examples(NamedTuple):
                 raise InfluenceError(
                     f"The {name} are of type {type(part).__name__}: give one tensor with the examples along its first "
                     "dimension (torch.as_tensor makes one of an array)."
+                )
+            if part.is_nested:
+                raise InfluenceError(
+                    f"The {name} are a nested tensor: give all examples one shape (to_padded_tensor() fills them up)."
+                )
+            if part.layout != torch.strided:
+                raise InfluenceError(f"The {name} are a tensor of layout {part.layout}: give {name}.to_dense().")
+            if part.is_meta:
+                raise InfluenceError(
+                    f"The {name} are on the meta device, where tensors have no numbers: make them on the CPU."
                 )
             if not part.ndim:
                 raise InfluenceError(
@@ -81,6 +91,7 @@ class TracInCP:
         projection: Projection | None = None,
         memory: int = 2**30,
     ) -> None:
+        check_options(memory, projection)
         self.checkpoints = check_checkpoints(checkpoints)
         self.model = copied(model)
         self._original: nn.Module | None = model  # until the copy is known not to use it

@@ -12,6 +12,7 @@ from tests.tracin.problems import (
     checkpoints_of,
     classification,
     cross_entropy,
+    images,
     mlp,
     regression,
     squared_error,
@@ -75,5 +76,35 @@ def test_layers_of_two_types():
 
 
 class Cast(nn.Module):
+    def __init__(self, dtype: torch.dtype = torch.float64) -> None:
+        super().__init__()
+        self.dtype = dtype
+
     def forward(self, x: Tensor) -> Tensor:
-        return x.double()
+        return x.to(self.dtype)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "tolerance"),
+    [
+        (torch.bfloat16, torch.float32, 5e-3),
+        (torch.float16, torch.float32, 5e-4),
+        (torch.float32, torch.float64, 1e-6),
+        (torch.float64, torch.float32, 1e-6),
+        (torch.float32, torch.bfloat16, 5e-3),
+    ],
+)
+@pytest.mark.parametrize("images_too", [False, True])
+def test_normalisation_in_a_type_of_its_own(own, others, tolerance, images_too):
+    first, norm = (nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6)) if images_too else (nn.Linear(5, 6), nn.BatchNorm1d(6))
+    end = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if images_too else []
+    body = [first.to(others), Cast(own), norm.to(own), nn.Tanh(), Cast(others), *end, nn.Linear(6, 4, dtype=others)]
+    model = nn.Sequential(*body)
+    make = images if images_too else classification
+    train, targets = (Examples(e.inputs.to(others), e.labels) for e in (make(11, seed=1), make(5, seed=2)))
+    checkpoints = checkpoints_of(model)
+    expected, scale = brute_force(model, checkpoints, cross_entropy, train, targets)
+    scorer = TracInCP(model, checkpoints, cross_entropy)
+    assert_close(scorer.scores(train, targets), expected, scale, tolerance)
+    both, norms = brute_force(model, checkpoints, cross_entropy, train, train)
+    assert_close(scorer.self_influence(train), both.diagonal(), norms.diagonal(), tolerance)

@@ -250,12 +250,45 @@ def test_tensors_of_every_layout_come_back(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "value", [torch.zeros(2, 2).to_sparse(), torch.quantize_per_tensor(torch.ones(2), 1, 0, torch.qint8)]
+    ("value", "words"),
+    [
+        (torch.zeros(2, 2).to_sparse(), "is a sparse_coo tensor, .*to_dense"),
+        (torch.quantize_per_tensor(torch.ones(2), 1, 0, torch.qint8), "is a quantized tensor, .*dequantize"),
+        (torch.ones(2, dtype=torch.complex64), "is a complex tensor, .*view_as_real.*persistent=False"),
+        (torch.ones(2, dtype=torch.complex128), "is a complex tensor, .*view_as_real.*persistent=False"),
+        (torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]), "is a nested tensor, .*to_padded_tensor"),
+        (torch.zeros(2, device="meta"), "is on the meta device"),
+        (torch.nn.LazyLinear(2).weight, "has no shape yet: pass some inputs through the model once"),
+        (torch.nn.LazyBatchNorm1d().running_mean, "has no shape yet: pass some inputs through the model once"),
+    ],
 )
-def test_what_the_format_does_not_keep_is_said(value):
-    with pytest.raises(InfluenceError) as caught:
+def test_what_the_format_does_not_keep_is_said(value, words):
+    with pytest.raises(InfluenceError, match=f"The checkpoint's weight {words}") as caught:
         Checkpoint({"weight": value}, 0.1, 7)
-    assert "The checkpoint's weight is no dense tensor of real numbers" in one_sentence(caught)
+    one_sentence(caught)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        10**400,
+        Fraction(10**400),
+        10**5_000,
+        torch.tensor(1.0, device="meta"),
+        torch.tensor(1j),
+        torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    ],
+    ids=["huge", "huge fraction", "thousands of digits", "meta", "complex", "nested"],
+)
+def test_numbers_that_are_none(number):
+    for given, words in (
+        ({"learning_rate": number}, "has the learning rate"),
+        ({"epoch": number}, "The checkpoint's epoch is"),
+        ({"train_loss": number}, "has the train_loss"),
+    ):
+        with pytest.raises(InfluenceError, match=words) as caught:
+            Checkpoint(**({"state": state(), "learning_rate": 0.1, "epoch": 1} | given))
+        assert len(one_sentence(caught)) < 220
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path):
