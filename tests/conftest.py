@@ -47,6 +47,7 @@ SLOW = (
     "test_cli_datamodels.py",
     "test_cli_evaluate.py",
     "test_doctor.py",
+    "test_extending.py",
     "test_install.py",
     "test_jobs.py",
     "test_jobs_datamodels.py",

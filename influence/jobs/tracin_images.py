@@ -59,7 +59,7 @@ def tracin_images(config: TracInImagesConfig, out: Path, replace: bool = False, 
             f"The learner {learner.name} keeps no checkpoints, and TracIn sums over checkpoints: use --learner mlp."
         )
     started = time.monotonic()
-    if not datasets.classes(config.dataset):
+    if not datasets.facts(config.dataset).classes:
         raise InfluenceError(f"{config.dataset} has values instead of classes: use `jobs.tracin`.")
     dataset = datasets.load(config.dataset, config.classes, config.train_size)
     check_k(config.k, len(dataset.train))
@@ -95,7 +95,7 @@ def _check_labels(dataset: Dataset) -> None:
     """The model has an output for every class up to the training part's highest."""
     unknown = dataset.test.labels[dataset.test.labels > dataset.train.labels.max()]
     if len(unknown):
-        name = datasets.classes(dataset.name)[int(unknown[0])]
+        name = dataset.classes[int(unknown[0])]
         raise InfluenceError(f"No training example is of class {name}, which the test part has: raise train_size.")
 
 
@@ -238,7 +238,7 @@ def _describe(config: TracInImagesConfig, learner: Traceable, dataset: Dataset, 
         "title": "TracInCP, exact: all layers, all trained parameters, biases included",
         "learner": learner.recipe,
         "config": config.as_dict(),
-        "classes": list(datasets.classes(dataset.name)),
+        "classes": list(dataset.classes),
         "checkpoint_epochs": [checkpoint.epoch for checkpoint in seen.checkpoints],
         "k": config.k,
         "reverse_k": min(config.reverse_k, len(dataset.test)),

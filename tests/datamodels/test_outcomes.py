@@ -277,7 +277,7 @@ def test_colour_models_that_diverge_are_recorded_and_left_out(tmp_path, monkeypa
     train, test = (
         Split(np.arange(n), rng.integers(256, size=(n, 12, 12, 3), dtype=np.uint8), np.arange(n) % 3) for n in (60, 20)
     )
-    monkeypatch.setattr(outcomes, "_load", lambda *name: Dataset("digits", train, test))
+    monkeypatch.setattr(outcomes, "_load", lambda *name: Dataset(datasets.facts("digits"), train, test))
     monkeypatch.setattr(patches, "_SAMPLED", 2000)
     learner = PatchNet(filters=8, patch=3, grid=2, width=4, epochs=2, batch_size=15)
     for rate, diverged in ((0.05, 0), (1e30, 10)):

@@ -101,7 +101,7 @@ def mislabels(
         Where finished trainings are kept; None is a hidden folder among the results.
     """
     started = time.monotonic()
-    if not datasets.classes(config.dataset):
+    if not datasets.facts(config.dataset).classes:
         datasets.check_name(config.dataset)
         raise InfluenceError(f"{config.dataset} has no classes, and so no labels to flip: choose digits or cifar10.")
     clean = prepared(datasets.load(config.dataset, config.classes, config.train_size), config.learner)
@@ -299,7 +299,7 @@ def _verdict(kind: str, rankings: dict[str, np.ndarray], looks: dict[str, flips.
 
 
 def _mislabels_notes(config: MislabelsConfig, clean: Dataset) -> list[str]:
-    names, present = datasets.classes(config.dataset), np.unique(clean.train.labels)
+    names, present = clean.classes, np.unique(clean.train.labels)
     among = "" if len(present) == len(names) else f" among the classes {', '.join(names[label] for label in present)}"
     settings = ", ".join(f"{name} {value}" for name, value in config.learner.as_dict().items() if name != "name")
     how = (
