@@ -156,7 +156,7 @@ def product_rate(dtype: torch.dtype, n: int = 2048) -> float:
 
 def trainings(loop_epochs: int = 6) -> None:
     cifar10, learner = datasets.load("cifar10"), PatchNet()
-    train, test = cifar10.train, cifar10.test
+    train, test = learner.prepare(cifar10.train), cifar10.test
     subsets = draw(SubsetConfig(seeds="common"), np.arange(learner.batch), len(train))
     size = int(subsets.masks[0].sum())
     trained: dict[str, Any] = {}

@@ -46,7 +46,7 @@ from influence.config import Config, setting
 from influence.datamodels.subsets import SubsetConfig, draw, subset_size
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.learners.base import Learner, Models, margins
+from influence.learners.base import Learner, Models, margins, prepared
 from influence.learners.mlp import Mlp
 from influence.stopping import hangups_ignored
 
@@ -70,8 +70,8 @@ class OutcomeConfig(Config):
     subsets: SubsetConfig = setting(SubsetConfig(), "Which examples each model sees.")
 
     def load(self) -> Dataset:
-        """The data set, read once a process."""
-        return _load(self.dataset, self.classes, self.train_size)
+        """The data set, read once a process, its training part as the learner prepares it."""
+        return _load(self.dataset, self.classes, self.train_size, self.learner)
 
 
 Kind = Literal["here", "loky", "dask"]
@@ -419,8 +419,8 @@ def _train_in_worker(config: OutcomeConfig, store: str, start: int, stop: int) -
 
 
 @lru_cache(maxsize=1)
-def _load(name: str, classes: tuple[str, ...], train_size: int | None) -> Dataset:
-    return datasets.load(name, classes, train_size)
+def _load(name: str, classes: tuple[str, ...], train_size: int | None, learner: Learner) -> Dataset:
+    return prepared(datasets.load(name, classes, train_size), learner)
 
 
 def _check_labels(dataset: Dataset) -> None:

@@ -179,7 +179,7 @@ def sketched_prior(
         raise InfluenceError(f"All {models} models of the prior diverged: lower the learner's learning rate.")
     guess /= used
     if isinstance(config.learner, Unrollable):
-        config.learner.release()
+        config.learner.release(dataset.train)
     return Prior(None, guess, features.numpy())
 
 

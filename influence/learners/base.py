@@ -7,13 +7,13 @@ subset models calls nothing but what stands here. TracIn asks for one thing more
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, cast
 
 import numpy as np
 
 from influence.config import Config
-from influence.datasets import Split
+from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
 from influence.registry import Registry
 
@@ -99,6 +99,13 @@ class Learner(Config):
     @abstractmethod
     def batch(self) -> int: ...
 
+    def prepare(self, train: Split) -> Split:
+        """The same training part, with what all trainings on it share and nobody wants to work out for each.
+
+        Whoever calls ``fit`` several times gives it this; one call alone gains nothing by it.
+        """
+        return train
+
     @abstractmethod
     def fit(self, train: Split, subsets: Subsets) -> Models:
         """Train one model for each subset.
@@ -124,6 +131,12 @@ class Learner(Config):
 
 
 LEARNERS: Registry[Learner] = Registry("influence.learners", Learner, "learner")  # type: ignore[type-abstract]
+
+
+def prepared(dataset: Dataset, learner: Learner) -> Dataset:
+    """The same data set, its training part as the learner prepares it."""
+    train = learner.prepare(dataset.train)
+    return dataset if train is dataset.train else replace(dataset, train=train, known_hash=dataset.content_hash)
 
 
 def margins(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -70,5 +70,5 @@ class Unrollable(Learner):
         """Train the one model of a subset as ``fit`` does, and keep its last epochs (all, if it has no more)."""
 
     @abstractmethod
-    def release(self) -> None:
-        """Free what is kept between trainings, since something else needs the memory."""
+    def release(self, train: Split) -> None:
+        """Free what is kept with a prepared training part between trainings, since something else needs the memory."""

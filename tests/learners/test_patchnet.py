@@ -1,4 +1,5 @@
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from influence import datasets
 from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.base import Subsets
-from influence.learners.patchnet import PatchNet, learner
-from influence.learners.patchnet.patches import Patches, _pooling
+from influence.learners.patchnet import PatchNet
+from influence.learners.patchnet.patches import FixedLayer, Patches, _pooling
 
 QUICK = PatchNet(filters=24, patch=3, stride=1, grid=3, width=16, epochs=8, batch_size=64, flip=False)
 
@@ -53,13 +54,38 @@ def test_answers_to_the_training_part_outlast_questions_about_a_few_images(digit
     np.testing.assert_array_equal(plain[:40].float(), patches.of(digits.train.inputs[:40]).float())
 
 
+def test_trainings_on_a_prepared_training_part_share_what_the_fixed_layer_answers(digits, masks, monkeypatch):
+    subsets = Subsets(masks[:1], np.zeros(1, np.uint64))
+    expected = QUICK.fit(digits.train, subsets).logits(digits.test.inputs)
+    train = QUICK.prepare(digits.train)
+    first = QUICK.fit(train, subsets)
+    np.testing.assert_array_equal(first.logits(digits.test.inputs), expected)
+    monkeypatch.setattr(FixedLayer, "forward", None)  # nothing is worked out again
+    relabelled = replace(train, labels=np.roll(train.labels, 1))
+    for learner in (QUICK, QUICK.replace(epochs=1)):
+        assert learner.prepare(train) is train
+        assert learner.fit(relabelled, subsets).patches is first.patches
+    other = QUICK.replace(grid=2).prepare(train)
+    assert other.patches is not train.patches
+    assert other.inputs is train.inputs
+
+
+def test_a_prepared_training_part_has_the_images_of_its_patches(digits):
+    train = QUICK.prepare(digits.train)
+    with pytest.raises(ValueError, match="other inputs"):
+        replace(train, inputs=train.inputs.copy())
+    assert type(train.take(np.arange(5))) is Split
+
+
 def test_what_is_kept_between_trainings_can_be_let_go_of(digits, masks):
-    train = Split(digits.train.index, digits.train.inputs.copy(), digits.train.labels)  # of which no other test knows
-    QUICK.fit(train, Subsets(masks[:1], np.zeros(1, np.uint64)))
-    kept = weakref.ref(learner._LAST[0].of(train.inputs))
+    train = QUICK.prepare(digits.train)
+    subsets = Subsets(masks[:1], np.zeros(1, np.uint64))
+    expected = QUICK.fit(train, subsets).logits(digits.test.inputs)
+    kept = weakref.ref(train.patches.of(train.inputs))
     assert kept() is not None
-    QUICK.release()
+    QUICK.release(train)
     assert kept() is None
+    np.testing.assert_array_equal(QUICK.fit(train, subsets).logits(digits.test.inputs), expected)
 
 
 @pytest.mark.parametrize("common", [False, True])

@@ -18,7 +18,7 @@ from influence.jobs.evaluation.common import MANY, seeds_of, store_evidence
 from influence.jobs.scores import trained_with
 from influence.jobs.tracin_images import cross_entropy, outputs, without_fixed_layers
 from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
-from influence.learners.base import Learner, Models, Subsets, margins
+from influence.learners.base import Learner, Models, Subsets, margins, prepared
 from influence.learners.mlp import Mlp
 from influence.learners.traceable import Traceable, TraceableTogether
 from influence.measures import mislabels as flips
@@ -104,7 +104,7 @@ def mislabels(
     if not datasets.facts(config.dataset).classes:
         datasets.check_name(config.dataset)
         raise InfluenceError(f"{config.dataset} has no classes, and so no labels to flip: choose digits or cifar10.")
-    clean = datasets.load(config.dataset, config.classes, config.train_size)
+    clean = prepared(datasets.load(config.dataset, config.classes, config.train_size), config.learner)
     uniform = flips.flip(clean.train.labels, config.share, config.seed)  # may refuse, so before anything is trained
     config = config.completed(len(clean.train))
     stages = Stages(dict.fromkeys(evidence.FLIPS, 1.0), report)

@@ -222,7 +222,7 @@ def _trainer(result: Result, dataset: Dataset, epochs: int | None) -> tuple[Trai
         learner = trained.learner if epochs is None else trained.learner.replace(epochs=epochs)
         trained = trained.replace(learner=learner)
         common = trained.subsets.seeds == "common"
-        return Classifiers(dataset, learner, common, TEST_MARGINS, "test margins"), trained
+        return Classifiers(trained.load(), learner, common, TEST_MARGINS, "test margins"), trained
     if result.manifest["method"] == "tracin" and not dataset.classes:
         config = TracInConfig.parse(result.manifest["config"]).learner
         return Regressions(dataset, config.replace(epochs=epochs or config.epochs, checkpoint_every=1)), None

@@ -15,7 +15,7 @@ from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
 from influence.learners.patchnet.epochs import Epoch, seen
 from influence.learners.patchnet.networks import PatchNets, build
-from influence.learners.patchnet.patches import FixedSettings, Patches
+from influence.learners.patchnet.patches import FixedSettings, Patches, Prepared
 from influence.learners.toolkit.descent import Descent
 from influence.learners.toolkit.orders import steps, steps_an_epoch
 from influence.learners.toolkit.threads import in_threads
@@ -60,20 +60,22 @@ class PatchNet(Traceable, Unrollable):
         """The settings that the fixed layer follows from."""
         return FixedSettings(self.filters, self.patch, self.stride, self.threshold, self.grid)
 
+    def prepare(self, train: Split) -> Prepared:
+        """The training part with the fixed layer's answers, which the first training works out and the others share."""
+        if isinstance(train, Prepared) and train.patches.settings == self.fixed:
+            return train
+        return Prepared(train.index, train.inputs, train.labels, Patches(train.inputs, self.fixed))
+
     def fit(self, train: Split, subsets: Subsets) -> PatchNets:
         """Train one network a subset, each by one of torch's threads."""
-        patches = _patches(train.inputs, self.fixed)
-        views = self._views(patches)
+        patches = self.prepare(train).patches
+        views = patches.views(self.flip)
         labels = torch.as_tensor(train.labels, dtype=torch.int64)
 
         def work(model: int) -> nn.Sequential:
             return self._fit(views, labels, subsets.masks[model], int(subsets.seeds[model]), subsets.common)
 
         return PatchNets(in_threads(work, range(len(subsets))), patches)
-
-    def _views(self, patches: Patches) -> list[Tensor]:
-        """The training part as the fixed layer answers it, and mirrored."""
-        return [patches.of(patches.inputs, mirrored) for mirrored in ((False, True) if self.flip else (False,))]
 
     @property
     def recipe(self) -> str:
@@ -90,8 +92,8 @@ class PatchNet(Traceable, Unrollable):
         self, train: Split, seed: int, every: int, on_epoch: Callable[[int], None] = lambda epoch: None
     ) -> Traced:
         """One network on the whole training part; see `influence.learners.traceable.Traceable`."""
-        patches = _patches(train.inputs, self.fixed)
-        views = self._views(patches)
+        patches = self.prepare(train).patches
+        views = patches.views(self.flip)
         an_epoch = steps_an_epoch(len(train), self.batch_size)
         checkpoints = []
 
@@ -109,14 +111,15 @@ class PatchNet(Traceable, Unrollable):
         checkpoints[-1] = replace(checkpoints[-1], state=_state(patches, network))  # averaged
         return Traced(nn.Sequential(patches.layer, *network.requires_grad_(True)), checkpoints)
 
-    def release(self) -> None:
-        """Let go of what the fixed layer answers to the training part, which the next training works out again."""
-        _LAST.clear()
+    def release(self, train: Split) -> None:
+        """Forget what the fixed layer answers to a prepared training part; the next training works it out again."""
+        if isinstance(train, Prepared):
+            train.patches.release()
 
     def unroll(self, train: Split, subset: Subsets, epochs: int) -> Unrolled:
         """One subset's training, with its last epochs; see `influence.learners.unrollable.Unrollable`."""
-        patches = _patches(train.inputs, self.fixed)
-        views = self._views(patches)
+        patches = self.prepare(train).patches
+        views = patches.views(self.flip)
         size = int(subset.masks[0].sum())
         an_epoch = steps_an_epoch(size, self.batch_size)
         rates = []
@@ -205,15 +208,3 @@ def _state(patches: Patches, network: nn.Sequential) -> dict[str, Tensor]:
     """Of the fixed layer and the network in one, copied."""
     whole = nn.Sequential(patches.layer, *network)
     return {name: value.detach().clone() for name, value in whole.state_dict().items()}
-
-
-def _patches(inputs: np.ndarray, settings: FixedSettings) -> Patches:
-    """Those of the last call, if it was about the same images and the same fixed layer."""
-    for last in _LAST:
-        if last.inputs is inputs and last.settings == settings:
-            return last
-    _LAST[:] = [Patches(inputs, settings)]
-    return _LAST[0]
-
-
-_LAST: list[Patches] = []

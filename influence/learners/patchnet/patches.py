@@ -1,11 +1,13 @@
 """The fixed layer of `influence.learners.patchnet.PatchNet`, and a training part that keeps what it answers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.toolkit.threads import in_threads
 
@@ -28,10 +30,28 @@ class FixedSettings:
     grid: int
 
 
-class Patches:
-    """The fixed layer: how much each field of an image is like each of the patches, standardised.
+@dataclass(frozen=True)
+class Prepared(Split):
+    """A training part with its fixed layer; a copy that has other labels shares it.
 
-    Which patches follows from the images and the settings alone.
+    Parameters
+    ----------
+    patches : Patches
+        Of the same ``inputs``.
+    """
+
+    patches: "Patches"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.patches.inputs is not self.inputs:
+            raise ValueError("the patches are those of other inputs")
+
+
+class Patches:
+    """What the fixed layer answers, worked out when it is first asked for, and kept.
+
+    Which patches the layer has follows from the images of the training part and the settings alone.
 
     Parameters
     ----------
@@ -42,48 +62,32 @@ class Patches:
 
     def __init__(self, inputs: np.ndarray, settings: FixedSettings) -> None:
         self.inputs, self.settings = inputs, settings
-        images = inputs if inputs.ndim == 4 else inputs[..., None]
-        size = settings.patch
-        places = tuple((side - size) // settings.stride + 1 for side in images.shape[1:3])
-        if min(places) < settings.grid:
-            raise InfluenceError(
-                f"patch {size} at stride {settings.stride} leaves fewer than {settings.grid} places a row in images "
-                f"of {min(images.shape[1:3])} pixels: lower patch, stride or grid."
-            )
-        least = _LEAST_CONTRAST * float(images[:_FEW].std(dtype=np.float64))
-        sample = _sample(images, size)
-        sample -= sample.mean(axis=1, keepdims=True)
-        sample /= np.sqrt(sample.var(axis=1, keepdims=True) + least**2)
-        mean = sample.mean(axis=0)
-        values, vectors = np.linalg.eigh(np.cov(sample.T))
-        whiten = (vectors / np.sqrt(values + 0.1)) @ vectors.T
-        chosen = (sample[: settings.filters] - mean) @ whiten
-        chosen /= np.linalg.norm(chosen, axis=1, keepdims=True)
-        kernel = chosen @ whiten
-        self.layer = FixedLayer(
-            torch.from_numpy(kernel),
-            torch.from_numpy(kernel @ mean),
-            least,
-            _pooling((places[0], places[1]), settings.grid),
-            settings,
-        )
-        few = torch.cat([self.layer(block) for block in _tensors(images[:_FEW])])
-        self.layer.standardise(few)
+        self.release()
+
+    def release(self) -> None:
+        """Forget the answers, which are worked out again when they are asked for."""
         self._kept: list[tuple[np.ndarray, bool, Tensor]] = []
         self._latest: list[tuple[np.ndarray, bool, Tensor]] = []
+
+    @cached_property
+    def layer(self) -> "FixedLayer":
+        """The layer; an `InfluenceError` if the images are too small for it."""
+        return _fixed_layer(self.inputs, self.settings)
+
+    def views(self, flip: bool) -> list[Tensor]:
+        """The answers to the training part, and with ``flip`` those to its mirror images."""
+        return [self.of(self.inputs, mirrored) for mirrored in ((False, True) if flip else (False,))]
 
     def of(self, inputs: np.ndarray, mirrored: bool = False) -> Tensor:
         """(n, height, width[, channels]) -> (n, grid^2, 2 filters) bfloat16, kept for the next calls."""
         for known, known_mirrored, answers in (*self._kept, *self._latest):
             if known is inputs and known_mirrored == mirrored:
                 return answers
-        images = inputs if inputs.ndim == 4 else inputs[..., None]
-
-        settings = self.settings
+        images, layer, settings = _with_channels(inputs), self.layer, self.settings
         result = torch.empty(len(images), settings.grid**2, 2 * settings.filters, dtype=torch.bfloat16)
 
         def work(block: Tensor, answers: Tensor) -> None:
-            answers.copy_(self.layer(block.flip(2) if mirrored else block))
+            answers.copy_(layer(block.flip(2) if mirrored else block))
 
         in_threads(work, _tensors(images), result.split(BLOCK))
         if len(images) > _MANY:  # the training part, mirrored too, and the test part
@@ -141,6 +145,40 @@ class FixedLayer(nn.Module):
             below = likeness.neg_().sub_(settings.threshold).relu_()
             blocks.append(torch.cat([above @ self.pool, below @ self.pool], dim=1).transpose(1, 2).float())
         return (torch.cat(blocks) - self.mean) / self.scale
+
+
+def _fixed_layer(inputs: np.ndarray, settings: FixedSettings) -> FixedLayer:
+    images, size = _with_channels(inputs), settings.patch
+    places = tuple((side - size) // settings.stride + 1 for side in images.shape[1:3])
+    if min(places) < settings.grid:
+        raise InfluenceError(
+            f"patch {size} at stride {settings.stride} leaves fewer than {settings.grid} places a row in images "
+            f"of {min(images.shape[1:3])} pixels: lower patch, stride or grid."
+        )
+    least = _LEAST_CONTRAST * float(images[:_FEW].std(dtype=np.float64))
+    sample = _sample(images, size)
+    sample -= sample.mean(axis=1, keepdims=True)
+    sample /= np.sqrt(sample.var(axis=1, keepdims=True) + least**2)
+    mean = sample.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(sample.T))
+    whiten = (vectors / np.sqrt(values + 0.1)) @ vectors.T
+    chosen = (sample[: settings.filters] - mean) @ whiten
+    chosen /= np.linalg.norm(chosen, axis=1, keepdims=True)
+    kernel = chosen @ whiten
+    layer = FixedLayer(
+        torch.from_numpy(kernel),
+        torch.from_numpy(kernel @ mean),
+        least,
+        _pooling((places[0], places[1]), settings.grid),
+        settings,
+    )
+    layer.standardise(torch.cat([layer(block) for block in _tensors(images[:_FEW])]))
+    return layer
+
+
+def _with_channels(inputs: np.ndarray) -> np.ndarray:
+    """(n, height, width[, channels]) -> (n, height, width, channels)"""
+    return inputs if inputs.ndim == 4 else inputs[..., None]
 
 
 def _tensors(images: np.ndarray) -> list[Tensor]:
