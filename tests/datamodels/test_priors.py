@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from influence import datasets
-from influence.datamodels.estimators import PriorInformed, Ridge
+from influence.datamodels import PriorInformed, Ridge
 from influence.datamodels.outcomes import OutcomeConfig, collect, read, retrain
 from influence.datamodels.priors import Prior, linearised, margin_gradients, tangent_kernel, tangent_prior
 from influence.datamodels.sketches import Sketch
@@ -73,9 +73,9 @@ def test_few_models_go_a_long_way(tmp_path):
     assert np.diagonal(prior.kernel).mean() == pytest.approx(1, rel=1e-4)
     fitted, held_out = slice(0, 200), slice(200, 300)
     scores = {}
-    for name, estimator in {"ridge": Ridge(), "prior": PriorInformed(prior)}.items():
-        estimator.fit(outcomes.masks[fitted], outcomes.margins[fitted])
-        predicted = estimator.predict(outcomes.masks[held_out])
+    for name, estimator in {"ridge": Ridge(), "prior": PriorInformed()}.items():
+        datamodel = estimator.fit(outcomes.masks[fitted], outcomes.margins[fitted], prior)
+        predicted = datamodel.predict(outcomes.masks[held_out])
         scores[name] = lds(predicted, outcomes.margins[held_out], bootstrap=1).mean
     guess = lds(outcomes.masks[held_out] @ prior.guess.T, outcomes.margins[held_out], bootstrap=1).mean
     assert scores["prior"] > scores["ridge"] + 0.15
@@ -151,8 +151,8 @@ def test_the_sketched_prior_does_as_well_as_the_dense_one(tmp_path, monkeypatch)
     fitted, held_out = slice(0, 200), slice(200, 300)
 
     def scores(prior):
-        estimator = PriorInformed(prior).fit(outcomes.masks[fitted], outcomes.margins[fitted])
-        predictions = estimator.predict(outcomes.masks[held_out]), outcomes.masks[held_out] @ prior.guess.T
+        datamodel = PriorInformed().fit(outcomes.masks[fitted], outcomes.margins[fitted], prior)
+        predictions = datamodel.predict(outcomes.masks[held_out]), outcomes.masks[held_out] @ prior.guess.T
         return [lds(each, outcomes.margins[held_out], bootstrap=1).mean for each in predictions]
 
     dense = scores(tangent_prior(config, models=4))

@@ -8,7 +8,7 @@ starts each from where the line through the last two solutions points, and leave
 
 import warnings
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse
@@ -16,90 +16,91 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from influence.datamodels.linear import LinearDatamodel, centred, check_outcomes
-from influence.errors import InfluenceError
+from influence.config import Real, setting
+from influence.datamodels.estimators.base import Estimator, LinearDatamodel, centred, check_outcomes
+from influence.datamodels.priors import Prior
 
-LEAST_MODELS = 10
 _LEAST_CURVATURE = 0.1  # of a step, relative to that along one weight
 _RELAXATION = 1.95  # of the step of the greatest descent; at 2, nothing is gained
 
 
-class Lasso(LinearDatamodel):
-    """L1-penalised least squares; lambda by held-out error, then a refit on all models.
-
-    Parameters
-    ----------
-    lambdas : int
-        Length of the path, which falls geometrically from the smallest lambda whose solution is zero.
-    ratio : float
-        Last lambda over first, in (0, 1).
-    held_out : float
-        Share of the models on which lambda is chosen, in (0, 1).
-    patience : int
-        A target leaves the path after so many lambdas without a smaller held-out error.
-    tolerance : float
-        Of the final fit: the duality gap over the margins' variance, which is scikit-learn's ``tol``.
-    path_tolerance : float
-        Likewise on the path, where only the held-out error counts.
-    max_iterations : int
-        A lambda. Targets that have not converged by then are counted in a `ConvergenceWarning`.
-    block : int
-        Targets fitted together: what limits the memory.
-    seed : int
-        Of the split.
-    dtype : torch.dtype
-        float32 is accurate to about 1e-4 of the largest weight.
+@dataclass(frozen=True)
+class SparseDatamodel(LinearDatamodel):
+    """A datamodel with few weights that are not zero.
 
     Attributes
     ----------
+    intercept_ : (n_targets,) float64
     weights_ : scipy.sparse.csr_array (n_targets, n_train) float32
     lambda_ : (n_targets,) float64
     held_out_error_ : (n_targets,) float64
         Mean squared error at lambda_ over the held-out margins' variance.
     """
 
-    def __init__(
-        self,
-        lambdas: int = 50,
-        ratio: float = 1e-2,
-        held_out: float = 0.1,
-        patience: int = 3,
-        tolerance: float = 1e-4,
-        path_tolerance: float = 1e-3,
-        max_iterations: int = 2000,
-        block: int = 512,
-        seed: int = 0,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        for name, value in (("ratio", ratio), ("held_out", held_out)):
-            if not 0 < value < 1:
-                raise InfluenceError(f"{name} is {value}, but must lie strictly between 0 and 1.")
-        for name, value in (("tolerance", tolerance), ("path_tolerance", path_tolerance)):
-            if not 0 < value < float("inf"):
-                raise InfluenceError(f"{name} is {value}, but must be a positive number.")
-        for name, count in (
-            ("lambdas", lambdas),
-            ("patience", patience),
-            ("max_iterations", max_iterations),
-            ("block", block),
-        ):
-            if count < 1:
-                raise InfluenceError(f"{name} is {count}, but must be at least 1.")
-        if not 0 <= seed < 2**63:
-            raise InfluenceError(f"seed is {seed}, but must lie between 0 and 2^63 - 1.")
-        self.lambdas, self.ratio, self.held_out, self.patience = lambdas, ratio, held_out, patience
-        self.tolerance, self.path_tolerance, self.max_iterations = tolerance, path_tolerance, max_iterations
-        self.block, self.seed, self.dtype = block, seed, dtype
+    intercept_: np.ndarray
+    weights_: scipy.sparse.csr_array
+    lambda_: np.ndarray
+    held_out_error_: np.ndarray
 
-    def fit(self, masks: np.ndarray, margins: np.ndarray) -> Self:
-        check_outcomes(masks, margins, LEAST_MODELS)
+    def coef(self, targets: np.ndarray | slice) -> np.ndarray:
+        dense: np.ndarray = self.weights_[targets].toarray()
+        return dense
+
+
+class Lasso(Estimator):
+    """L1-penalised least squares; lambda by held-out error, then a refit on all models."""
+
+    name: Literal["lasso"] = "lasso"
+    title: ClassVar[str] = "LASSO, as in the datamodels paper (Ilyas et al. 2022)"
+    least_models: ClassVar[int] = 10
+    is_slow: ClassVar[bool] = True
+    lambdas: int = setting(
+        50,
+        "Length of the path of lambdas, which falls geometrically from the smallest lambda whose solution is zero.",
+        ge=1,
+    )
+    ratio: Real = setting(1e-2, "The path's last lambda over its first.", gt=0, lt=1)
+    held_out: Real = setting(0.1, "Share of the models on which lambda is chosen.", gt=0, lt=1)
+    patience: int = setting(3, "A target leaves the path after so many lambdas without a smaller held-out error.", ge=1)
+    tolerance: Real = setting(
+        1e-4,
+        "Duality gap of the final fit over the margins' variance, which is scikit-learn's tol.",
+        gt=0,
+    )
+    path_tolerance: Real = setting(
+        1e-3, "Duality gap on the path, where only the held-out error counts, over the margins' variance.", gt=0
+    )
+    max_iterations: int = setting(
+        2000, "Most iterations at one lambda; a warning counts the targets that have not converged by then.", ge=1
+    )
+    seed: int = setting(0, "Seed of the split into fitted and held-out models.", ge=0, lt=2**63)
+
+    def fit(
+        self,
+        masks: np.ndarray,
+        margins: np.ndarray,
+        prior: Prior | None = None,
+        block: int = 512,
+        dtype: torch.dtype = torch.float32,
+    ) -> SparseDatamodel:
+        """Fit the weights; see `Estimator.fit`.
+
+        Parameters
+        ----------
+        masks, margins, prior
+        block : int
+            Targets fitted together: what limits the memory.
+        dtype : torch.dtype
+            float32 is accurate to about 1e-4 of the largest weight.
+        """
+        check_outcomes(masks, margins, self.least_models)
         fitted, held_out = self.split(len(masks))
         check_outcomes(masks[fitted], margins[fitted])
-        part, whole = Problem.of(masks[fitted], self.dtype), Problem.of(masks, self.dtype)
-        test = torch.as_tensor(masks[held_out], dtype=self.dtype) - part.mean
+        part, whole = Problem.of(masks[fitted], dtype), Problem.of(masks, dtype)
+        test = torch.as_tensor(masks[held_out], dtype=dtype) - part.mean
         blocks, lambdas, errors, intercepts, unfinished = [], [], [], [], 0
-        for start in range(0, margins.shape[1], self.block):
-            y = torch.as_tensor(margins[:, start : start + self.block].T, dtype=self.dtype).contiguous()
+        for start in range(0, margins.shape[1], block):
+            y = torch.as_tensor(margins[:, start : start + block].T, dtype=dtype).contiguous()
             weights, chosen, error = self._path(part, y[:, fitted], test, y[:, held_out])
             targets = whole.targets(y)
             solution = whole.solve(targets, chosen, weights, self.tolerance, self.max_iterations)
@@ -115,21 +116,20 @@ class Lasso(LinearDatamodel):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self.weights_ = scipy.sparse.vstack(blocks, format="csr")
-        self.lambda_, self.held_out_error_, self.intercept_ = (
-            np.concatenate(parts).astype(np.float64) for parts in (lambdas, errors, intercepts)
+        intercept, best, held_out_error = (
+            np.concatenate(parts).astype(np.float64) for parts in (intercepts, lambdas, errors)
         )
-        return self
+        return SparseDatamodel(intercept, scipy.sparse.vstack(blocks, format="csr"), best, held_out_error)
 
     def split(self, models: int) -> tuple[np.ndarray, np.ndarray]:
-        """The models that the path is fitted on, and those on which lambda is chosen, by their places."""
+        """Split the models' positions into those that the path is fitted on and those on which lambda is chosen."""
         order = np.random.default_rng(self.seed).permutation(models)
         n_held_out = max(2, round(self.held_out * models))
         return order[n_held_out:], order[:n_held_out]
 
-    def coef(self, targets: np.ndarray | slice) -> np.ndarray:
-        dense: np.ndarray = self.weights_[targets].toarray()
-        return dense
+    def seconds(self, models: int, targets: int) -> float:
+        """Estimate the time of the paths, one for each target."""
+        return 2e-5 * models * targets
 
     def _path(self, problem: "Problem", y: Tensor, test: Tensor, y_test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Walk down the path.
