@@ -96,8 +96,10 @@ def test_what_targets_say(result: Result, store: str, weights: tuple[np.ndarray,
     assert list(targets.index) == list(digits.test.index)
     assert list(targets["label"]) == list(digits.test.labels)
     np.testing.assert_allclose(targets["margin"], everything.margins.mean(axis=0), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(targets["correct"], (everything.named == digits.test.labels).mean(axis=0), atol=1e-6)
-    votes = [np.bincount(everything.named[:, place], minlength=10).argmax() for place in range(360)]
+    np.testing.assert_allclose(
+        targets["correct"], (everything.predictions == digits.test.labels).mean(axis=0), atol=1e-6
+    )
+    votes = [np.bincount(everything.predictions[:, place], minlength=10).argmax() for place in range(360)]
     assert list(targets["prediction"]) == votes
     predicted = held_out.masks @ coef.T + intercept
     np.testing.assert_allclose(targets["lds"], lds(predicted, held_out.margins, bootstrap=1).per_target, atol=0.01)

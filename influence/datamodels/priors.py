@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence.datamodels.outcomes import OutcomeConfig, retrain
+from influence.datamodels.outcomes import OutcomeConfig, reproduce
 from influence.datamodels.sketches import Factors, Sketch
 from influence.datamodels.subsets import draw
 from influence.datamodels.unrolled import Adjoint
@@ -120,7 +120,7 @@ def tangent_prior(
     dataset = config.load()
     if len(dataset.train) > MOST_DENSE:
         return sketched_prior(config, models, damping * SKETCH_DAMPING, first, progress)
-    trained, _ = retrain(config, np.arange(first, first + models))
+    trained, _ = reproduce(config, np.arange(first, first + models))
     train_logits, test_logits = trained.logits(dataset.train.inputs), trained.logits(dataset.test.inputs)
     train_gradients, train_p = margin_gradients(train_logits, dataset.train.labels)
     test_gradients, _ = margin_gradients(test_logits, dataset.test.labels)
@@ -186,7 +186,7 @@ def sketched_prior(
 def _add_linearised(config: OutcomeConfig, model: int, damping: float, guess: np.ndarray, keep: bool) -> Tensor | None:
     """Add a model's guess; the kernel's features (empty unless to be kept), or None if it diverged."""
     dataset = config.load()
-    trained, masks = retrain(config, np.array([model]))
+    trained, masks = reproduce(config, np.array([model]))
     sketch = _fit_sketch(trained, dataset.train)
     if sketch is None:
         return None

@@ -152,7 +152,10 @@ def datamodels(
         model = work.fit(fitted)
         judged = work.judge(model, held_out)
         explained = _explain(config, dataset, model, work.stages["writing"])
-        seen = np.concatenate([held_out.named, fitted.named]), np.concatenate([held_out.margins, fitted.margins])
+        seen = (
+            np.concatenate([held_out.predictions, fitted.predictions]),
+            np.concatenate([held_out.margins, fitted.margins]),
+        )
         results.write_tables(
             folder,
             _describe(config, dataset, judged, held_out, fitted, explained.counts)
@@ -482,14 +485,14 @@ def removal_counts(n_train: int) -> np.ndarray:
 
 
 def _tables(
-    dataset: Dataset, judged: Quality, explained: _Explained, named: np.ndarray, margins: np.ndarray
+    dataset: Dataset, judged: Quality, explained: _Explained, predictions: np.ndarray, margins: np.ndarray
 ) -> dict[str, pa.Table]:
     train, test = dataset.train, dataset.test
-    votes = np.stack([(named == each).sum(axis=0) for each in range(int(named.max()) + 1)])
+    votes = np.stack([(predictions == each).sum(axis=0) for each in range(int(predictions.max()) + 1)])
     removal = np.ascontiguousarray(shortened(explained.removal, _OF_CURVES))
     floats = {
-        "agreement": votes.max(axis=0) / len(named),
-        "correct": (named == test.labels).mean(axis=0),
+        "agreement": votes.max(axis=0) / len(predictions),
+        "correct": (predictions == test.labels).mean(axis=0),
         "margin": margins.mean(axis=0, dtype=np.float64),
         "margin_sd": margins.std(axis=0, dtype=np.float64),
         "intercept": explained.intercept,

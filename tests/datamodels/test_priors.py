@@ -6,7 +6,7 @@ import torch
 
 from influence import datasets
 from influence.datamodels import PriorInformed, Ridge
-from influence.datamodels.outcomes import OutcomeConfig, collect, read, retrain
+from influence.datamodels.outcomes import OutcomeConfig, collect, read, reproduce
 from influence.datamodels.priors import Prior, linearised, margin_gradients, tangent_kernel, tangent_prior
 from influence.datamodels.sketches import Sketch
 from influence.errors import InfluenceError
@@ -36,7 +36,7 @@ def test_margin_gradients_are_autograds():
 
 def test_the_tangent_kernel_is_the_inner_product_of_whole_gradients(small):
     digits = datasets.load("digits")
-    models, _ = retrain(small, np.arange(2))
+    models, _ = reproduce(small, np.arange(2))
     inputs, labels = digits.test.inputs[:12], digits.test.labels[:12]
     logits = models.logits(inputs)
     gradients, _ = margin_gradients(logits, labels)
