@@ -241,7 +241,7 @@ def scores() -> None:
         start = time.perf_counter()
         prior = tangent_prior(config)
         spent = time.perf_counter() - start
-        print(f"{'guess of the prior alone':24} {lds(masks @ prior.guess.T, margins)}   {spent:.1f} s, 16 models")
+        print(f"{'prior mean alone':24} {lds(masks @ prior.mean.T, margins)}   {spent:.1f} s, 16 models")
         for m in (250, 500, 1000, 2000):
             estimators: dict[str, Estimator] = {
                 "difference in means": DifferenceInMeans(),

@@ -74,11 +74,11 @@ def test_prior_informed_is_the_posterior_mean(m, n):
     model = PriorInformed(mixes=(2.0,)).fit(masks, margins, prior)
     covariance = np.eye(n) + 2 * kernel_of(0, n).astype(float)  # the kernel's scale does not count
     a, y = masks - masks.mean(axis=0), margins - margins.mean(axis=0)
-    guessed = a @ prior.guess.T.astype(float)
-    beta = (guessed * y).sum() / (guessed**2).sum()
+    expected_outputs = a @ prior.mean.T.astype(float)
+    beta = (expected_outputs * y).sum() / (expected_outputs**2).sum()
     assert model.beta_ == pytest.approx(beta, rel=1e-6)
     precision = a.T @ a + model.penalty_[0] * np.linalg.inv(covariance)
-    expected = beta * prior.guess + np.linalg.solve(precision, a.T @ (y - beta * guessed)).T
+    expected = beta * prior.mean + np.linalg.solve(precision, a.T @ (y - beta * expected_outputs)).T
     np.testing.assert_allclose(model.coef_, expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(model.coef(np.array([2, 0])), expected[[2, 0]], rtol=1e-3, atol=1e-4)
     predicted = a @ expected.T + margins.mean(axis=0)
@@ -120,8 +120,8 @@ def test_a_true_prior_helps_and_a_false_one_is_left_aside(seed):
     assert score(PriorInformed(), Prior(kernel)) > ridge + 0.05
     shuffled = rng.permutation(n)
     assert score(PriorInformed(), Prior(kernel[np.ix_(shuffled, shuffled)])) > ridge - 0.05
-    guess = (weights + rng.normal(size=weights.shape)).astype(np.float32)
-    assert score(PriorInformed(), Prior(kernel, guess)) > ridge + 0.05
+    mean = (weights + rng.normal(size=weights.shape)).astype(np.float32)
+    assert score(PriorInformed(), Prior(kernel, mean)) > ridge + 0.05
 
 
 @pytest.mark.parametrize("estimator", [DifferenceInMeans, Ridge, PriorInformed])
@@ -173,7 +173,7 @@ def test_bad_settings_are_refused():
         InfluenceError, match=r"The prior's kernel has shape \(9, 9\), and these outcomes need \(25, 25\)"
     ):
         PriorInformed().fit(masks, margins, Prior(kernel_of(0, 9)))
-    with pytest.raises(InfluenceError, match="The prior's guess has numbers that are not finite"):
+    with pytest.raises(InfluenceError, match="The prior's mean has numbers that are not finite"):
         PriorInformed().fit(masks, margins, Prior(kernel_of(0, 25), np.full((4, 25), np.nan, np.float32)))
     with pytest.raises(InfluenceError, match=r"prior-informed needs a prior: make one with tangent_prior\.$"):
         PriorInformed().fit(masks, margins)

@@ -73,8 +73,8 @@ class PriorInformed(Penalised):
         prior.check(masks.shape[1], margins.shape[1])
         a, y, mean_a, mean_y = centred(masks, margins, torch.float64)
         rest, beta = y, 0.0
-        if prior.guess is not None:
-            expected = _predicted(a.to(torch.float32), prior.guess).double()
+        if prior.mean is not None:
+            expected = _predicted(a.to(torch.float32), prior.mean).double()
             beta = float((expected * y).sum() / expected.square().sum())
             rest = y - beta * expected
         variance = y.square().mean(dim=0)
@@ -84,9 +84,9 @@ class PriorInformed(Penalised):
         dual, penalty, error = DualSolver(plain + mix * similar).choose(rest, self.grid, self.choose, variance)
         spread.mul_(mix).add_(a.T)
         at_mean = (mean_a @ spread) @ dual
-        if prior.guess is not None:
+        if prior.mean is not None:
             at_mean = at_mean + beta * torch.cat(
-                [torch.as_tensor(rows, dtype=torch.float64) @ mean_a for rows in _blocks(prior.guess)]
+                [torch.as_tensor(rows, dtype=torch.float64) @ mean_a for rows in _blocks(prior.mean)]
             )
         return PriorInformedDatamodel(
             (mean_y - at_mean).numpy(),
@@ -96,7 +96,7 @@ class PriorInformed(Penalised):
             error,
             beta,
             mix,
-            prior.guess,
+            prior.mean,
         )
 
     def _chosen_mix(self, plain: Tensor, similar: Tensor, rest: Tensor, variance: Tensor) -> float:

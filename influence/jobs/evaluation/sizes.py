@@ -107,8 +107,8 @@ def sizes(
     judge("random", 0, places, members @ noise.T)
     judge("same-class", 0, places, members @ same_class(dataset.test.labels[places], dataset.train.labels).T)
     judge("neighbours", 0, places, members @ neighbours.rows(places).T)
-    if prior.guess is not None:
-        judge("guess", made.prior_models, places, members @ prior.guess[places].T)
+    if prior.mean is not None:
+        judge("guess", made.prior_models, places, members @ prior.mean[places].T)
     progress = stages["comparing"]
     settings = {made.estimator: made.settings}
     estimators = [each(**settings.get(name, {})) for name, each in ESTIMATORS.items()]
@@ -138,7 +138,8 @@ def sizes(
             f"({trained.learner.name}, alpha {trained.subsets.alpha:g}, {trained.subsets.seeds} seeds), for "
             f"{len(places)} test examples drawn at random; intervals are over these models.",
             f"The LASSO was fitted for {len(few)} of them only." if len(few) else "The LASSO was left out.",
-            f"The guess and the prior-informed estimator use the gradients of {made.prior_models} fitted models.",
+            f"The prior mean (guess) and the prior-informed estimator use the gradients of {made.prior_models} "
+            "fitted models.",
             f"Neighbours: {features}.",
         ],
     }
@@ -153,7 +154,7 @@ def _predicted(
     places: np.ndarray,
     judges: np.ndarray,
 ) -> np.ndarray:
-    own = replace(prior, guess=None if prior.guess is None else prior.guess[places])
+    own = replace(prior, mean=None if prior.mean is None else prior.mean[places])
     return estimator.fit(fitted.masks[:size], fitted.margins[:size, places], own).predict(judges)
 
 
