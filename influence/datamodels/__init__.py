@@ -1,4 +1,4 @@
-"""Datamodels (Ilyas et al. 2022): which training examples a model's margins hang on, learned from many models."""
+"""Datamodels (Ilyas et al. 2022): which training examples a model's margins depend on, learned from many models."""
 
 from influence.datamodels.estimators.base import LinearDatamodel
 from influence.datamodels.estimators.difference_in_means import DifferenceInMeans

@@ -124,12 +124,12 @@ def check_outcomes(masks: np.ndarray, margins: np.ndarray, least: int = 2) -> No
     if useless.any():
         raise InfluenceError(
             f"{int(useless.sum())} training example(s) are in all or in none of the {len(masks)} subsets, so that "
-            "nothing can be said of them: collect more models."
+            "no weight can be fitted to them: collect more models."
         )
 
 
 def centred(masks: np.ndarray, margins: np.ndarray, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Masks and margins less their means over models, which takes the intercept out of every least squares problem.
+    """Subtract the means over models from masks and margins, which removes the intercept from least squares problems.
 
     Returns
     -------

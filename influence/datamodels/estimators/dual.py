@@ -82,7 +82,7 @@ class Penalised(Estimator):
 
 
 class DualSolver:
-    """(gram + penalty I)^-1 y for many penalties and targets, with leave-one-out errors in closed form.
+    """Solver of (gram + penalty I)^-1 y for many penalties and targets, with leave-one-out errors in closed form.
 
     The rows of ``gram`` and of ``y`` sum to zero (both are centred), which stands for a free intercept.
 
@@ -127,7 +127,7 @@ class DualSolver:
         return dual, penalty.numpy(), errors.gather(0, best[None])[0].numpy()
 
     def _error(self, rotated: Tensor, penalty: float) -> Tensor:
-        """(n_targets,): mean squared leave-one-out error.
+        """Compute the mean squared leave-one-out error of each target, (n_targets,).
 
         With H the hat matrix, the error of model i is residual_i / (1 - H_ii), and I - H = penalty (G + penalty)^-1 -
         11'/m: the last part is the intercept's.

@@ -2,8 +2,8 @@
 
 For each target, 1/(2m) ||y - b - A w||^2 + lambda ||w||_1, scikit-learn's objective, in the original units: masks are
 0 or 1, weights are in units of the margin. All targets share the masks, and so the Gram matrix A'A / m: an iteration
-of proximal gradient descent is one product of matrices for all of them. Each target walks down its own path of lambdas,
-starts each from where the line through the last two solutions points, and leaves when its held-out error has risen.
+of proximal gradient descent is one product of matrices for all of them. Each target follows its own path of falling
+lambdas, extrapolates each start from the last two solutions, and leaves the path when its held-out error has risen.
 """
 
 import warnings
@@ -132,7 +132,7 @@ class Lasso(Estimator):
         return 2e-5 * models * targets
 
     def _path(self, problem: "Problem", y: Tensor, test: Tensor, y_test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Walk down the path.
+        """Walk down the path of lambdas.
 
         Returns
         -------
@@ -193,8 +193,14 @@ class Solution:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the least squares problem knows of the margins: the mean (k,) and variance (k,) of each target's, and
-    ``right``, (k, n_train), the centred margins times the masks over m."""
+    """Statistics of k targets' margins, which are all that the least squares problem needs of them.
+
+    Parameters
+    ----------
+    mean, variance : (k,)
+    right : (k, n_train)
+        The centred margins times the masks, over m.
+    """
 
     mean: Tensor
     variance: Tensor
@@ -202,7 +208,7 @@ class Targets:
 
     @property
     def largest(self) -> Tensor:
-        """(k,): the smallest lambda whose solution is zero."""
+        """The smallest lambda of each target whose solution is zero, (k,)."""
         return self.right.abs().amax(dim=1)
 
     def __getitem__(self, rows: Tensor) -> "Targets":
@@ -237,12 +243,12 @@ class Problem:
         return cls(centred_masks, gram, mean, float((mean * (1 - mean)).mean()))
 
     def targets(self, y: Tensor) -> Targets:
-        """Of (k, m) margins."""
+        """Compute the statistics of (k, m) margins."""
         variance, mean = torch.var_mean(y, dim=1, correction=0)
         return Targets(mean, variance, (y - mean[:, None]) @ self.masks / len(self.masks))
 
     def times(self, weights: Tensor) -> Tensor:
-        """(k, n_train) times the Gram matrix."""
+        """Multiply (k, n_train) weights by the Gram matrix."""
         if self.gram is not None:
             return weights @ self.gram
         return (weights @ self.masks.T) @ self.masks / len(self.masks)
@@ -256,7 +262,7 @@ class Problem:
         max_iterations: int,
         product: Tensor | None = None,
     ) -> Solution:
-        """Proximal gradient descent with steps as long as the curvature last met allows (Wright et al. 2009).
+        """Solve by proximal gradient descent with steps as long as the last curvature allows (Wright et al. 2009).
 
         With d a target's proximal step at curvature c, and r = d'Gd / d'd the curvature along it, the objective at
         w + t d, for t of at most 1, is lower than at w by at least t (c - t r / 2) d'd. So t is just below 2 c / r, and
@@ -273,10 +279,10 @@ class Problem:
         weights : (k, n_train)
             To start from.
         tolerance : float
-            Of the duality gap, over the variance.
+            Largest duality gap, over the variance.
         max_iterations : int
         product : (k, n_train) or None
-            Of the weights with the Gram matrix, where it is known.
+            The weights times the Gram matrix, where it is known.
         """
         product = self.times(weights) if product is None else product
         final = Solution(weights.clone(), product.clone(), torch.zeros_like(lam, dtype=torch.bool))
@@ -304,7 +310,7 @@ class Problem:
 
 
 def duality_gap(targets: Targets, lam: Tensor, weights: Tensor, descent: Tensor) -> Tensor:
-    """(k,): how far the objective is above its minimum at most.
+    """Bound how far the objective is above its minimum: (k,).
 
     The residual, shrunk until no entry of masks' residual / m exceeds lambda, is a point of the dual problem.
 

@@ -42,7 +42,7 @@ class Backend(Config):
         Yields
         ------
         trained, diverged : int
-            Of each span, in the order in which they end.
+            Numbers of models, for each span as soon as it ends.
         """
         if not spans:
             return
@@ -59,7 +59,7 @@ class Backend(Config):
         from joblib.externals.loky.backend import resource_tracker
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-        with hangups_ignored():  # it tidies up after workers, also when a terminal's end has ended those
+        with hangups_ignored():  # the tracker cleans up after workers, even if closing the terminal has ended them
             resource_tracker.ensure_running()
         workers = min(self.workers or os.cpu_count() or 1, len(spans))
         try:
@@ -70,7 +70,7 @@ class Backend(Config):
                 "A worker process was killed, as happens when memory runs out: what was finished is kept; "
                 "use fewer workers and collect again."
             ) from error
-        except BaseException:  # Ctrl-C, say: what is not put away here is complained of at the process's end
+        except BaseException:  # such as Ctrl-C: workers that are left would cause warnings when the process ends
             get_reusable_executor().shutdown(kill_workers=True)
             raise
 

@@ -34,7 +34,7 @@ def collect(
     backend: Backend | None = None,
     report: Report = lambda finished, total: None,
 ) -> Collected:
-    """Train the models that a store lacks. Stop and call again as often as you like: what is done stays done.
+    """Train the models that a store lacks. It may be stopped and called again at any time: finished models are kept.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ def size(store: str) -> int:
 
 
 def missing(config: OutcomeConfig, store: str, models: int) -> int:
-    """Count which of the first ``models`` a store lacks: all of them where there is no store yet.
+    """Count how many of the first ``models`` a store lacks: all of them if there is no store yet.
 
     Raises
     ------

@@ -48,13 +48,13 @@ ARRAYS = ("margins", "named", "masks", "accuracy", "checksum", "state")
 
 @dataclass(frozen=True)
 class Store:
-    """An open store; what storage refuses is raised as it is, see `explain_storage`."""
+    """An open store. Errors of storage are raised as they are: `explain_storage` puts them into words."""
 
     group: zarr.Group
 
     @classmethod
     def existing(cls, url: str) -> Self:
-        """Open a store of whatever config."""
+        """Open a store, whichever config it is of."""
         try:
             group = zarr.open_group(url, mode="r+")
         except FileNotFoundError as error:
@@ -85,7 +85,7 @@ class Store:
 
     @classmethod
     def open_or_create(cls, url: str, config: OutcomeConfig, dataset: Dataset) -> Self:
-        """Open a store of this config, and make what there is not yet of it."""
+        """Open the store of this config, and create the parts that do not exist yet."""
         n_train, n_targets = len(dataset.train), len(dataset.test)
         attributes = {
             "schema_version": SCHEMA_VERSION,
@@ -124,7 +124,7 @@ class Store:
                 dtype=dtype,
                 dimension_names=dimensions,
                 fill_value=0,
-                # Of a chunk that was cut, Blosc makes whatever the memory holds: another codec notices it.
+                # Blosc decodes a chunk that was cut to whatever the memory holds: the second codec notices that.
                 compressors=(BloscCodec(cname="zstd", clevel=9, shuffle="shuffle"), Crc32cCodec()),
             )
         except ContainsArrayError:
@@ -144,7 +144,7 @@ class Store:
         return int(str(self.group.attrs["unit"]))
 
     def __len__(self) -> int:
-        """Count the models that there is room for: done, diverged or missing."""
+        """Count the models that the store has room for: done, diverged or missing."""
         return int(self.array("state").shape[0])
 
     def array(self, name: str) -> zarr.Array[Any]:
@@ -154,7 +154,7 @@ class Store:
         return array
 
     def grow(self, models: int) -> None:
-        """Make room for that many models in all."""
+        """Make room for so many models in all."""
         for name in ARRAYS:
             array = self.array(name)
             if array.shape[0] < models:
@@ -221,7 +221,7 @@ def _is_of_storage(error: Exception) -> bool:
 
 
 def _differences(theirs: Any, ours: Any) -> str:
-    """Say setting by setting what differs between two configs."""
+    """List the settings that differ between two configs."""
 
     def flat(values: Any, prefix: str = "") -> dict[str, Any]:
         if not isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""Priors: what gradients say about a datamodel's weights before any outcome is looked at.
+"""Priors of a datamodel's weights, made from gradients before any outcome is looked at.
 
 To first order, training on example i moves a model along the gradient of i's loss, and moves target t's margin by the
 inner product of that step with the gradient of t's margin. With f the margin, the loss is log(1 + exp(-f)) and its

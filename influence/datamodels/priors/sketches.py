@@ -33,7 +33,7 @@ class Sketch:
 
     @classmethod
     def fitted(cls, factors: Factors, dimension: int, deltas: int = 32) -> Self:
-        """Principal directions of some examples' factors; at most ``dimension`` numbers a layer."""
+        """Find principal directions of some examples' factors; at most ``dimension`` numbers a layer."""
         bases = []
         for a, delta in factors:
             right = _directions(delta, deltas)
