@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
-# On Linux without an NVIDIA GPU, torch is installed without CUDA from the index of PyTorch's CPU wheels, if that is named
-# here and can be reached. TORCH=cuda keeps CUDA.
+# On Linux without an NVIDIA GPU, torch is installed without CUDA from PyTorch's index of CPU wheels, or from the index that
+# TORCH_INDEX names, if that can be reached. TORCH=cuda keeps CUDA.
 export TORCH ?=
 export TORCH_INDEX ?=
 

@@ -34,9 +34,9 @@ from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, coll
 from influence.datamodels.priors import Prior, tangent_prior
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datasets import Split
-from influence.learners import patchnet
 from influence.learners.mlp import Mlp
 from influence.learners.patchnet import PatchNet
+from influence.learners.patchnet.networks import build
 from influence.measures.lds import lds, noise_ceiling, quality, random_baseline
 
 HELD_OUT = 512
@@ -179,7 +179,7 @@ def trainings(loop_epochs: int = 6) -> None:
         named = torch.cat([trained["plain"](part).argmax(dim=1) for part in inputs.split(1000)]).numpy()
     count = loop_epochs * size * operations(trained["plain"].train(), inputs[:256])
     row("plain loop, 3 x 3 convolutions 16-32-64-64, float32", theirs, named, count, torch.float32)
-    network = patchnet.build(2 * learner.filters, learner.width, learner.grid, 10, np.random.default_rng(0))
+    network = build(2 * learner.filters, learner.width, learner.grid, 10, np.random.default_rng(0))
     answers = torch.zeros(learner.batch_size, learner.grid**2, 2 * learner.filters)
     count = learner.epochs * size * operations(network, answers)
     named = trained["ours"].logits(test.inputs).argmax(axis=2)

@@ -32,9 +32,9 @@ from torch.utils.data import TensorDataset
 
 from influence import Checkpoint, Examples, TracInCP, datasets, homes
 from influence.datasets import california_housing
+from influence.gradients.factors import FactorExtractor
 from influence.learners import regression
 from influence.learners.checkpoints import load_folder
-from influence.tracin import FactorExtractor
 
 TILE = 512  # rows and columns of one bare product: the tile that TracInCP works in
 CAPTUM_BATCH = 512

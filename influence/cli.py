@@ -247,7 +247,7 @@ def tracin(
     settings = {name: value for name, value in given.items() if value is not None}
     with _Events() if events else _Terminal() as report:
         folder = out or _new_folder(dataset, "tracin")
-        if datasets.classes(dataset):
+        if datasets.facts(dataset).classes:
             if layers != "all":
                 raise InfluenceError(f"--layers is for houses alone: {dataset} is scored over all layers.")
             chosen = _learner(dataset, learner, setting).replace(**settings)
@@ -466,7 +466,9 @@ def _learner(dataset: str, learner: str | None, settings: list[str] | None) -> "
             values[name] = json.loads(value)
         except ValueError as error:
             raise InfluenceError(f"--setting {each!r} is not NAME=VALUE with a number: epochs=10, say.") from error
-    return LEARNERS[learner or ("patchnet" if dataset == "cifar10" else "mlp")](**values)  # type: ignore[arg-type]
+    from influence import datasets
+
+    return LEARNERS[learner or datasets.facts(dataset).learner](**values)  # type: ignore[arg-type]
 
 
 def _estimator_settings(settings: list[str] | None) -> dict[str, object]:

@@ -18,8 +18,8 @@ def report() -> list[str]:
     Nothing is downloaded, data sets are not verified, and torch is not imported: it takes a second or two.
     """
     found = {
-        "California housing": _data_set("california-housing", "the houses page needs it to train"),
-        "CIFAR-10": _data_set("cifar10", "all 60,000 pictures, and training on them (170 MB)"),
+        "California housing": _data_set("california-housing"),
+        "CIFAR-10": _data_set("cifar10"),
         "CIFAR-10 pictures": _pictures(),
         "Digits": "here, as a part of scikit-learn",
         "Shipped results": _results(homes.precomputed_home(), "*/*/", "a clone of the project's repository has them"),
@@ -33,9 +33,10 @@ def report() -> list[str]:
     return [f"{name:<{width}}  {what}" for name, what in found.items()]
 
 
-def _data_set(name: str, brings: str) -> str:
+def _data_set(name: str) -> str:
     if datasets.is_present(name):
         return "here"
+    brings = datasets.facts(name).brings
     return f"missing from {homes.data_home()}: `python -m influence data {name}` brings it; {brings}"
 
 

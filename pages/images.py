@@ -29,11 +29,10 @@ from influence.explorer.images import (
 )
 from influence.results import Entry
 
-DATASETS = [name for name in datasets.NAMES if datasets.classes(name)]
+DATASETS = [name for name in datasets.NAMES if datasets.facts(name).classes]
 METHODS = ("datamodels", "tracin")
 PER_PAGE = 30
 STEP = 1000  # models that one click adds
-QUICK = ("digits",)  # of others, models take so long that one is timed before the rest are trained
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the result …")
@@ -243,7 +242,7 @@ def recipe(config: dict[str, Any], estimator: str, busy: bool, waiting: str | No
             "of it, are fitted without training."
             + (
                 " The first model is timed: then you are told how long the others take here, before they are trained."
-                if config["outcomes"]["dataset"] not in QUICK
+                if not datasets.facts(config["outcomes"]["dataset"]).is_quick
                 else ""
             )
         )
@@ -296,7 +295,7 @@ def estimator_settings(config: dict[str, Any], estimator: str) -> dict[str, Any]
 
 def begin(arguments: list[str]) -> None:
     """Start a run; where models take long, one that trains the first and says how long the others will take here."""
-    if arguments[2] not in QUICK:
+    if not datasets.facts(arguments[2]).is_quick:  # one model is timed before the rest are trained
         panel.start([*arguments, panel.MEASURE], None)
     else:
         panel.start(arguments, panel.new_name("datamodels"))

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import os
 import re
 import socket
@@ -21,8 +22,8 @@ PINS = dict(re.findall(r"^(torch(?:vision)?)==(\S+)", (ROOT / "requirements.txt"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only wheels for Linux bring CUDA")
 
 
-def stand_in(folder: Path, name: str, version: str) -> None:
-    """A wheel with nothing in it but its name and version."""
+def stand_in(folder: Path, name: str, version: str, files: dict[str, str] | None = None) -> None:
+    """Write a wheel that has a name, a version and perhaps some files."""
     folder.mkdir(parents=True, exist_ok=True)
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
@@ -31,6 +32,8 @@ def stand_in(folder: Path, name: str, version: str) -> None:
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
         wheel.writestr(f"{info}/RECORD", "")
+        for path, text in (files or {}).items():
+            wheel.writestr(path, text)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,16 @@ def test_where_there_is_a_gpu_torch_comes_with_cuda(python, index, tmp_path):
     assert installed(python) == {}
 
 
-def test_without_an_index_it_says_what_would_spare_cuda(python):
-    assert "TORCH_INDEX" in install(python)
+def test_by_default_uv_takes_them_from_the_index_of_pytorch(python, tmp_path):
+    program = "import json, os, sys, pathlib\npathlib.Path(os.environ['NOTE']).write_text(json.dumps(sys.argv[1:]))\n"
+    stand_in(tmp_path / "registry", "uv", "1.0", {"uv/__init__.py": "", "uv/__main__.py": program})
+    registry = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "registry")}
+    install(python, NOTE=str(tmp_path / "note"), **registry)
+    given = json.loads((tmp_path / "note").read_text())
+    assert given[given.index("--torch-backend") + 1] == "cpu"
+    assert set(given) >= {f"{name}=={version}" for name, version in PINS.items()}
+
+
+def test_without_uv_and_an_index_it_goes_on(python):
+    assert "going on" in install(python, PIP_NO_INDEX="1")
     assert installed(python) == {}

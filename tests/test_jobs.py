@@ -32,7 +32,7 @@ def village(houses) -> Dataset:
     eleven = np.flatnonzero(is_palo_alto(houses.test))
     test = np.union1d(eleven, np.arange(0, len(houses.test), 100))
     train = np.arange(0, len(houses.train), 40)
-    return Dataset(houses.name, part(houses.train, train), part(houses.test, test), houses.feature_names)
+    return Dataset(houses.facts, part(houses.train, train), part(houses.test, test))
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_a_listener_that_is_gone_is_no_full_disk_and_leaves_nothing(results_home
 def test_other_data_sets(results_home):
     with pytest.raises(InfluenceError, match=r"(?i)did you mean california-housing"):
         jobs.tracin(TracInConfig(dataset="california-hosing"), results_home / "one")
-    with pytest.raises(InfluenceError, match=r"for cifar10 use `jobs[.]tracin_images`"):
+    with pytest.raises(InfluenceError, match=r"cifar10 has classes .*`jobs[.]tracin_images`"):
         jobs.tracin(TracInConfig(dataset="cifar10"), results_home / "one")
     assert not results_home.exists()
 

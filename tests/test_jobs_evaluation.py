@@ -756,7 +756,7 @@ def test_labels_are_flipped_to_classes_that_training_examples_have(
         assert set(rows["true"]) == present
         assert set(rows["label"]) <= present, flips
         assert (rows["label"] != rows["true"]).sum() == (0 if flips == "none" else round(0.4 * len(rows)))
-    names = [name for label, name in enumerate(datasets.classes(config.dataset)) if label in present]
+    names = [name for label, name in enumerate(datasets.facts(config.dataset).classes) if label in present]
     assert f"flipped among the classes {', '.join(names)}; " in manifest["notes"][0]
 
 

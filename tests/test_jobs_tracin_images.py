@@ -21,7 +21,8 @@ from influence.learners.checkpoints import Checkpoint, load_folder
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
 from influence.learners.patchnet import PatchNet
-from influence.learners.traceable import Scaled, Traceable, Traced
+from influence.learners.toolkit.scaling import Scaled
+from influence.learners.traceable import Traceable, Traced
 from influence.results import Result
 
 CONFIG = TracInImagesConfig(

@@ -1,9 +1,9 @@
 """Install torch without CUDA where there is no NVIDIA GPU, before the other requirements: that spares several GB.
 
 The Makefile runs it in a new environment, so it uses the standard library alone. It installs the versions that
-requirements.txt pins, from the index of PyTorch's CPU wheels that TORCH_INDEX names, and does nothing where TORCH is
-"cuda", on other systems than Linux (whose wheels have no CUDA) or where there is an NVIDIA GPU. If the index can't be
-reached, it says so and leaves torch to the other requirements.
+requirements.txt pins, and does nothing where TORCH is "cuda", on other systems than Linux (whose wheels have no CUDA)
+or where there is an NVIDIA GPU. The wheels come from PyTorch's own index of CPU wheels, whose address uv knows, or from
+the index that TORCH_INDEX names. If it can't be reached, this says so and leaves torch to the other requirements.
 """
 
 import importlib.metadata
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
+PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
 
 def main() -> None:
@@ -24,19 +25,23 @@ def main() -> None:
         return
     if all(_installed(name) == version for name, version in pins.items()):
         return
-    index = os.environ.get("TORCH_INDEX")
-    if not index:
-        print(
-            "No NVIDIA GPU was found. TORCH_INDEX=ADDRESS spares the several GB of CUDA, if it names the index of "
-            "PyTorch's CPU wheels: https://pytorch.org/get-started shows it under Linux, Pip, CPU."
-        )
-        return
     wanted = [f"{name}=={version}" for name, version in pins.items()]
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # Their dependencies come with the other requirements.
-    ended = subprocess.run([*pip, "--no-deps", "--retries", "0", "--timeout", "5", "--index-url", index, *wanted])
-    if ended.returncode:
-        print(f"{' and '.join(wanted)} could not be had from {index}: going on with torch from the default index.")
+    # Without their dependencies, which come with the other requirements.
+    if index := os.environ.get("TORCH_INDEX"):
+        ended = _run(*PIP, "--no-deps", "--retries", "0", "--timeout", "5", "--index-url", index, *wanted)
+    else:
+        ended = _run(*PIP, "uv") or _run(
+            *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable),
+            *("--no-deps", "--torch-backend", "cpu", *wanted),
+        )
+    if ended:
+        where = index or "PyTorch's index of CPU wheels"
+        print(f"{' and '.join(wanted)} could not be had from {where}: going on with torch from the default index.")
+
+
+def _run(*command: str) -> int:
+    quickly = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "30", "UV_HTTP_RETRIES": "0"}
+    return subprocess.run(command, env=os.environ | quickly).returncode
 
 
 def _installed(name: str) -> str | None:

@@ -1,22 +1,28 @@
-"""The data sets, by name. A new one is a file here with NAME, is_present, fetch and load, and a line below."""
+"""The data sets, by name. A new one is a file here with FACTS, is_present, fetch and load, and perhaps pictures."""
 
 import difflib
+import importlib
+import pkgutil
 from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
 
-from influence.datasets import california_housing, cifar10, digits
 from influence.datasets.base import Dataset, Split
+from influence.datasets.facts import Classification, Facts, Group, Regression
 from influence.errors import InfluenceError
 from influence.progress import Report, silent
 
 __all__ = [
     "NAMES",
+    "Classification",
     "Dataset",
+    "Facts",
+    "Group",
+    "Regression",
     "Split",
     "check_name",
-    "classes",
+    "facts",
     "fetch",
     "is_present",
     "load",
@@ -24,7 +30,14 @@ __all__ = [
     "pictures",
 ]
 
-_MODULES: dict[str, ModuleType] = {module.NAME: module for module in (california_housing, cifar10, digits)}
+
+def _found() -> dict[str, ModuleType]:
+    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    members = [module for module in modules if isinstance(getattr(module, "FACTS", None), Facts)]
+    return {module.FACTS.name: module for module in sorted(members, key=lambda module: module.FACTS.name)}
+
+
+_MODULES = _found()
 NAMES = tuple(_MODULES)
 
 
@@ -65,7 +78,7 @@ def mapped(name: str, classes: tuple[str, ...] = (), train_size: int | None = No
 def _part(module: ModuleType, dataset: Dataset, classes: tuple[str, ...], train_size: int | None) -> Dataset:
     name = dataset.name
     if classes:
-        known = _class_names(module)
+        known = dataset.classes
         unknown = [each for each in classes if each not in known]
         if unknown:
             close = difflib.get_close_matches(unknown[0], known, n=1)
@@ -87,14 +100,10 @@ def _part(module: ModuleType, dataset: Dataset, classes: tuple[str, ...], train_
     return dataset
 
 
-def classes(name: str) -> tuple[str, ...]:
-    """What the labels of a data set stand for, in their order; empty where labels are values."""
-    return _class_names(_module(name))
-
-
-def _class_names(module: ModuleType) -> tuple[str, ...]:
-    names: tuple[str, ...] = getattr(module, "CLASSES", ())
-    return names
+def facts(name: str) -> Facts:
+    """What a data set says of itself, without loading it."""
+    declared: Facts = _module(name).FACTS
+    return declared
 
 
 def pictures(name: str, inputs: np.ndarray) -> np.ndarray:

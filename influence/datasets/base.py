@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from influence import homes
+from influence.datasets.facts import Classification, Facts, Regression
 from influence.errors import InfluenceError
 
 
@@ -17,7 +18,7 @@ class Split:
     Parameters
     ----------
     index : (n,) int32
-        The name of each example: its place in the data set's own canonical order.
+        The name of each example: its position in the data set's own canonical order.
     inputs : (n, ...) float or uint8
     labels : (n,) float or int
     """
@@ -34,7 +35,7 @@ class Split:
         return len(self.index)
 
     def take(self, rows: np.ndarray) -> "Split":
-        """Some of the examples, under their own names; ``rows`` is a mask or places."""
+        """Some of the examples, under their own names; ``rows`` is a mask or positions."""
         return Split(self.index[rows], self.inputs[rows], self.labels[rows])
 
 
@@ -44,9 +45,8 @@ class Dataset:
 
     Parameters
     ----------
-    name : str
+    facts : Facts
     train, test : Split
-    feature_names : tuple of str
     known_hash : str or None
         ``content_hash``, where somebody has verified it already; what is made from this data set computes its own.
 
@@ -56,10 +56,9 @@ class Dataset:
         If an input or a label is NaN or infinite; the message names the example.
     """
 
-    name: str
+    facts: Facts
     train: Split
     test: Split
-    feature_names: tuple[str, ...] = ()
     known_hash: InitVar[str | None] = None
 
     def __post_init__(self, known_hash: str | None) -> None:
@@ -73,11 +72,24 @@ class Dataset:
                 columns = np.flatnonzero(~np.isfinite(flat[row]))
                 where = "its label"
                 if len(columns):
-                    where = self.feature_names[columns[0]] if self.feature_names else f"feature {columns[0]}"
+                    where = self.facts.columns[columns[0]] if self.facts.columns else f"feature {columns[0]}"
                 raise InfluenceError(
                     f"{self.name}: {where} of {part} example {split.index[row]} is not a finite number "
                     f"({int(bad.sum())} such example(s)): repair or drop them first."
                 )
+
+    @property
+    def name(self) -> str:
+        return self.facts.name
+
+    @property
+    def task(self) -> Classification | Regression:
+        return self.facts.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the labels stand for; empty where they are values."""
+        return self.facts.classes
 
     @cached_property
     def content_hash(self) -> str:

@@ -12,17 +12,41 @@ import numpy as np
 
 from influence import homes
 from influence.datasets.base import Dataset, Split, missing
+from influence.datasets.facts import Facts, Group, Regression
 from influence.errors import InfluenceError, explain_write_errors
 from influence.progress import Report, silent
 
 NAME = "california-housing"
-FEATURE_NAMES = ("MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude")
-LATITUDE, LONGITUDE = 6, 7
 _LABEL = "MedHouseVal"
+_COLUMNS = ("MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude")
 
 # Palo Alto as in Pruthi et al. (2020): with this split, exactly eleven test houses lie strictly inside the box.
 PALO_ALTO_LONGITUDE = (-122.17, -122.10)
 PALO_ALTO_LATITUDE = (37.40, 37.46)
+
+
+def is_palo_alto(split: Split) -> np.ndarray:
+    """(n,) bool: which houses lie strictly inside the Palo Alto box."""
+    latitude, longitude = (split.inputs[:, FACTS.column(role)] for role in ("latitude", "longitude"))
+    return (
+        (longitude > PALO_ALTO_LONGITUDE[0])
+        & (longitude < PALO_ALTO_LONGITUDE[1])
+        & (latitude > PALO_ALTO_LATITUDE[0])
+        & (latitude < PALO_ALTO_LATITUDE[1])
+    )
+
+
+FACTS = Facts(
+    NAME,
+    Regression("median house value", "$100,000"),
+    noun="house",
+    brings="the houses page needs it to train",
+    columns=_COLUMNS,
+    roles=(("latitude", "Latitude"), ("longitude", "Longitude")),
+    groups=(Group("the eleven Palo Alto houses together", is_palo_alto),),
+    learner="regression",
+    is_quick=True,
+)
 
 _SPLIT_SEED = 0
 _SHA256 = (
@@ -85,23 +109,12 @@ def export(path: Path) -> None:
     import pyarrow.parquet as pq
 
     inputs, labels = _verified(_official(download=False), official())
-    columns = dict(zip((*FEATURE_NAMES, _LABEL), (*inputs.T, labels), strict=True))
+    columns = dict(zip((*_COLUMNS, _LABEL), (*inputs.T, labels), strict=True))
     source = "R. K. Pace and R. Barry, Sparse spatial autoregressions, Statistics & Probability Letters 33 (1997)"
     table = pa.table(columns).replace_schema_metadata({"source": f"{source}; 1990 US census; values of scikit-learn"})
     with explain_write_errors(path):
         # Most values are ratios, unlike each other: a dictionary of them makes the file larger.
         pq.write_table(table, path, compression="zstd", compression_level=19, use_dictionary=False)
-
-
-def is_palo_alto(split: Split) -> np.ndarray:
-    """(n,) bool: which houses lie strictly inside the Palo Alto box."""
-    latitude, longitude = split.inputs[:, LATITUDE], split.inputs[:, LONGITUDE]
-    return (
-        (longitude > PALO_ALTO_LONGITUDE[0])
-        & (longitude < PALO_ALTO_LONGITUDE[1])
-        & (latitude > PALO_ALTO_LATITUDE[0])
-        & (latitude < PALO_ALTO_LATITUDE[1])
-    )
 
 
 def _read(download: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +136,7 @@ def _parquet() -> tuple[np.ndarray, np.ndarray] | None:
 
     try:
         table = pq.read_table(shipped())
-        *inputs, labels = (np.asarray(table[name], np.float64) for name in (*FEATURE_NAMES, _LABEL))
+        *inputs, labels = (np.asarray(table[name], np.float64) for name in (*_COLUMNS, _LABEL))
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
     return np.stack(inputs, axis=1), labels
@@ -148,8 +161,7 @@ def _split(inputs: np.ndarray, labels: np.ndarray) -> Dataset:
     rows = np.arange(len(inputs), dtype=np.int32)
     train, test = (np.sort(part) for part in train_test_split(rows, test_size=0.2, random_state=_SPLIT_SEED))
     return Dataset(
-        name=NAME,
+        FACTS,
         train=Split(train, inputs[train], labels[train]),
         test=Split(test, inputs[test], labels[test]),
-        feature_names=FEATURE_NAMES,
     )

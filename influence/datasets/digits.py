@@ -6,10 +6,10 @@ Inputs are (8, 8) uint8 images from 0 (paper) to 16 (ink). Examples are named by
 import numpy as np
 
 from influence.datasets.base import Dataset, Split
+from influence.datasets.facts import Classification, Facts
 from influence.progress import Report, silent
 
-NAME = "digits"
-CLASSES = tuple("0123456789")
+FACTS = Facts("digits", Classification(tuple("0123456789")), noun="image", is_quick=True, near_copy=0.98)
 WHITE = 16
 
 _SPLIT_SEED = 0
@@ -31,7 +31,7 @@ def load() -> Dataset:
         Split(part, images[part].reshape(-1, 8, 8).astype(np.uint8), labels[part].astype(np.int64))
         for part in map(np.sort, splits)
     )
-    return Dataset(NAME, train, test)
+    return Dataset(FACTS, train, test)
 
 
 def fetch(report: Report = silent) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from influence import datasets
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evidence import Estimate, Evaluated
@@ -28,8 +29,6 @@ QUALITIES = {
 NEAR_COPIES, HARD = "near-copies", "hard to explain"
 VIEWS = {ALL: ("", True), NEAR_COPIES: ("nearest_similarity", False), HARD: ("lds", True)}  # and the order of each
 # Correlation of pixels from which two pictures are near-copies: most pairs above it are, by eye. All digits look alike.
-_ALIKE = {"cifar10": 0.9, "digits": 0.98}
-_ALIKE_ELSEWHERE = 0.95
 _HARD = 0.75  # of the mean LDS
 _CLASS_IS_ALL = 0.5  # share of the weights' variance between classes
 SORTS = {
@@ -237,8 +236,8 @@ class Images:
 
     @property
     def alike(self) -> float:
-        """From which correlation of pixels on two pictures count as near-copies."""
-        return _ALIKE.get(self.result.manifest["dataset"], _ALIKE_ELSEWHERE)
+        """The correlation of pixels from which two pictures count as near-copies."""
+        return datasets.facts(self.result.manifest["dataset"]).near_copy
 
     @property
     def views(self) -> tuple[str, ...]:

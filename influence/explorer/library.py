@@ -119,7 +119,7 @@ def page_of(listed: Listed, **choice: int) -> tuple[str, dict[str, str]]:
 
 def noun(listed: Listed) -> str:
     """What an example is called."""
-    return "image" if listed.has_classes else "house"
+    return datasets.facts(listed.dataset).noun
 
 
 def typed(path: Path) -> str:

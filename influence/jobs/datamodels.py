@@ -555,7 +555,7 @@ def _describe(
         "learner": f"{learner.name} ({settings})",
         "config": config.as_dict(),
         "estimator_settings": config.fitted_by.settings,
-        "classes": list(datasets.classes(dataset.name)),
+        "classes": list(dataset.classes),
         "k": config.k,
         "reverse_k": min(config.reverse_k, len(dataset.test)),
         "removal_counts": counts.tolist(),

@@ -16,7 +16,7 @@ from torch import nn
 from influence import datasets
 from influence.datamodels.outcomes import OutcomeConfig, missing, read
 from influence.datamodels.priors import MOST_DENSE
-from influence.datasets import Dataset, california_housing
+from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.jobs.datamodels import DatamodelsConfig, default_store, fitted_model
 from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, without_fixed_layers
@@ -194,7 +194,7 @@ def _traced(result: Result, dataset: Dataset) -> Scores | None:
     if not folder.is_dir():
         return None
     checkpoints = load_folder(folder)
-    if dataset.name == california_housing.NAME:
+    if not dataset.classes:
         model, train, targets = _houses(dataset)
         scorer = TracInCP(model, checkpoints, regression.squared_error, layers=_layers(result))
     else:
@@ -217,7 +217,7 @@ def _layers(result: Result) -> Literal["all", "last"]:
 
 def _houses(dataset: Dataset) -> tuple[nn.Module, Examples, Examples]:
     data = regression.Standardised.of(dataset)
-    model = regression.build(len(dataset.feature_names))
+    model = regression.build(dataset.train.inputs.shape[1])
     return model, Examples(data.train_inputs, data.train_labels), Examples(data.test_inputs, data.test_labels)
 
 
@@ -244,7 +244,7 @@ def price_scores(result: Result, dataset: Dataset) -> Callable[[np.ndarray], np.
     """
     data = regression.Standardised.of(dataset)
     train = Examples(data.train_inputs, data.train_labels)
-    model = regression.build(len(dataset.feature_names))
+    model = regression.build(dataset.train.inputs.shape[1])
 
     def one(checkpoint: Checkpoint, places: np.ndarray) -> np.ndarray:
         model.load_state_dict(checkpoint.state)

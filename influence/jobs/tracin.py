@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from influence import datasets, results
 from influence.config import Config, setting
-from influence.datasets import Dataset, california_housing
+from influence.datasets import Dataset, Facts, Split, california_housing
 from influence.errors import InfluenceError
 from influence.jobs.circumstances import circumstances
 from influence.learners import regression
@@ -59,18 +59,15 @@ def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Repor
         Before any work if the config, the data set or ``out`` won't do; later if training diverges or the disk fills.
         Nothing is left behind.
     """
-    if config.dataset != california_housing.NAME:
-        datasets.check_name(config.dataset)
-        raise InfluenceError(
-            f"This is the TracIn of {california_housing.NAME}; for {config.dataset} use `jobs.tracin_images`."
-        )
+    if datasets.facts(config.dataset).classes:
+        raise InfluenceError(f"{config.dataset} has classes instead of values: use `jobs.tracin_images`.")
     started = time.monotonic()
     dataset = datasets.load(config.dataset)
     check_k(config.k, len(dataset.train))
     with results.writing(out, replace) as folder:
         stages = Stages(_cost(config, dataset), report)
         data = regression.Standardised.of(dataset)
-        eleven = np.flatnonzero(california_housing.is_palo_alto(dataset.test))
+        eleven = np.flatnonzero(dataset.facts.groups[0].members(dataset.test))
 
         epochs = config.learner.epochs
         trained = regression.train(data, config.learner, lambda epoch: stages["training"](epoch / epochs))
@@ -113,11 +110,11 @@ def _tables(dataset: Dataset, trained: regression.Trained, scored: _Scored, elev
         "influences": influences,
         "targets": pa.table(
             {"target": target_ids, "score_percentiles": results.percentile_column(scored.percentiles)}
-            | _prepend_null(_house_columns(dataset.test, trained.test_predictions, named_test))
+            | _prepend_null(_house_columns(dataset.facts, dataset.test, trained.test_predictions, named_test))
         ),
         "train": pa.table(
             {"train": dataset.train.index, "self_influence": scored.self_influence}
-            | _house_columns(dataset.train, trained.train_predictions, named_train)
+            | _house_columns(dataset.facts, dataset.train, trained.train_predictions, named_train)
         ),
     }
 
@@ -139,7 +136,7 @@ def _describe(
         "groups": [
             {
                 "id": PALO_ALTO,
-                "title": "the eleven Palo Alto houses together",
+                "title": dataset.facts.groups[0].title,
                 "targets": dataset.test.index[eleven].tolist(),
             }
         ],
@@ -154,7 +151,7 @@ def _describe(
 
 def _cost(config: TracInConfig, dataset: Dataset) -> dict[str, float]:
     """Floating-point operations of each stage, counted."""
-    sizes = (len(dataset.feature_names), *regression.WIDTHS, 1)
+    sizes = (dataset.train.inputs.shape[1], *regression.WIDTHS, 1)
     pairs = list(pairwise(sizes))
     weights = sum(n_in * n_out for n_in, n_out in pairs)
     widths = sum(n_in + 1 + n_out for n_in, n_out in (pairs if config.layers == "all" else pairs[-1:]))
@@ -176,13 +173,13 @@ def _named_train(influences: pa.Table, dataset: Dataset, eleven: np.ndarray, sel
     return np.isin(dataset.train.index, np.concatenate([top["train"], dataset.train.index[extremes]]))
 
 
-def _house_columns(split: datasets.Split, predictions: np.ndarray, named: np.ndarray) -> dict[str, pa.Array]:
-    """The residual of every house; price, prediction and place of the named ones alone (the data set does not ship)."""
+def _house_columns(facts: Facts, split: Split, predictions: np.ndarray, named: np.ndarray) -> dict[str, pa.Array]:
+    """Give every house its residual, and the named ones their price, prediction and position."""
     values = {
         "price": split.labels,
         "prediction": predictions,
-        "latitude": split.inputs[:, california_housing.LATITUDE],
-        "longitude": split.inputs[:, california_housing.LONGITUDE],
+        "latitude": split.inputs[:, facts.column("latitude")],
+        "longitude": split.inputs[:, facts.column("longitude")],
     }
     residual = pa.array((predictions - split.labels).astype(np.float32))
     return {"residual": residual} | {

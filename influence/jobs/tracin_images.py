@@ -1,7 +1,6 @@
 """The job behind `python -m influence tracin` for images: one model with checkpoints, every pair, a result folder."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from influence.errors import InfluenceError
 from influence.jobs.circumstances import circumstances
 from influence.learners.base import Learner, margins
 from influence.learners.checkpoints import Checkpoint, save_folder
-from influence.learners.mlp import Mlp, one_thread_an_operation
+from influence.learners.mlp import Mlp
+from influence.learners.toolkit.threads import in_threads
 from influence.learners.traceable import Traceable, Traced
 from influence.progress import Report, Stages, silent
 from influence.ranking import Reverse, TopK, check_k, percentiles_of, ranked, shortened, strongest
@@ -59,7 +59,7 @@ def tracin_images(config: TracInImagesConfig, out: Path, replace: bool = False, 
             f"The learner {learner.name} keeps no checkpoints, and TracIn sums over checkpoints: use --learner mlp."
         )
     started = time.monotonic()
-    if not datasets.classes(config.dataset):
+    if not datasets.facts(config.dataset).classes:
         raise InfluenceError(f"{config.dataset} has values instead of classes: use `jobs.tracin`.")
     dataset = datasets.load(config.dataset, config.classes, config.train_size)
     check_k(config.k, len(dataset.train))
@@ -95,7 +95,7 @@ def _check_labels(dataset: Dataset) -> None:
     """The model has an output for every class up to the training part's highest."""
     unknown = dataset.test.labels[dataset.test.labels > dataset.train.labels.max()]
     if len(unknown):
-        name = datasets.classes(dataset.name)[int(unknown[0])]
+        name = dataset.classes[int(unknown[0])]
         raise InfluenceError(f"No training example is of class {name}, which the test part has: raise train_size.")
 
 
@@ -134,8 +134,7 @@ def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
             given: Tensor = model(rows)
         return given
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread_an_operation():
-        return torch.cat(list(pool.map(work, inputs.split(_FORWARD_ROWS))))
+    return torch.cat(in_threads(work, inputs.split(_FORWARD_ROWS)))
 
 
 def _losses(logits: np.ndarray, split: Split) -> np.ndarray:
@@ -239,7 +238,7 @@ def _describe(config: TracInImagesConfig, learner: Traceable, dataset: Dataset, 
         "title": "TracInCP, exact: all layers, all trained parameters, biases included",
         "learner": learner.recipe,
         "config": config.as_dict(),
-        "classes": list(datasets.classes(dataset.name)),
+        "classes": list(dataset.classes),
         "checkpoint_epochs": [checkpoint.epoch for checkpoint in seen.checkpoints],
         "k": config.k,
         "reverse_k": min(config.reverse_k, len(dataset.test)),

@@ -18,7 +18,9 @@ from influence.config import Real, setting
 from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.base import Learner, Subsets
-from influence.learners.mlp import common_steps, own_steps
+from influence.learners.toolkit.descent import Descent
+from influence.learners.toolkit.orders import steps, steps_an_epoch
+from influence.learners.toolkit.scaling import mean_and_deviation
 
 _EVALUATE = 1000  # images at once
 
@@ -63,7 +65,7 @@ class ConvNet(Learner):
                 f"crop is {self.crop}, too much for images of {train.inputs.shape[1]} pixels: lower it."
             )
         device = _device()
-        scaling = (float(train.inputs.mean(dtype=np.float64)), float(train.inputs.std(dtype=np.float64)))
+        scaling = mean_and_deviation(train.inputs)
         with _explain_memory():
             images = _prepare(train.inputs, scaling, device)
             labels = torch.as_tensor(train.labels, dtype=torch.int64, device=device)
@@ -83,16 +85,10 @@ class ConvNet(Learner):
             torch.manual_seed(seed % 2**63)
             network = build(images.shape[1], self.width, n_classes)
         network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        sgd = torch.optim.SGD(
-            network.parameters(), self.learning_rate, self.momentum, weight_decay=self.weight_decay, nesterov=True
-        )
-        total = self.epochs * max(1, round(int(mask.sum()) / self.batch_size))
-        rise = max(1, total // 5)
-        steps = common_steps if common else own_steps
-        averaged: list[Tensor] = []
-        n_averaged, first_averaged = 0, total - round(self.average * total)
+        descent = Descent(network, self, self.epochs * steps_an_epoch(int(mask.sum()), self.batch_size))
         network.train()
-        for step, (rows, weight, count) in enumerate(steps([stream], mask[None], self.epochs, self.batch_size)):
+        order = steps([stream], mask[None], common, self.epochs, self.batch_size)
+        for step, (rows, weight, count) in enumerate(order):
             places = rows if weight is not None else rows[0]
             # Shifts are drawn for every place of the order, so that with a common order nobody's depend on who is out.
             moves = self._moves(len(places), stream)
@@ -103,25 +99,11 @@ class ConvNet(Learner):
                 continue
             places = places.to(device)
             batch = self._augment(images[places], moves.to(device))
-            for group in sgd.param_groups:
-                group["lr"] = self.learning_rate * min((step + 1) / rise, (total - step) / max(1, total - rise))
             with _mixed_precision(device):
                 logits = network(batch)
             loss = nn.functional.cross_entropy(logits.float(), labels[places], reduction="sum") / count
-            sgd.zero_grad(set_to_none=True)
-            loss.backward()
-            sgd.step()
-            if step >= first_averaged:
-                n_averaged += 1
-                state = [value for value in network.state_dict().values() if value.is_floating_point()]
-                if not averaged:
-                    averaged = [value.clone() for value in state]
-                for mean, value in zip(averaged, state, strict=True):
-                    mean.lerp_(value, 1 / n_averaged)
-        if averaged:
-            own = [value for value in network.state_dict().values() if value.is_floating_point()]
-            for value, mean in zip(own, averaged, strict=True):
-                value.copy_(mean)
+            descent.step(step, loss)
+        descent.finish()
         trained: nn.Sequential = network.eval().requires_grad_(False)
         return trained
 

@@ -1,13 +1,13 @@
 """What TracIn asks of a learner: one model on the whole training part, with its checkpoints."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
 from influence.datasets import Split
-from influence.learners.base import Learner
+from influence.learners.base import Learner, Models, Subsets
 from influence.learners.checkpoints import Checkpoint
 
 
@@ -53,16 +53,15 @@ class Traceable(Learner):
         """
 
 
-class Scaled(nn.Module):
-    """Shift and divide inputs of any type by two numbers; they are buffers, so that a checkpoint has them."""
+class TraceableTogether(Traceable):
+    """A learner that follows many models at once, whose ``factors`` are those of all layers."""
 
-    mean: Tensor
-    scale: Tensor
+    @abstractmethod
+    def checkpoints(self, train: Split, subsets: Subsets, every: int) -> Sequence[tuple[float, Models]]:
+        """Train the models that ``fit`` gives.
 
-    def __init__(self, mean: float, scale: float) -> None:
-        super().__init__()
-        self.register_buffer("mean", Tensor([mean]))
-        self.register_buffer("scale", Tensor([scale]))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return (inputs.to(self.mean.dtype) - self.mean) / self.scale
+        Returns
+        -------
+        list of (float, Models)
+            The learning rate in force and the models as they are after every so many epochs, and at the end.
+        """

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
-from influence.tracin.factors import FactorExtractor
+from influence.gradients.factors import FactorExtractor
+from influence.gradients.passes import Loss, own_modes, run
 from influence.tracin.models import copied
-from influence.tracin.passes import Loss, own_modes, run
 from influence.tracin.scores import Examples, add_inner_products, check
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
+from influence.gradients.layers import check_hooks
+from influence.gradients.passes import one_line, own_modes
 from influence.learners.checkpoints import Checkpoint
-from influence.tracin.layers import check_hooks
-from influence.tracin.passes import one_line, own_modes
 
 _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 

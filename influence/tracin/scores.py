@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
+from influence.gradients.factors import FactorExtractor, Factors, Projection, spread
+from influence.gradients.layers import LayerFactors
+from influence.gradients.passes import Loss, own_modes
 from influence.learners.checkpoints import Checkpoint
 from influence.ranking import TopK, check_k, strongest
-from influence.tracin.factors import FactorExtractor, Factors, Projection, spread
-from influence.tracin.layers import LayerFactors
 from influence.tracin.models import check_checkpoints, copied, load
-from influence.tracin.passes import Loss, own_modes
 
 
 class Examples(NamedTuple):

@@ -482,7 +482,7 @@ def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visi
         for n in (300, 200)
     )
     config = DatamodelsConfig(outcomes=OutcomeConfig(dataset="cifar10", learner=ConvNet()), k=5, reverse_k=3)
-    random_result(tmp_path / "results" / "mine", config, Dataset("cifar10", train, test))
+    random_result(tmp_path / "results" / "mine", config, Dataset(cifar10.FACTS, train, test))
     nowhere = "http://127.0.0.1:9"  # so that no real download begins where there is a network
     server = start_server(
         tmp_path / "results", INFLUENCE_DATA_DIR=str(tmp_path / "data"), https_proxy=nowhere, http_proxy=nowhere

@@ -19,10 +19,9 @@ from influence.datamodels.outcomes.unit import checksums
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
-from influence.learners import patchnet
 from influence.learners.base import margins
 from influence.learners.mlp import Mlp
-from influence.learners.patchnet import PatchNet
+from influence.learners.patchnet import PatchNet, patches
 
 
 def assert_equal(first, second):
@@ -280,8 +279,8 @@ def test_colour_models_that_diverge_are_recorded_and_left_out(tmp_path, monkeypa
     train, test = (
         Split(np.arange(n), rng.integers(256, size=(n, 12, 12, 3), dtype=np.uint8), np.arange(n) % 3) for n in (60, 20)
     )
-    monkeypatch.setattr(config_module, "_load", lambda *name: Dataset("digits", train, test))
-    monkeypatch.setattr(patchnet, "_SAMPLED", 2000)
+    monkeypatch.setattr(config_module, "_load", lambda *name: Dataset(datasets.facts("digits"), train, test))
+    monkeypatch.setattr(patches, "_SAMPLED", 2000)
     learner = PatchNet(filters=8, patch=3, grid=2, width=4, epochs=2, batch_size=15)
     for rate, diverged in ((0.05, 0), (1e30, 10)):
         store = str(tmp_path / str(diverged))

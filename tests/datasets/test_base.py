@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from influence import Dataset, InfluenceError, Split, datasets
+from influence.datasets import Facts, Regression
+
+FACTS = Facts("small", Regression("price", "$"))
 
 
 def split(n: int = 4, first: int = 100) -> Split:
@@ -14,7 +17,7 @@ def split(n: int = 4, first: int = 100) -> Split:
 
 
 def dataset(**changes: Split) -> Dataset:
-    return Dataset("small", **{"train": split(), "test": split(2, 0), **changes}, feature_names=("rooms", "people"))
+    return Dataset(replace(FACTS, columns=("rooms", "people")), **{"train": split(), "test": split(2, 0), **changes})
 
 
 def test_lengths_must_agree():
@@ -37,7 +40,7 @@ def test_a_bad_feature_of_a_test_example_without_feature_names():
     bad = split(2, 0)
     bad.inputs[1, 0] = np.nan
     with pytest.raises(InfluenceError, match="small: feature 0 of test example 1 is not a finite number"):
-        Dataset("small", split(), bad)
+        Dataset(FACTS, split(), bad)
 
 
 def test_a_bad_label():
@@ -57,7 +60,7 @@ def test_the_hash_follows_the_content_and_nothing_else():
 
 
 def test_a_known_hash_is_believed_and_not_passed_on():
-    known = Dataset("small", split(), split(2, 0), known_hash="f" * 64)
+    known = Dataset(FACTS, split(), split(2, 0), known_hash="f" * 64)
     assert known.content_hash == "f" * 64
     assert replace(known, test=split(2, 0)).content_hash == dataset().content_hash
 
@@ -66,7 +69,7 @@ def test_whole_numbers_are_not_read_to_find_them_finite(monkeypatch):
     inputs = np.zeros((4, 2), dtype=np.uint8)
     whole = Split(np.arange(4, dtype=np.int32), inputs, np.zeros(4, dtype=np.int64))
     monkeypatch.setattr(np, "isfinite", None)
-    assert len(Dataset("small", whole, whole).train) == 4
+    assert len(Dataset(FACTS, whole, whole).train) == 4
 
 
 @pytest.mark.parametrize(

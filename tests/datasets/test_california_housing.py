@@ -25,7 +25,7 @@ def test_the_split(houses):
     for split in (houses.train, houses.test):
         assert split.index.dtype == np.int32
         assert (np.diff(split.index) > 0).all()
-        assert split.inputs.shape == (len(split), len(houses.feature_names))
+        assert split.inputs.shape == (len(split), len(houses.facts.columns))
 
 
 def test_exactly_eleven_houses_of_palo_alto(houses):

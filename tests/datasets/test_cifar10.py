@@ -52,14 +52,14 @@ def test_the_official_images(images):
         assert split.inputs.dtype == np.uint8
         assert split.index.tolist() == list(range(n))
         assert np.bincount(split.labels).tolist() == [n // 10] * 10
-    assert [cifar10.CLASSES[label] for label in images.train.labels[:5]] == [
+    assert [cifar10.FACTS.classes[label] for label in images.train.labels[:5]] == [
         "frog",
         "truck",
         "truck",
         "deer",
         "automobile",
     ]
-    assert [cifar10.CLASSES[label] for label in images.test.labels[:4]] == ["cat", "ship", "ship", "airplane"]
+    assert [cifar10.FACTS.classes[label] for label in images.test.labels[:4]] == ["cat", "ship", "ship", "airplane"]
 
 
 @pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
@@ -231,7 +231,7 @@ def little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]
         )
         for n in (7, 3)
     )
-    dataset = Dataset(cifar10.NAME, train, test)
+    dataset = Dataset(cifar10.FACTS, train, test)
     made = []
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

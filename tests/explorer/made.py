@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from influence import datasets, results
+from influence import results
 from influence.datasets import Dataset
 from influence.jobs import DatamodelsConfig
 from influence.jobs.datamodels import most_alike, removal_counts
@@ -66,7 +66,7 @@ def random_result(folder: Path, config: DatamodelsConfig, dataset: Dataset) -> P
         "dataset_hash": dataset.content_hash,
         "method": "datamodels",
         "config": config.as_dict(),
-        "classes": list(datasets.classes(dataset.name)),
+        "classes": list(dataset.classes),
         "k": config.k,
         "reverse_k": config.reverse_k,
         "removal_counts": counts.tolist(),

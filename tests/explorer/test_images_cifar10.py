@@ -174,7 +174,7 @@ def test_missing_pixels_can_be_downloaded(
     assert "The pixels of cifar10 are not on this machine" in app.info[0].value
     assert "pictures that ship" in app.info[0].value
     items = grid(app, "Most positive training images")["items"]  # of a random result, so that most are not among them
-    assert {item["stand_in"] for item in items if item["src"] is None} <= set(cifar10.CLASSES)
+    assert {item["stand_in"] for item in items if item["src"] is None} <= set(cifar10.FACTS.classes)
     assert any(item["src"] is None for item in items)
     press(app, "Download cifar10")
     assert started == [(["data", "cifar10"], None)]

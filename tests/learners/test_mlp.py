@@ -9,7 +9,7 @@ from influence import datasets
 from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.base import Subsets
-from influence.learners.mlp import Mlp, common_steps, own_steps
+from influence.learners.mlp import Mlp
 
 
 @pytest.fixture(scope="module")
@@ -126,18 +126,6 @@ def test_examples_outside_the_subset_are_never_seen(digits):
             Mlp(epochs=2).fit(train, subsets).logits(digits.test.inputs) for train in (digits.train, other)
         )
         np.testing.assert_array_equal(first, second)
-
-
-def test_an_epoch_visits_every_member_once():
-    masks = halves(3, 101)
-    for steps in (own_steps, common_steps):
-        streams = [np.random.Generator(np.random.Philox(5)) for _ in range(3)]
-        seen = np.zeros((3, 101))
-        for rows, weight, _ in steps(streams, masks, 2, 16):
-            rows = np.broadcast_to(rows.numpy(), (3, rows.shape[-1]))
-            for k in range(3):
-                np.add.at(seen[k], rows[k], 1 if weight is None else weight[k].numpy())
-        assert np.array_equal(seen, 2.0 * masks)
 
 
 def test_a_diverged_model_is_told_by_its_logits(digits):

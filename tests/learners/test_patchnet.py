@@ -8,9 +8,9 @@ from torch import nn
 from influence import datasets
 from influence.datasets import Split
 from influence.errors import InfluenceError
-from influence.learners import patchnet
 from influence.learners.base import Subsets
-from influence.learners.patchnet import Patches, PatchNet, _pooling
+from influence.learners.patchnet import PatchNet, learner
+from influence.learners.patchnet.patches import Patches, _pooling
 
 QUICK = PatchNet(filters=24, patch=3, stride=1, grid=3, width=16, epochs=8, batch_size=64, flip=False)
 
@@ -43,7 +43,7 @@ def test_the_same_subset_and_seed_give_the_same_model_in_any_company(digits, mas
 
 
 def test_answers_to_the_training_part_outlast_questions_about_a_few_images(digits):
-    patches = Patches(digits.train.inputs, QUICK)
+    patches = Patches(digits.train.inputs, QUICK.fixed)
     plain, mirrored = patches.of(digits.train.inputs), patches.of(digits.train.inputs, mirrored=True)
     for start in range(0, 300, 60):
         few = digits.test.inputs[start : start + 60]
@@ -56,7 +56,7 @@ def test_answers_to_the_training_part_outlast_questions_about_a_few_images(digit
 def test_what_is_kept_between_trainings_can_be_let_go_of(digits, masks):
     train = Split(digits.train.index, digits.train.inputs.copy(), digits.train.labels)  # of which no other test knows
     QUICK.fit(train, Subsets(masks[:1], np.zeros(1, np.uint64)))
-    kept = weakref.ref(patchnet._LAST[0].of(train.inputs))
+    kept = weakref.ref(learner._LAST[0].of(train.inputs))
     assert kept() is not None
     QUICK.release()
     assert kept() is None
@@ -93,7 +93,7 @@ def test_logits_are_the_last_layer_of_the_features(digits, trained):
 def test_patches_are_whitened_compared_thresholded_and_pooled(digits):
     """The fixed layer, spelled out for one image; bfloat16 keeps two to three digits."""
     settings = PatchNet(filters=5, patch=4, stride=2, grid=3, flip=True)
-    patches = Patches(digits.train.inputs, settings)
+    patches = Patches(digits.train.inputs, settings.fixed)
     layer = patches.layer
     image = digits.train.inputs[7][:, ::-1].astype(np.float64)
     fields = np.zeros((3, 3, 10))
@@ -116,7 +116,7 @@ def test_pooling_is_torchs(places, grid):
 
 
 def test_the_fixed_layer_is_kept_for_the_same_images(digits):
-    patches = Patches(digits.train.inputs, QUICK)
+    patches = Patches(digits.train.inputs, QUICK.fixed)
     first = patches.of(digits.test.inputs)
     assert patches.of(digits.test.inputs) is first
     assert patches.of(digits.test.inputs.copy()) is not first

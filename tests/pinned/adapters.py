@@ -93,8 +93,7 @@ def completed_mislabels(n_train: int) -> dict[str, Any]:
 
 def completed_removal(dataset: Dataset) -> dict[str, Any]:
     """Likewise of an evaluation by removal of models that do not share their seeds."""
-    has_classes = np.issubdtype(dataset.train.labels.dtype, np.integer)
-    return completed(evaluation.RemovalConfig(), dataset, has_classes, False, None).as_dict()
+    return completed(evaluation.RemovalConfig(), dataset, False, None).as_dict()
 
 
 def training_store_names(digits: Dataset, houses: Dataset | None) -> dict[str, str]:

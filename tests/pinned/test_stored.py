@@ -47,7 +47,7 @@ def few_houses(houses: Dataset) -> Iterator[Dataset]:
     tables = adapters.read_result(STORED / "results" / "tracin-houses").tables
     rows = (np.isin(split.index, tables[part].index) for part, split in parts(houses).items())
     train, test = (split.take(mask) for split, mask in zip(parts(houses).values(), rows, strict=True))
-    few = Dataset(houses.name, train, test, houses.feature_names)
+    few = Dataset(houses.facts, train, test)
     with adapters.houses_replaced(few, (16, 8, 4)):
         yield few
 

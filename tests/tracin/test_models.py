@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.data import TensorDataset
 
 from influence import Checkpoint, Examples, InfluenceError, TracInCP, tracin_ideal
-from influence.tracin import FactorExtractor
+from influence.gradients.factors import FactorExtractor
 from tests.tracin.problems import assert_close, brute_force, checkpoints_of, mlp, regression, squared_error
 
 TRAIN, TARGETS = regression(23, seed=1), regression(9, seed=2)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from influence import datasets, evidence, homes
+from influence import evidence, homes
 from influence.datamodels import outcomes
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
@@ -43,15 +43,14 @@ def neighbours_of(dataset: Dataset, trained: OutcomeConfig | None, models: int) 
     models : int
         How many of them; 0 compares inputs.
     """
-    has_classes = bool(datasets.classes(dataset.name))
-    labels = (dataset.test.labels, dataset.train.labels) if has_classes else (None, None)
-    sign = "; an example of another class counts against" if has_classes else ""
+    labels = (dataset.test.labels, dataset.train.labels) if dataset.classes else (None, None)
+    sign = "; an example of another class counts against" if dataset.classes else ""
     if trained is None or models == 0:
         inputs = dataset.test.inputs, dataset.train.inputs
-        if not has_classes:
+        if not dataset.classes:
             data = regression.Standardised.of(dataset)
             inputs = data.test_inputs.numpy(), data.train_inputs.numpy()
-        what = "pixels" if has_classes else "the standardised inputs"
+        what = "pixels" if dataset.classes else "the standardised inputs"
         return Neighbours(flat(inputs[0]), flat(inputs[1]), *labels), f"the cosine of {what}{sign}"
     features = _features(trained, models)
     what = f"the cosine of the features of {models} models of the same learner, trained on subsets that judge nothing"

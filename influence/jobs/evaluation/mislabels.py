@@ -20,7 +20,7 @@ from influence.jobs.tracin_images import cross_entropy, outputs, without_fixed_l
 from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
 from influence.learners.base import Learner, Models, Subsets, margins
 from influence.learners.mlp import Mlp
-from influence.learners.traceable import Traceable
+from influence.learners.traceable import Traceable, TraceableTogether
 from influence.measures import mislabels as flips
 from influence.progress import Report, Stages, counting, silent
 from influence.tracin.scores import TracInCP
@@ -101,7 +101,7 @@ def mislabels(
         Where finished trainings are kept; None is a hidden folder among the results.
     """
     started = time.monotonic()
-    if not datasets.classes(config.dataset):
+    if not datasets.facts(config.dataset).classes:
         datasets.check_name(config.dataset)
         raise InfluenceError(f"{config.dataset} has no classes, and so no labels to flip: choose digits or cifar10.")
     clean = datasets.load(config.dataset, config.classes, config.train_size)
@@ -220,11 +220,11 @@ class _Suspicions:
     def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Said]:
         """See `influence.jobs.trainings.Trainer`."""
         train, subsets = self.dataset.train, Subsets(masks, seeds)
-        if isinstance(self.learner, Traceable) and not isinstance(self.learner, Mlp):
-            return [self._traced(self.learner, int(seed)) for seed in seeds]
-        if isinstance(self.learner, Mlp):  # trains many at once
+        if isinstance(self.learner, TraceableTogether):
             every = max(1, self.learner.epochs // self.checkpoints)
             moments: Sequence[tuple[float, Models]] = self.learner.checkpoints(train, subsets, every)
+        elif isinstance(self.learner, Traceable):
+            return [self._traced(self.learner, int(seed)) for seed in seeds]
         else:
             moments = [(1.0, self.learner.fit(train, subsets))]
         self_influence = sum(rate * own_gradients(models, train.inputs, train.labels) for rate, models in moments)
@@ -299,7 +299,7 @@ def _verdict(kind: str, rankings: dict[str, np.ndarray], looks: dict[str, flips.
 
 
 def _mislabels_notes(config: MislabelsConfig, clean: Dataset) -> list[str]:
-    names, present = datasets.classes(config.dataset), np.unique(clean.train.labels)
+    names, present = clean.classes, np.unique(clean.train.labels)
     among = "" if len(present) == len(names) else f" among the classes {', '.join(names[label] for label in present)}"
     settings = ", ".join(f"{name} {value}" for name, value in config.learner.as_dict().items() if name != "name")
     how = (

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import model_validator
 
-from influence import datasets, evidence, results
+from influence import evidence, results
 from influence.config import Config, setting
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import draw
-from influence.datasets import Dataset, california_housing
+from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.jobs.evaluation.common import MANY, neighbours_of, seeds_of, store_evidence
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes, trained_with
@@ -121,16 +121,15 @@ def removal(
     read = results.read(result)
     dataset = load_dataset(read)
     trainer, trained = _trainer(read, dataset, config.epochs)
-    has_classes = bool(datasets.classes(dataset.name))
     is_common = trained is not None and trained.subsets.seeds == "common"
-    if has_classes:
+    if dataset.classes:
         _check_counts(config.counts, dataset)
     config = config.replace(kept=takes_minutes(read) if config.kept is None else config.kept)
     stages = Stages({"computing all scores": 1, "training": 20}, report)
     scores = scores_of(read, dataset, store, stages["computing all scores"], bool(config.kept))
-    config = _completed(config, dataset, has_classes, is_common, scores.kept)
+    config = _completed(config, dataset, is_common, scores.kept)
     neighbours, features = _neighbours(config, dataset, trained)
-    predicted = scores.rows if has_classes else price_scores(read, dataset)
+    predicted = scores.rows if dataset.classes else price_scores(read, dataset)
     places = _chosen_targets(config, dataset, read)
     seeds = trial_seeds(config, trained)
     everything = [Training(np.empty(0, np.int32), seed) for seed in seeds]
@@ -141,7 +140,7 @@ def removal(
         [*everything, *(each for one in (*removals, *supports) for each in one.trainings)],
         counting(stages, "training", "training without some examples"),
     )
-    said = _Measured(config, dataset, trainings, everything, has_classes, is_common)
+    said = _Measured(config, dataset, trainings, everything, is_common)
     effects = said.effects(removals)
     targets = said.targets(places, removals, supports)
     learner = trainer.identity["learner"]
@@ -155,19 +154,17 @@ def removal(
             "support": _support_figures(targets) if supports else None,
             "trainings": len({each.key for one in (*removals, *supports) for each in one.trainings}),
         },
-        "notes": _removal_notes(config, scores, features, learner, len(everything), is_common, has_classes),
+        "notes": _removal_notes(config, scores, features, learner, len(everything), is_common, bool(dataset.classes)),
     }
     tables = {"effects": effects, "curves": said.curves(effects, places), "targets": targets}
     return store_evidence(out or result, "removal", found, started, tables, report)
 
 
-def _completed(
-    config: RemovalConfig, dataset: Dataset, has_classes: bool, is_common: bool, kept: int | None
-) -> RemovalConfig:
+def _completed(config: RemovalConfig, dataset: Dataset, is_common: bool, kept: int | None) -> RemovalConfig:
     """With what was left open; ``kept`` is how many scores are known either way, None for all."""
-    if not has_classes:
+    if not dataset.classes:
         return config.replace(
-            targets=config.targets or int(california_housing.is_palo_alto(dataset.test).sum()),
+            targets=config.targets or len(_first_targets(dataset)) or min(100, len(dataset.test)),
             counts=config.counts or (100,),
             choices=config.choices or ("helpful", "harmful", "neighbours", "random"),
             seeds=config.seeds or 10,
@@ -226,7 +223,7 @@ def _trainer(result: Result, dataset: Dataset, epochs: int | None) -> tuple[Trai
         trained = trained.replace(learner=learner)
         common = trained.subsets.seeds == "common"
         return Classifiers(dataset, learner, common, TEST_MARGINS, "test margins"), trained
-    if result.manifest["method"] == "tracin" and dataset.name == california_housing.NAME:
+    if result.manifest["method"] == "tracin" and not dataset.classes:
         config = TracInConfig.parse(result.manifest["config"]).learner
         return Regressions(dataset, config.replace(epochs=epochs or config.epochs, checkpoint_every=1)), None
     raise InfluenceError(
@@ -239,11 +236,16 @@ def _chosen_targets(config: RemovalConfig, dataset: Dataset, result: Result) -> 
     """Their places, rising."""
     assert config.targets is not None
     order = np.random.default_rng([config.seed, 0]).permutation(len(dataset.test))
-    if dataset.name == california_housing.NAME:
-        eleven = np.flatnonzero(california_housing.is_palo_alto(dataset.test))
-        order = np.concatenate([eleven, np.setdiff1d(order, eleven, assume_unique=True)])
+    first = _first_targets(dataset)
+    order = np.concatenate([first, np.setdiff1d(order, first, assume_unique=True)])
     order = order[np.isin(dataset.test.index[order], result.targets.index)]
     return np.sort(order[: config.targets])
+
+
+def _first_targets(dataset: Dataset) -> np.ndarray:
+    """Positions of the test examples in the data set's first group; none where it declares no groups."""
+    groups = dataset.facts.groups
+    return np.flatnonzero(groups[0].members(dataset.test)) if groups else np.empty(0, np.int64)
 
 
 def trial_seeds(config: RemovalConfig, trained: OutcomeConfig | None = None) -> list[int]:
@@ -265,13 +267,13 @@ def _plan(
     neighbours: Callable[[np.ndarray], np.ndarray],
 ) -> list[_Removal]:
     """Every removal of every target."""
-    labels = dataset.train.labels if datasets.classes(dataset.name) else np.zeros(len(dataset.train), int)
+    labels = dataset.train.labels if dataset.classes else np.zeros(len(dataset.train), int)
     drawn: dict[tuple[int, int], list[Training]] = {}
     ranked = _mean_row(places, scores.rows) if config.together else scores.rows
     similar = _mean_row(places, neighbours) if config.together else neighbours
     plan = []
     for place, own, ranks, effects, near in _by_target(places, scores.rows, ranked, predicted, similar):
-        label = int(dataset.test.labels[place]) if datasets.classes(dataset.name) else 0
+        label = int(dataset.test.labels[place]) if dataset.classes else 0
         order = np.argsort(-ranks, kind="stable")
         effects = np.where(scores.known(own), effects, np.nan)
         orders = {"helpful": order, "harmful": order[::-1], "neighbours": np.argsort(-near, kind="stable")}
@@ -340,13 +342,12 @@ class _Measured:
         dataset: Dataset,
         trainings: Trainings,
         everything: list[Training],
-        has_classes: bool,
         is_common: bool,
     ) -> None:
-        self.config, self.dataset, self.trainings, self.has_classes = config, dataset, trainings, has_classes
+        self.config, self.dataset, self.trainings = config, dataset, trainings
         said = trainings.read(everything)
         self.before = np.stack([each.outputs for each in said])
-        self.named = np.stack([each.named for each in said]) if has_classes else None
+        self.named = np.stack([each.named for each in said]) if dataset.classes else None
         # With common random numbers a removal is compared with the trainings of its own seeds, which are all there are.
         self.unchanged = slice(None, config.seeds) if is_common else slice(None)
 
@@ -354,7 +355,7 @@ class _Measured:
         """And the outputs without the examples."""
         said = self.trainings.read(one.trainings)
         after = np.array([each.outputs[one.target] for each in said])
-        named = np.array([each.named[one.target] for each in said]) if self.has_classes else None
+        named = np.array([each.named[one.target] for each in said]) if self.dataset.classes else None
         before = self.before[self.unchanged, one.target]
         return measured(before, after, named, self.prediction(one.target)), after
 
@@ -420,7 +421,7 @@ class _Measured:
             if one.choice == "support":
                 flipped[one.target], reached[one.target] = effect.flipped, tried[one.target][one.count]
         crossings = [float("nan")] * len(places)
-        if self.has_classes:
+        if self.dataset.classes:
             rising = [sorted(tried[int(place)]) for place in places]
             crossings = [
                 crossing(steps, np.array([tried[int(place)][count] for count in steps]))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 
 from influence.errors import InfluenceError
-from influence.tracin.layers import trained_parameters
+from influence.gradients.layers import trained_parameters
 
 
 class Call(NamedTuple):

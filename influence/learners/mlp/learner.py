@@ -1,32 +1,26 @@
-"""Many small networks at once: one hidden layer, every matrix product batched over the models.
+"""The learner of `influence.learners.mlp`: its settings, and the training of many models at once."""
 
-A network of 64-32-10 is far too small to keep a processor busy: a plain loop over models spends its time between the
-operations. Here each step of SGD is a handful of calls for all models of a batch, the gradients are written out by
-hand, and the momentum is updated by the very product that makes the gradient (``baddbmm``).
-
-Training one model on n examples costs 6 (n_in + 1) w + 6 w c floating-point operations an example and epoch, less the
-2 (n_in + 1) w of the gradient by the inputs, which nobody needs: 10,112 for 64-32-10.
-"""
-
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from influence.config import Real, setting
 from influence.datasets import Split
 from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
-from influence.learners.traceable import Scaled, Traceable, Traced
+from influence.learners.mlp.networks import Mlps, flattened
+from influence.learners.toolkit.orders import steps, steps_an_epoch
+from influence.learners.toolkit.scaling import mean_and_deviation
+from influence.learners.toolkit.schedule import falling
+from influence.learners.toolkit.threads import in_threads
+from influence.learners.traceable import TraceableTogether, Traced
 
 
-class Mlp(Traceable):
+class Mlp(TraceableTogether):
     """A network with one hidden layer of ReLU units: SGD with momentum on the cross-entropy, linear decay to zero.
 
     Inputs are shifted and scaled by two numbers, mean and standard deviation over the whole training part. Weights
@@ -50,29 +44,25 @@ class Mlp(Traceable):
     def batch(self) -> int:
         return 50
 
-    def fit(self, train: Split, subsets: Subsets) -> "Mlps":
+    def fit(self, train: Split, subsets: Subsets) -> Mlps:
         """Train one network a subset; subsets of one size are trained together, shared out among torch's threads."""
         return self.checkpoints(train, subsets, self.epochs)[-1][1]
 
-    def checkpoints(self, train: Split, subsets: Subsets, every: int) -> list[tuple[float, "Mlps"]]:
+    def checkpoints(self, train: Split, subsets: Subsets, every: int) -> list[tuple[float, Mlps]]:
         """The same networks after every so many epochs and at the end, each with the learning rate in force there."""
         examples = _Examples.of(train)
         sizes = subsets.masks.sum(axis=1)
-        threads = torch.get_num_threads()
         parts = [
             part
             for size in np.unique(sizes)
-            for part in np.array_split(np.flatnonzero(sizes == size), threads)
+            for part in np.array_split(np.flatnonzero(sizes == size), torch.get_num_threads())
             if len(part)
         ]
 
         def work(part: np.ndarray) -> list[tuple[float, Tensor, Tensor]]:
             return self._fit(examples, subsets.masks[part], subsets.seeds[part], subsets.common, every)
 
-        # Threads that each train models of their own meet once, at the end. Torch's own would meet in every product,
-        # and where another program holds a processor, all would wait for it thousands of times.
-        with one_thread_an_operation(), ThreadPoolExecutor(threads) as pool:
-            kept = list(pool.map(work, parts) if len(parts) > 1 else map(work, parts))
+        kept = in_threads(work, parts)
         order = torch.from_numpy(np.argsort(np.concatenate(parts)))
         result = []
         for moment in zip(*kept, strict=True):  # the rates differ by rounding, if subsets differ in size
@@ -110,14 +100,13 @@ class Mlp(Traceable):
         streams = [np.random.Generator(np.random.Philox(int(seed))) for seed in seeds]
         w1, w2 = _initial_weights(streams, examples.inputs.shape[1] - 1, self.width, examples.onehot.shape[1])
         v1, v2 = torch.zeros_like(w1), torch.zeros_like(w2)
-        steps = common_steps if common else own_steps
-        size = int(masks[0].sum())
-        an_epoch = max(1, round(size / self.batch_size))
+        an_epoch = steps_an_epoch(int(masks[0].sum()), self.batch_size)
         total = self.epochs * an_epoch
         h1 = torch.empty(0)
         kept = []
-        for step, (rows, weight, count) in enumerate(steps(streams, masks, self.epochs, self.batch_size)):
-            rate = self.learning_rate * (1 - step / total)
+        order = steps(streams, masks, common, self.epochs, self.batch_size)
+        for step, (rows, weight, count) in enumerate(order):
+            rate = self.learning_rate * falling(step, total)
             x = examples.inputs[rows]  # (k, b, n_in + 1), or (b, n_in + 1) where the order is common
             y = examples.onehot[rows]
             x = x.expand(len(w1), -1, -1)
@@ -141,71 +130,6 @@ class Mlp(Traceable):
         return kept
 
 
-@contextmanager
-def one_thread_an_operation() -> Iterator[None]:
-    """Within, torch uses one thread for each operation of any thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@dataclass(frozen=True)
-class Mlps:
-    """k trained networks.
-
-    Parameters
-    ----------
-    w1 : (k, n_in + 1, width) float32
-    w2 : (k, width + 1, n_classes) float32
-        The last row of either is the bias.
-    mean, scale : float
-        What inputs are shifted and divided by.
-    """
-
-    w1: Tensor
-    w2: Tensor
-    mean: float
-    scale: float
-
-    def features(self, inputs: np.ndarray) -> np.ndarray:
-        """The hidden layer, after the ReLU: (k, n, width)."""
-        return self._hidden(inputs).numpy()
-
-    def logits(self, inputs: np.ndarray) -> np.ndarray:
-        """(k, n, n_classes)"""
-        hidden = self._hidden(inputs)
-        return torch.baddbmm(self.w2[:, -1:], hidden, self.w2[:, :-1]).numpy()
-
-    def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of both layers; see `influence.learners.base.Models.factors`."""
-        hidden = self._hidden(inputs)
-        delta2 = torch.as_tensor(gradients)
-        delta1 = torch.bmm(delta2, self.w2[:, :-1].transpose(1, 2)) * (hidden > 0)
-        x = _flatten(inputs, self.mean, self.scale).expand(len(self.w1), -1, -1)
-        ones = hidden.new_ones(*hidden.shape[:2], 1)
-        return [(x.numpy(), delta1.numpy()), (torch.cat([hidden, ones], dim=2).numpy(), gradients)]
-
-    def module(self, model: int = 0) -> nn.Sequential:
-        """One of the networks as a module, from inputs as the data set has them to logits."""
-        layers = []
-        for both in (self.w1[model], self.w2[model]):
-            layer = nn.Linear(len(both) - 1, both.shape[1])
-            with torch.no_grad():
-                layer.weight.copy_(both[:-1].T)
-                layer.bias.copy_(both[-1])
-            layers.append(layer)
-        hidden, last = layers
-        scaled = Scaled(self.mean, self.scale)
-        return nn.Sequential(OrderedDict(scaled=scaled, flat=nn.Flatten(), hidden=hidden, relu=nn.ReLU(), last=last))
-
-    def _hidden(self, inputs: np.ndarray) -> Tensor:
-        x = _flatten(inputs, self.mean, self.scale)[:, :-1].expand(len(self.w1), -1, -1)
-        return torch.baddbmm(self.w1[:, -1:], x, self.w1[:, :-1]).relu_()
-
-
 @dataclass(frozen=True)
 class _Examples:
     """The training part as the networks see it."""
@@ -217,16 +141,10 @@ class _Examples:
 
     @classmethod
     def of(cls, train: Split) -> "_Examples":
-        mean, scale = float(train.inputs.mean(dtype=np.float64)), float(train.inputs.std(dtype=np.float64))
+        mean, scale = mean_and_deviation(train.inputs)
         labels = torch.as_tensor(train.labels, dtype=torch.int64)
         onehot = torch.nn.functional.one_hot(labels).to(torch.float32)
-        return cls(_flatten(train.inputs, mean, scale), onehot, mean, scale)
-
-
-def _flatten(inputs: np.ndarray, mean: float, scale: float) -> Tensor:
-    """(n, ...) -> (n, n_in + 1) float32, standardised, the last column 1."""
-    flat = (inputs.reshape(len(inputs), -1).astype(np.float32) - np.float32(mean)) / np.float32(scale)
-    return torch.from_numpy(np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1))
+        return cls(flattened(train.inputs, mean, scale), onehot, mean, scale)
 
 
 def _initial_weights(
@@ -239,31 +157,3 @@ def _initial_weights(
         w1[model, :-1] = stream.standard_normal((n_in, width), np.float32) * np.float32(np.sqrt(2 / n_in))
         w2[model, :-1] = stream.standard_normal((width, n_classes), np.float32) * np.float32(np.sqrt(2 / width))
     return torch.from_numpy(w1), torch.from_numpy(w2)
-
-
-Step = tuple[Tensor, Tensor | None, float]
-"""Rows of the training part, (k, b) or common (b,); (k, b) weights 0 or 1, or None for 1; what to divide sums by."""
-
-
-def own_steps(streams: list[np.random.Generator], masks: np.ndarray, epochs: int, batch_size: int) -> Iterator[Step]:
-    """Each model's own order of its own subset, fresh every epoch; all subsets have one size."""
-    members = np.stack([np.flatnonzero(mask) for mask in masks])
-    n_steps = max(1, round(members.shape[1] / batch_size))
-    for _ in range(epochs):
-        order = np.stack([stream.permutation(row) for stream, row in zip(streams, members, strict=True)])
-        for rows in torch.from_numpy(order).tensor_split(n_steps, dim=1):
-            yield rows, None, rows.shape[1]
-
-
-def common_steps(streams: list[np.random.Generator], masks: np.ndarray, epochs: int, batch_size: int) -> Iterator[Step]:
-    """One order of all training examples, drawn from the first stream (all are equal); who is out has weight 0.
-
-    Sums are divided by the expected number of members, so that leaving one example out changes a step by that
-    example's gradient and nothing else.
-    """
-    n_train, size = masks.shape[1], int(masks[0].sum())
-    n_steps = max(1, round(size / batch_size))
-    present = torch.from_numpy(masks).to(torch.float32)
-    for _ in range(epochs):
-        for rows in torch.from_numpy(streams[0].permutation(n_train)).tensor_split(n_steps):
-            yield rows, present[:, rows], len(rows) * size / n_train

@@ -8,7 +8,7 @@ appended for the bias). The inner product of two such gradients needs neither of
 
 so a layer with n_in inputs and n_out outputs costs n_in + n_out multiplications a pair instead of n_in * n_out. Where a
 layer's weights are applied at many positions, as a convolution's are, forming the gradient is often the cheaper way:
-`influence.tracin.layers` has the kinds of layers, and counts.
+`influence.gradients.layers` has the kinds of layers, and counts.
 """
 
 import functools
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
-from influence.tracin.layers import (
+from influence.gradients.layers import (
     Gradients,
     LayerFactors,
     Outer,
@@ -29,8 +29,8 @@ from influence.tracin.layers import (
     supported_layers,
     trained_parameters,
 )
-from influence.tracin.passes import Loss, Passes, own_modes
-from influence.tracin.verification import verify
+from influence.gradients.passes import Loss, Passes, own_modes
+from influence.gradients.verification import verify
 
 Factors = list[LayerFactors]
 

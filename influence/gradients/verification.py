@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.tracin.graph import not_its_own
-from influence.tracin.layers import Gradients, Outer, gradients, trained_parameters
-from influence.tracin.passes import NOT_THE_SAME_TWICE, Pass, Passes, explain_backward_errors, run
+from influence.gradients.graph import not_its_own
+from influence.gradients.layers import Gradients, Outer, gradients, trained_parameters
+from influence.gradients.passes import NOT_THE_SAME_TWICE, Pass, Passes, explain_backward_errors, run
 
 COMPANIONS = (
     "What the model or the loss gives for one example depends on the other examples of its batch, or examples change "

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from influence import Checkpoint, Examples, InfluenceError, Projection, TracInCP
-from influence.tracin import FactorExtractor, layers
+from influence.gradients import layers
+from influence.gradients.factors import FactorExtractor
 from influence.tracin import scores as scores_module
 from tests.tracin.problems import assert_close, brute_force, checkpoints_of, cross_entropy, images
 

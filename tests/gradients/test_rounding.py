@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from influence import Checkpoint, Examples, InfluenceError, TracInCP
+from tests.gradients.test_verification import COMPANIONS, LOSSES, MEETING, Model, tail
 from tests.tracin.problems import (
     assert_close,
     brute_force,
@@ -15,7 +16,6 @@ from tests.tracin.problems import (
     regression,
     squared_error,
 )
-from tests.tracin.test_verification import COMPANIONS, LOSSES, MEETING, Model, tail
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from influence import Checkpoint, Examples, InfluenceError, TracInCP, tracin_ideal
-from influence.tracin import FactorExtractor
+from influence.gradients.factors import FactorExtractor
 from tests.tracin.problems import (
     assert_close,
     brute_force,

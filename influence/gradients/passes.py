@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from influence.errors import InfluenceError
-from influence.tracin.graph import Call, check_graph
-from influence.tracin.layers import check_inputs, trains
+from influence.gradients.graph import Call, check_graph
+from influence.gradients.layers import check_inputs, trains
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

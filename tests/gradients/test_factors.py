@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from influence import Examples, InfluenceError
-from influence.tracin import FactorExtractor
+from influence.gradients.factors import FactorExtractor
 from tests.tracin.problems import gradients, mlp, regression, squared_error
 
 

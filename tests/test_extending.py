@@ -1,0 +1,47 @@
+"""docs/extending.md: its files, pasted into a copy of the package, and its commands."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL | re.MULTILINE)
+COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the package in which the files were pasted."""
+    folder = tmp_path_factory.mktemp("extended")
+    shutil.copytree(ROOT / "influence", folder / "influence", ignore=shutil.ignore_patterns("__pycache__"))
+    for kind, text in BLOCKS:
+        if kind == "python":
+            path = folder / text.splitlines()[0].removeprefix("# ")
+            assert not path.exists()
+            path.write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=range(len(COMMANDS)))
+def test_the_commands_of_the_page_run(command: str, extended: Path, results_home: Path) -> None:
+    program, *arguments = shlex.split(command)
+    assert program == "python"
+    environment = os.environ | {"PYTHONPATH": str(extended)}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=extended, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = (path.parent for path in results_home.glob("*/manifest.json"))
+    checked = [sys.executable, "-m", "influence", "check", str(result)]
+    assert subprocess.run(checked, cwd=extended, env=environment).returncode == 0
+
+
+def test_every_file_is_pasted_and_every_command_is_there() -> None:
+    assert [kind for kind, _ in BLOCKS].count("python") >= 2
+    assert len(COMMANDS) >= 3
