@@ -25,9 +25,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from influence import datasets
-from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
-from influence.datamodels.lasso import Lasso
-from influence.datamodels.linear import LinearDatamodel
+from influence.datamodels.estimators.base import Estimator
+from influence.datamodels.estimators.difference_in_means import DifferenceInMeans
+from influence.datamodels.estimators.lasso import Lasso
+from influence.datamodels.estimators.prior_informed import PriorInformed
+from influence.datamodels.estimators.ridge import Ridge
 from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, read
 from influence.datamodels.priors import Prior, tangent_prior
 from influence.datamodels.subsets import SubsetConfig, draw
@@ -239,17 +241,19 @@ def scores() -> None:
         start = time.perf_counter()
         prior = tangent_prior(config)
         spent = time.perf_counter() - start
-        print(f"{'guess of the prior alone':24} {lds(masks @ prior.guess.T, margins)}   {spent:.1f} s, 16 models")
+        print(f"{'prior mean alone':24} {lds(masks @ prior.mean.T, margins)}   {spent:.1f} s, 16 models")
         for m in (250, 500, 1000, 2000):
-            estimators: dict[str, LinearDatamodel] = {
+            estimators: dict[str, Estimator] = {
                 "difference in means": DifferenceInMeans(),
                 "ridge": Ridge(),
                 "LASSO": Lasso(),
-                "prior-informed": PriorInformed(prior),
+                "prior-informed": PriorInformed(),
             }
             for name, estimator in estimators.items():
-                spent = seconds(lambda: estimator.fit(everything.masks[:m], everything.margins[:m]))  # noqa: B023
-                result = quality(estimator.predict(masks), margins)
+                start = time.perf_counter()
+                fitted = estimator.fit(everything.masks[:m], everything.margins[:m], prior)
+                spent = time.perf_counter() - start
+                result = quality(fitted.predict(masks), margins)
                 print(
                     f"{name:20} m={m:<5} {result.lds}   relative error {np.mean(result.error):.3f}   {spent:5.1f} s",
                     flush=True,
@@ -268,8 +272,8 @@ def doubling() -> None:
         points = rng.standard_normal((size["n"], 3))
         kernel = np.exp(-((points[:, None] - points[None]) ** 2).sum(axis=2)).astype(np.float32)
         spent = [
-            seconds(lambda: estimator.fit(masks, margins))  # noqa: B023
-            for estimator in (Ridge(), PriorInformed(Prior(kernel)), Lasso())
+            seconds(lambda: estimator.fit(masks, margins, Prior(kernel)))  # noqa: B023
+            for estimator in (Ridge(), PriorInformed(), Lasso())
         ]
         times = " ".join(f"{s:9.2f}" for s in spent)
         print(f"{size['m']:7} {size['n']:7} {size['targets']:8} {times} {peak_gigabytes():8.2f}", flush=True)

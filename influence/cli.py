@@ -186,7 +186,12 @@ BackendName = Annotated[str, typer.Option("--backend", help="Where models are tr
 Workers = Annotated[int, typer.Option(help="Processes of loky; 0 is one a processor.")]
 Scheduler = Annotated[str | None, typer.Option(help="Address of the Dask scheduler, such as tcp://10.0.0.5:8786.")]
 HeldOut = Annotated[int, typer.Option(help="Models that are never fitted, and judge.")]
-EstimatorName = Annotated[str, typer.Option("--estimator", help="prior-informed, lasso, ridge or difference-in-means.")]
+EstimatorName = Annotated[
+    str,
+    typer.Option(
+        "--estimator", help="How weights are fitted, such as prior-informed or ridge; an unknown name lists all."
+    ),
+]
 EstimatorSettings = Annotated[
     list[str] | None,
     typer.Option(
@@ -344,7 +349,7 @@ def fit(
             outcomes=config,
             models=models,
             held_out=held_out,
-            estimator=estimator,  # type: ignore[arg-type]
+            estimator=estimator,
             prior_models=prior_models,
             ceiling=ceiling,
             k=k,
@@ -411,7 +416,7 @@ def run(
             outcomes=trained,
             models=models,
             held_out=held_out,
-            estimator=estimator,  # type: ignore[arg-type]
+            estimator=estimator,
             prior_models=prior_models,
             ceiling=ceiling,
             k=k,

@@ -157,7 +157,7 @@ def _kind_in_words(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"
     if get_origin(kind) is tuple:
-        plural = {int: "whole numbers", float: "numbers", str: "texts"}
+        plural = {int: "whole numbers", float: "numbers", Real: "numbers", str: "texts"}
         return f"a list of {plural.get(get_args(kind)[0], 'values')}"
     words = {int: "a whole number", float: "a number", Real: "a number", bool: "true or false", str: "a text"}
     return words.get(kind, "a mapping of names to values")

@@ -47,7 +47,7 @@ mislabels/examples
 sizes/scores
     An (``estimator``, number of fitted ``models``): the mean LDS over ``targets`` targets and its interval over
     held-out models, ``low`` to ``high``. Estimators are those of datamodels, and those in `REFERENCES`, which fit no
-    outcomes: their ``models`` is 0, but for the guess, which needs some models' gradients.
+    outcomes: their ``models`` is 0, but for ``guess``, the prior mean, which needs some models' gradients.
 """
 
 import math

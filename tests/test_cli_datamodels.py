@@ -94,7 +94,7 @@ def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPa
         (["run", "digits", "--alpha", "0"], "alpha is 0.0"),
         (["run", "digits", "--seeds", "none"], "seeds is 'none', but must be one of fresh, common"),
         (["run", "digits", "--seed", "-1"], "seed is -1"),
-        (["run", "digits", "--estimator", "magic"], "estimator is 'magic', but must be one of prior-informed"),
+        (["run", "digits", "--estimator", "magic"], "There is no estimator 'magic': the estimators are"),
         (["run", "digits", "--models", "1"], "models is 1, but must be at least 2"),
         (["run", "digits", "--held-out", "5"], "held_out is 5, but must be at least 10"),
         (["run", "digits", "--k", "2000"], "k is 2000, but must lie between 1 and the 1437"),
@@ -107,7 +107,7 @@ def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPa
         (["run", "digits", "--estimator-setting", "lambdas=9"], "prior-informed has no setting 'lambdas': it has"),
         (
             ["run", "digits", "--estimator", "lasso", "--estimator-setting", "ratio=2"],
-            "ratio is 2, but must lie strictly between 0 and 1",
+            "ratio is 2, but must be above 0 and below 1",
         ),
         (["run", "digits", "--classes", "one"], "digits has no class 'one'"),
         (["run", "digits", "--backend", "cloud"], "backend is 'cloud'"),

@@ -10,14 +10,14 @@ import pytest
 import zarr
 
 from influence import datasets, homes, jobs, manifests, results
-from influence.datamodels import outcomes
-from influence.datamodels.estimators import Ridge
+from influence.datamodels import Ridge, outcomes
+from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datamodels.outcomes import OutcomeConfig, collect, missing
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
 from influence.jobs import DatamodelsConfig
 from influence.jobs import datamodels as run
-from influence.jobs.datamodels import ESTIMATORS, between_classes, most_alike, removal_counts
+from influence.jobs.datamodels import between_classes, most_alike, removal_counts
 from influence.learners.mlp import Mlp
 from influence.measures.lds import lds
 from influence.results import Result
@@ -96,8 +96,10 @@ def test_what_targets_say(result: Result, store: str, weights: tuple[np.ndarray,
     assert list(targets.index) == list(digits.test.index)
     assert list(targets["label"]) == list(digits.test.labels)
     np.testing.assert_allclose(targets["margin"], everything.margins.mean(axis=0), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(targets["correct"], (everything.named == digits.test.labels).mean(axis=0), atol=1e-6)
-    votes = [np.bincount(everything.named[:, place], minlength=10).argmax() for place in range(360)]
+    np.testing.assert_allclose(
+        targets["correct"], (everything.predictions == digits.test.labels).mean(axis=0), atol=1e-6
+    )
+    votes = [np.bincount(everything.predictions[:, place], minlength=10).argmax() for place in range(360)]
     assert list(targets["prediction"]) == votes
     predicted = held_out.masks @ coef.T + intercept
     np.testing.assert_allclose(targets["lds"], lds(predicted, held_out.margins, bootstrap=1).per_target, atol=0.01)
@@ -199,7 +201,7 @@ def test_every_estimator_is_fitted_without_training(
         raise AssertionError("nothing is to be trained")
 
     monkeypatch.setattr(JOB, "collect", never)
-    config = SMALL.replace(estimator=estimator, prior_models=2)  # type: ignore[arg-type]
+    config = SMALL.replace(estimator=estimator, prior_models=2)
     read = results.read(run(config, tmp_path / "fit", store, train=False))
     assert read.manifest["config"]["estimator"] == estimator
     assert read.manifest["quality"]["fitted"] == 60
@@ -316,10 +318,10 @@ def test_part_of_a_data_set(tmp_path: Path) -> None:
         ({"models": 1}, "models is 1, but must be at least 2, which ridge needs"),
         ({"models": 9, "estimator": "lasso"}, "models is 9, but must be at least 10, which lasso needs"),
         ({"held_out": 9}, "held_out is 9, but must be at least 10, which a correlation"),
-        ({"estimator": "lass"}, "estimator is 'lass', but must be one of prior-informed, lasso"),
+        ({"estimator": "lass"}, "There is no estimator 'lass': the estimators are .* Did you mean lasso"),
         ({"prior_models": 0}, "prior_models is 0"),
         ({"reverse_k": 0}, "reverse_k is 0"),
-        ({"settings": {"lambdas": 5}}, "The estimator ridge has no setting 'lambdas': it has choose, penalties"),
+        ({"settings": {"lambdas": 5}}, "ridge has no setting 'lambdas': it has choose, penalties"),
     ],
 )
 def test_settings_that_will_not_do(changes: dict[str, object], message: str) -> None:

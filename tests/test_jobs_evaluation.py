@@ -12,8 +12,7 @@ import pyarrow as pa
 import pytest
 
 from influence import datasets, evidence, homes, results
-from influence.datamodels import outcomes
-from influence.datamodels.estimators import Ridge
+from influence.datamodels import Ridge, outcomes
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError

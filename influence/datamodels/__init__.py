@@ -1,8 +1,10 @@
-"""Datamodels (Ilyas et al. 2022): which training examples a model's margins hang on, learned from many models."""
+"""Datamodels (Ilyas et al. 2022): which training examples a model's margins depend on, learned from many models."""
 
-from influence.datamodels.estimators import DifferenceInMeans, PriorInformed, Ridge
-from influence.datamodels.lasso import Lasso
-from influence.datamodels.linear import LinearDatamodel
+from influence.datamodels.estimators.base import LinearDatamodel
+from influence.datamodels.estimators.difference_in_means import DifferenceInMeans
+from influence.datamodels.estimators.lasso import Lasso
+from influence.datamodels.estimators.prior_informed import PriorInformed
+from influence.datamodels.estimators.ridge import Ridge
 from influence.datamodels.outcomes import Backend, Check, OutcomeConfig, Outcomes, collect, read, read_config, verify
 from influence.datamodels.priors import Prior, tangent_prior
 from influence.datamodels.subsets import SubsetConfig

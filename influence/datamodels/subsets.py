@@ -1,4 +1,4 @@
-"""Who sees what: the subset and the seed of model i follow from (config, i) alone (Ilyas et al. 2022, section 2).
+"""Subsets and seeds of models: those of model i follow from (config, i) alone (Ilyas et al. 2022, section 2).
 
 So any process, in any order, after any crash, on any machine, makes the same model i. Numpy's SeedSequence and Philox
 give the same bits on every platform, and their streams are stable across versions; the draws from them are spelled out
@@ -40,7 +40,7 @@ class SubsetConfig(Config):
 
 
 def subset_size(config: SubsetConfig, n_train: int) -> int:
-    """How many training examples each model sees.
+    """Compute how many training examples each model sees.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def subset_size(config: SubsetConfig, n_train: int) -> int:
 
 
 def draw(config: SubsetConfig, models: np.ndarray, n_train: int) -> Subsets:
-    """What the given models see.
+    """Draw the subsets and seeds of some models.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def draw(config: SubsetConfig, models: np.ndarray, n_train: int) -> Subsets:
         # The first `size` of the smallest 64-bit keys: a uniform subset without relying on how numpy shuffles.
         keys = np.random.Philox(_sequence(config.seed, _SUBSET, int(model))).random_raw(n_train)
         masks[row, np.argsort(keys, kind="stable")[:size]] = True
-        named = int(model) if config.seeds == "fresh" else 0
-        seeds[row] = _sequence(config.seed, _MODEL, named, config.repeat).generate_state(1, np.uint64)[0]
+        number = int(model) if config.seeds == "fresh" else 0
+        seeds[row] = _sequence(config.seed, _MODEL, number, config.repeat).generate_state(1, np.uint64)[0]
     return Subsets(masks, seeds, config.seeds == "common")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,7 @@ from pydantic import model_validator
 
 from influence import datasets, homes, results
 from influence.config import Config, setting
-from influence.datamodels import registry
-from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
-from influence.datamodels.linear import LinearDatamodel
+from influence.datamodels.estimators.base import ESTIMATORS, Estimator, LinearDatamodel
 from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, missing, read, read_config
 from influence.datamodels.priors import tangent_prior
 from influence.datasets import Dataset
@@ -34,15 +32,6 @@ from influence.progress import Report, Stages, silent
 from influence.ranking import Reverse, TopK, check_k, percentiles_of, ranked, shortened, strongest
 from influence.text import duration
 
-Estimator = Literal["prior-informed", "lasso", "ridge", "difference-in-means"]
-ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
-
-TITLES = {
-    "prior-informed": "ridge regression with a prior that similar training images have similar weights",
-    "lasso": "LASSO, as in the datamodels paper (Ilyas et al. 2022)",
-    "ridge": "ridge regression",
-    "difference-in-means": "difference in means (Feldman and Zhang 2020)",
-}
 PROTOCOLS = {
     "fresh": "Every model has its own initial weights and its own order of examples: the weights are about the recipe, "
     "whatever the seed.",
@@ -61,7 +50,7 @@ class DatamodelsConfig(Config):
     outcomes: OutcomeConfig = setting(OutcomeConfig(), "How the models are trained.")
     models: int = setting(1000, "Models that are fitted.")
     held_out: int = setting(512, "Models that are never fitted, and judge the fit.")
-    estimator: Estimator = setting("prior-informed", "How weights are fitted to the outcomes.")
+    estimator: str = setting("prior-informed", "How weights are fitted to the outcomes.")
     prior_models: int = setting(
         16, "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones."
     )
@@ -74,10 +63,8 @@ class DatamodelsConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        registry.check(self.estimator, self.settings)
-        least = LEAST_FOR_LASSO if self.estimator == "lasso" else 2
         for name, smallest, why in (
-            ("models", least, f"which {self.estimator} needs to be fitted"),
+            ("models", self.fitted_by.least_models, f"which {self.estimator} needs to be fitted"),
             ("held_out", LEAST_HELD_OUT, "which a correlation over held-out models needs"),
             ("prior_models", 1, "which a prior needs"),
             ("reverse_k", 1, "so that there is something to show"),
@@ -85,6 +72,11 @@ class DatamodelsConfig(Config):
             if getattr(self, name) < smallest:
                 raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least {smallest}, {why}.")
         return self
+
+    @property
+    def fitted_by(self) -> Estimator:
+        """The estimator with its settings."""
+        return ESTIMATORS[self.estimator](**self.settings)
 
 
 def default_store(config: OutcomeConfig) -> str:
@@ -160,7 +152,10 @@ def datamodels(
         model = work.fit(fitted)
         judged = work.judge(model, held_out)
         explained = _explain(config, dataset, model, work.stages["writing"])
-        seen = np.concatenate([held_out.named, fitted.named]), np.concatenate([held_out.margins, fitted.margins])
+        seen = (
+            np.concatenate([held_out.predictions, fitted.predictions]),
+            np.concatenate([held_out.margins, fitted.margins]),
+        )
         results.write_tables(
             folder,
             _describe(config, dataset, judged, held_out, fitted, explained.counts)
@@ -312,24 +307,23 @@ def fitted_model(
 ) -> LinearDatamodel:
     """The datamodel of a config, fitted on its store's models; the same outcomes give the same weights."""
     progress(0.0)
-    prior = None
-    if config.estimator == "prior-informed":
+    prior, estimator = None, config.fitted_by
+    if estimator.needs_prior:
         prior = tangent_prior(
             config.outcomes, config.prior_models, first=config.held_out, progress=lambda share: progress(0.8 * share)
         )
         progress(0.8)
-    return registry.make(config.estimator, config.settings, prior).fit(outcomes.masks, outcomes.margins)
+    return estimator.fit(outcomes.masks, outcomes.margins, prior)
 
 
 def _cost(config: DatamodelsConfig, dataset: Dataset, to_train: int, to_repeat: int) -> dict[str, float]:
     """Seconds, roughly: only the shares matter."""
     each = 0.01 if config.outcomes.learner.name == "mlp" else 10.0
-    m, targets = config.models, len(dataset.test)
-    fit = {"prior-informed": 3 + 2e-10 * m**3, "lasso": 2e-5 * m * targets, "ridge": 1e-10 * m**3}
+    targets = len(dataset.test)
     return {
         "training": each * to_train,
         "training again": each * to_repeat,
-        "fitting": fit.get(config.estimator, 0.0) + 1,
+        "fitting": config.fitted_by.seconds(config.models, targets) + 1,
         "judging": 6e-5 * config.held_out * targets,
         "writing": 1 + 2e-7 * targets * len(dataset.train),
     }
@@ -491,14 +485,14 @@ def removal_counts(n_train: int) -> np.ndarray:
 
 
 def _tables(
-    dataset: Dataset, judged: Quality, explained: _Explained, named: np.ndarray, margins: np.ndarray
+    dataset: Dataset, judged: Quality, explained: _Explained, predictions: np.ndarray, margins: np.ndarray
 ) -> dict[str, pa.Table]:
     train, test = dataset.train, dataset.test
-    votes = np.stack([(named == each).sum(axis=0) for each in range(int(named.max()) + 1)])
+    votes = np.stack([(predictions == each).sum(axis=0) for each in range(int(predictions.max()) + 1)])
     removal = np.ascontiguousarray(shortened(explained.removal, _OF_CURVES))
     floats = {
-        "agreement": votes.max(axis=0) / len(named),
-        "correct": (named == test.labels).mean(axis=0),
+        "agreement": votes.max(axis=0) / len(predictions),
+        "correct": (predictions == test.labels).mean(axis=0),
         "margin": margins.mean(axis=0, dtype=np.float64),
         "margin_sd": margins.std(axis=0, dtype=np.float64),
         "intercept": explained.intercept,
@@ -557,10 +551,10 @@ def _describe(
         "dataset": dataset.name,
         "dataset_hash": dataset.content_hash,
         "method": "datamodels",
-        "title": f"datamodels by {TITLES[config.estimator]}",
+        "title": f"datamodels by {config.fitted_by.title}",
         "learner": f"{learner.name} ({settings})",
         "config": config.as_dict(),
-        "estimator_settings": registry.settings(config.estimator) | config.settings,
+        "estimator_settings": config.fitted_by.settings,
         "classes": list(dataset.classes),
         "k": config.k,
         "reverse_k": min(config.reverse_k, len(dataset.test)),

@@ -130,7 +130,7 @@ def takes_minutes(result: Result) -> bool:
     if result.manifest["method"] != "datamodels":
         return False
     config = DatamodelsConfig.parse(result.manifest["config"])
-    return config.estimator == "prior-informed" and len(result.train) > MOST_DENSE
+    return config.fitted_by.needs_prior and len(result.train) > MOST_DENSE
 
 
 def scores_of(

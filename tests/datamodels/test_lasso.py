@@ -8,11 +8,11 @@ import sklearn.linear_model
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from influence.datamodels.lasso import Lasso, Problem, duality_gap
+from influence.datamodels.estimators.lasso import Lasso, Problem, duality_gap
 from influence.errors import InfluenceError
 from tests.datamodels.test_estimators import problem
 
-EXACT = {"tolerance": 1e-12, "path_tolerance": 1e-12, "max_iterations": 20_000, "dtype": torch.float64}
+EXACT = {"tolerance": 1e-12, "path_tolerance": 1e-12, "max_iterations": 20_000}
 
 
 def objective(masks, y, weights, intercept, lam):
@@ -65,8 +65,9 @@ def test_the_duality_gap_is_scikit_learns(sweeps):
 def test_the_path_is_the_one_walked_with_scikit_learn():
     masks, margins = sparse_problem(1, 80, 30)
     settings = {"lambdas": 12, "ratio": 0.01, "held_out": 0.25, "patience": 12, "seed": 5}
-    model = Lasso(**settings, **EXACT).fit(masks, margins)
-    fitted, held_out = model.split(80)
+    lasso = Lasso(**settings, **EXACT)
+    model = lasso.fit(masks, margins, dtype=torch.float64)
+    fitted, held_out = lasso.split(80)
     assert (len(fitted), len(held_out), len({*fitted, *held_out})) == (60, 20, 80)
     a = masks[fitted] - masks[fitted].mean(axis=0)
     for t in range(6):
@@ -89,8 +90,8 @@ def test_the_path_is_the_one_walked_with_scikit_learn():
 
 def test_single_precision_blocks_and_early_leaving_change_little():
     masks, margins = sparse_problem(2, 200, 50)
-    exact = Lasso(patience=50, **EXACT).fit(masks, margins)
-    quick = Lasso(patience=50, block=4, tolerance=1e-5, path_tolerance=1e-4).fit(masks, margins)
+    exact = Lasso(patience=50, **EXACT).fit(masks, margins, dtype=torch.float64)
+    quick = Lasso(patience=50, tolerance=1e-5, path_tolerance=1e-4).fit(masks, margins, block=4)
     np.testing.assert_allclose(quick.lambda_, exact.lambda_, rtol=0.3)  # neighbours on the path may tie
     close = np.isclose(quick.lambda_, exact.lambda_, rtol=1e-3)
     assert close.sum() >= 4
@@ -129,7 +130,7 @@ def test_bad_settings_and_too_few_models_are_refused():
     masks, margins = sparse_problem(6, 80, 30)
     with pytest.raises(InfluenceError, match=r"outcomes of 9 model\(s\), and this estimator needs at least 10"):
         Lasso().fit(masks[:9], margins[:9])
-    with pytest.raises(InfluenceError, match=r"ratio is 1.0, but must lie strictly between 0 and 1"):
+    with pytest.raises(InfluenceError, match=r"ratio is 1.0, but must be above 0 and below 1"):
         Lasso(ratio=1.0)
     with pytest.raises(InfluenceError, match=r"held_out is 0, but"):
         Lasso(held_out=0)

@@ -12,8 +12,10 @@ import zarr
 from zarr.storage import LocalStore
 
 from influence import datasets
-from influence.datamodels import outcomes
-from influence.datamodels.outcomes import Backend, OutcomeConfig, collect, read, read_config, retrain, verify
+from influence.datamodels.outcomes import Backend, OutcomeConfig, collect, read, read_config, reproduce, verify
+from influence.datamodels.outcomes import config as config_module
+from influence.datamodels.outcomes.store import Store
+from influence.datamodels.outcomes.unit import checksums
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
@@ -51,7 +53,7 @@ def test_a_store_holds_what_the_models_say(whole):
     np.testing.assert_allclose(
         result.accuracy[chosen], (logits.argmax(axis=2) == digits.test.labels).mean(axis=1), atol=0.01
     )
-    models, masks = retrain(config, chosen)
+    models, masks = reproduce(config, chosen)
     np.testing.assert_allclose(models.logits(digits.test.inputs), logits, atol=1e-3)
     assert np.array_equal(masks, subsets.masks)
     assert read_config(store) == config
@@ -213,10 +215,10 @@ def test_a_mask_that_the_config_did_not_draw_is_damage(small, tmp_path):
     store = str(tmp_path / "store")
     collect(small, store, 50)
     group = zarr.open_group(store, mode="r+")
-    rows = outcomes._read_unit(group, 0, 50)
+    rows = Store(group).rows(0, 50)
     rows["masks"][7] ^= 1
     group["masks"][:] = rows["masks"]
-    group["checksum"][:] = outcomes._checksums(rows)
+    group["checksum"][:] = checksums(rows)
     assert verify(store).damaged == [7]
 
 
@@ -227,7 +229,7 @@ def test_a_store_of_another_config_is_refused_with_what_differs(whole):
         collect(other, store, 230)
     assert str(caught.value) == (
         f"{store} holds models of another config (learner.epochs is 1 there and 2 here, subsets.alpha is 0.5 there "
-        "and 0.4 here): use that config, or collect into another place."
+        "and 0.4 here): use that config, or collect into another store."
     )
 
 
@@ -277,7 +279,7 @@ def test_colour_models_that_diverge_are_recorded_and_left_out(tmp_path, monkeypa
     train, test = (
         Split(np.arange(n), rng.integers(256, size=(n, 12, 12, 3), dtype=np.uint8), np.arange(n) % 3) for n in (60, 20)
     )
-    monkeypatch.setattr(outcomes, "_load", lambda *name: Dataset(datasets.facts("digits"), train, test))
+    monkeypatch.setattr(config_module, "_load", lambda *name: Dataset(datasets.facts("digits"), train, test))
     monkeypatch.setattr(patches, "_SAMPLED", 2000)
     learner = PatchNet(filters=8, patch=3, grid=2, width=4, epochs=2, batch_size=15)
     for rate, diverged in ((0.05, 0), (1e30, 10)):
@@ -324,10 +326,10 @@ def test_a_store_whose_margins_were_rounded_elsewhere_goes_on(small, tmp_path):
     store = str(tmp_path / "store")
     collect(small, store, 60)
     group = zarr.open_group(store, mode="r+")
-    rows = outcomes._read_unit(group, 0, 60)
+    rows = Store(group).rows(0, 60)
     rows["margins"] += np.random.default_rng(0).choice([-1, 1], size=rows["margins"].shape).astype(np.float16) / 32
     group["margins"][:] = rows["margins"]
-    group["checksum"][:] = outcomes._checksums(rows)
+    group["checksum"][:] = checksums(rows)
     assert verify(store).is_complete
     assert collect(small, store, 120).trained == 60
     assert verify(store).is_complete
@@ -394,7 +396,7 @@ def test_a_place_that_cannot_be_written_is_named(small, tmp_path):
 def test_data_without_classes_is_refused(small, tmp_path, monkeypatch):
     digits = datasets.load("digits")
     prices = replace(digits, train=replace(digits.train, labels=digits.train.labels.astype(float)))
-    monkeypatch.setattr(outcomes, "_load", lambda *name: prices)
+    monkeypatch.setattr(config_module, "_load", lambda *name: prices)
     with pytest.raises(InfluenceError, match="digits has no classes"):
         collect(small, str(tmp_path / "store"), 10)
     assert not Path(tmp_path / "store").exists()

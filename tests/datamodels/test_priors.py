@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from influence import datasets
-from influence.datamodels.estimators import PriorInformed, Ridge
-from influence.datamodels.outcomes import OutcomeConfig, collect, read, retrain
-from influence.datamodels.priors import Prior, linearised, margin_gradients, tangent_kernel, tangent_prior
-from influence.datamodels.sketches import Sketch
+from influence.datamodels import PriorInformed, Ridge
+from influence.datamodels.outcomes import OutcomeConfig, collect, read, reproduce
+from influence.datamodels.priors import Prior, tangent_prior
+from influence.datamodels.priors.margins import margin_gradients
+from influence.datamodels.priors.sketches import Sketch
+from influence.datamodels.priors.tangent import linearised, tangent_kernel
 from influence.errors import InfluenceError
 from influence.learners.base import margins
 from influence.learners.mlp import Mlp
@@ -36,7 +38,7 @@ def test_margin_gradients_are_autograds():
 
 def test_the_tangent_kernel_is_the_inner_product_of_whole_gradients(small):
     digits = datasets.load("digits")
-    models, _ = retrain(small, np.arange(2))
+    models, _ = reproduce(small, np.arange(2))
     inputs, labels = digits.test.inputs[:12], digits.test.labels[:12]
     logits = models.logits(inputs)
     gradients, _ = margin_gradients(logits, labels)
@@ -54,7 +56,7 @@ def test_the_tangent_kernel_is_the_inner_product_of_whole_gradients(small):
     np.testing.assert_allclose(kernel, explicit @ explicit.T, rtol=1e-3, atol=1e-2)
 
 
-def test_the_guess_is_what_the_linearised_model_would_learn():
+def test_the_prior_mean_is_what_the_linearised_model_would_learn():
     rng = np.random.default_rng(1)
     phi, phi_t = (torch.from_numpy(rng.normal(size=(n, 6))) for n in (15, 4))
     own, across = phi @ phi.T, phi_t @ phi.T
@@ -64,7 +66,7 @@ def test_the_guess_is_what_the_linearised_model_would_learn():
 
 
 def test_few_models_go_a_long_way(tmp_path):
-    """200 models, and 100 held out: far better than ridge, and the guess alone is better than chance."""
+    """200 models, and 100 held out: far better than ridge, and the prior mean alone is better than chance."""
     config = OutcomeConfig(learner=Mlp(width=16, epochs=10))
     collect(config, str(tmp_path / "store"), 300)
     outcomes = read(str(tmp_path / "store"))
@@ -73,21 +75,21 @@ def test_few_models_go_a_long_way(tmp_path):
     assert np.diagonal(prior.kernel).mean() == pytest.approx(1, rel=1e-4)
     fitted, held_out = slice(0, 200), slice(200, 300)
     scores = {}
-    for name, estimator in {"ridge": Ridge(), "prior": PriorInformed(prior)}.items():
-        estimator.fit(outcomes.masks[fitted], outcomes.margins[fitted])
-        predicted = estimator.predict(outcomes.masks[held_out])
+    for name, estimator in {"ridge": Ridge(), "prior": PriorInformed()}.items():
+        datamodel = estimator.fit(outcomes.masks[fitted], outcomes.margins[fitted], prior)
+        predicted = datamodel.predict(outcomes.masks[held_out])
         scores[name] = lds(predicted, outcomes.margins[held_out], bootstrap=1).mean
-    guess = lds(outcomes.masks[held_out] @ prior.guess.T, outcomes.margins[held_out], bootstrap=1).mean
+    prior_mean = lds(outcomes.masks[held_out] @ prior.mean.T, outcomes.margins[held_out], bootstrap=1).mean
     assert scores["prior"] > scores["ridge"] + 0.15
-    assert guess > 0.2
+    assert prior_mean > 0.2
 
 
-def test_the_guess_points_the_way_training_goes(small):
+def test_the_prior_mean_points_the_way_training_goes(small):
     """Taking a target's best examples away lowers its margin more than taking its worst."""
     config = small.replace(learner=Mlp(width=16, epochs=10))
     digits = datasets.load("digits")
-    guess = tangent_prior(config, models=4).guess
-    ranked = np.argsort(guess, axis=1)
+    mean = tangent_prior(config, models=4).mean
+    ranked = np.argsort(mean, axis=1)
     from influence.learners.base import Subsets
 
     changes = []
@@ -112,7 +114,7 @@ def test_bad_priors_are_refused(small, monkeypatch):
 
 
 def test_bad_priors_are_refused_with_sketches_too(small, monkeypatch):
-    monkeypatch.setattr("influence.datamodels.priors.MOST_DENSE", 1000)
+    monkeypatch.setattr("influence.datamodels.priors.tangent.MOST_DENSE", 1000)
     diverging = small.replace(learner=Mlp(width=8, epochs=1, learning_rate=1e9))
     with pytest.raises(InfluenceError, match="All 3 models of the prior diverged"):
         tangent_prior(diverging, models=3)
@@ -151,12 +153,12 @@ def test_the_sketched_prior_does_as_well_as_the_dense_one(tmp_path, monkeypatch)
     fitted, held_out = slice(0, 200), slice(200, 300)
 
     def scores(prior):
-        estimator = PriorInformed(prior).fit(outcomes.masks[fitted], outcomes.margins[fitted])
-        predictions = estimator.predict(outcomes.masks[held_out]), outcomes.masks[held_out] @ prior.guess.T
+        datamodel = PriorInformed().fit(outcomes.masks[fitted], outcomes.margins[fitted], prior)
+        predictions = datamodel.predict(outcomes.masks[held_out]), outcomes.masks[held_out] @ prior.mean.T
         return [lds(each, outcomes.margins[held_out], bootstrap=1).mean for each in predictions]
 
     dense = scores(tangent_prior(config, models=4))
-    monkeypatch.setattr("influence.datamodels.priors.MOST_DENSE", 1000)
+    monkeypatch.setattr("influence.datamodels.priors.tangent.MOST_DENSE", 1000)
     prior = tangent_prior(config, models=4)
     assert prior.kernel is None
     sketched = scores(prior)

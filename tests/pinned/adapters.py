@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from influence import cli as command_line
 from influence import evidence, homes, jobs, results
 from influence.datamodels import outcomes
-from influence.datamodels import registry as estimators
+from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
@@ -75,7 +75,7 @@ def default_configs() -> dict[str, dict[str, Any]]:
     """The defaults of every learner, estimator, method and evaluation, with today's stored names."""
     configs: dict[str, dict[str, Any]] = {f"learner {name}": learner().as_dict() for name, learner in LEARNERS.items()}
     configs["learner regression"] = RegressionConfig().as_dict()
-    configs |= {f"estimator {name}": estimators.settings(name) for name in estimators.NAMES}
+    configs |= {f"estimator {name}": each().settings for name, each in ESTIMATORS.items()}
     configs["method datamodels"] = jobs.DatamodelsConfig().as_dict()
     configs["method tracin of images"] = jobs.TracInImagesConfig().as_dict()
     configs["method tracin of houses"] = jobs.TracInConfig().as_dict()
@@ -197,7 +197,7 @@ def prices(dataset: Dataset, settings: dict[str, Any]) -> np.ndarray:
 
 def datamodel(estimator: str, settings: dict[str, Any], masks: np.ndarray, margins: np.ndarray) -> np.ndarray:
     """(n_targets, 1 + n_train): the intercepts and weights of an estimator that needs no prior."""
-    fitted = estimators.make(estimator, settings).fit(masks, margins)
+    fitted = ESTIMATORS[estimator](**settings).fit(masks, margins)
     return np.column_stack([fitted.intercept_, fitted.coef_])
 
 

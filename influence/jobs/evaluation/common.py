@@ -66,7 +66,7 @@ def _features(trained: OutcomeConfig, models: int) -> tuple[np.ndarray, np.ndarr
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # missing or damaged: make it
         pass
     dataset = trained.load()
-    again, _ = outcomes.retrain(trained, np.arange(_BEYOND, _BEYOND + models))
+    again, _ = outcomes.reproduce(trained, np.arange(_BEYOND, _BEYOND + models))
     test, train = again.features(dataset.test.inputs), again.features(dataset.train.inputs)
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,20 +11,18 @@ from pydantic import model_validator
 
 from influence import evidence, results
 from influence.config import Config, setting
-from influence.datamodels import outcomes, registry
-from influence.datamodels.lasso import LEAST_MODELS as LEAST_FOR_LASSO
+from influence.datamodels import outcomes
+from influence.datamodels.estimators.base import ESTIMATORS, Estimator
 from influence.datamodels.outcomes import Outcomes
 from influence.datamodels.priors import Prior, tangent_prior
 from influence.errors import InfluenceError
-from influence.jobs.datamodels import ESTIMATORS, DatamodelsConfig, default_store
+from influence.jobs.datamodels import DatamodelsConfig, default_store
 from influence.jobs.evaluation.common import neighbours_of, store_evidence
 from influence.jobs.scores import outcome_config
 from influence.measures.baselines import same_class
 from influence.measures.lds import LEAST_MODELS, Lds
 from influence.measures.lds import lds as score_lds
 from influence.progress import Report, Stages, silent
-
-_LASSO = "lasso"
 
 
 class SizesConfig(Config):
@@ -109,15 +107,17 @@ def sizes(
     judge("random", 0, places, members @ noise.T)
     judge("same-class", 0, places, members @ same_class(dataset.test.labels[places], dataset.train.labels).T)
     judge("neighbours", 0, places, members @ neighbours.rows(places).T)
-    if prior.guess is not None:
-        judge("guess", made.prior_models, places, members @ prior.guess[places].T)
+    if prior.mean is not None:
+        judge("guess", made.prior_models, places, members @ prior.mean[places].T)
     progress = stages["comparing"]
+    settings = {made.estimator: made.settings}
+    estimators = [each(**settings.get(name, {})) for name, each in ESTIMATORS.items()]
     for done, size in enumerate(wanted):
-        for name in ESTIMATORS:
-            of = few if name == _LASSO else places
-            if not len(of) or (name == _LASSO and size < LEAST_FOR_LASSO) or not _covers(fitted, size):
+        for estimator in estimators:
+            of = few if estimator.is_slow else places
+            if not len(of) or size < estimator.least_models or not _covers(fitted, size):
                 continue
-            judge(name, size, of, _predicted(name, made, prior, fitted, size, of, held_out.masks))
+            judge(estimator.name, size, of, _predicted(estimator, prior, fitted, size, of, held_out.masks))
         progress((done + 1) / len(wanted))
     table = pa.table(
         {
@@ -138,7 +138,8 @@ def sizes(
             f"({trained.learner.name}, alpha {trained.subsets.alpha:g}, {trained.subsets.seeds} seeds), for "
             f"{len(places)} test examples drawn at random; intervals are over these models.",
             f"The LASSO was fitted for {len(few)} of them only." if len(few) else "The LASSO was left out.",
-            f"The guess and the prior-informed estimator use the gradients of {made.prior_models} fitted models.",
+            f"The prior mean (guess) and the prior-informed estimator use the gradients of {made.prior_models} "
+            "fitted models.",
             f"Neighbours: {features}.",
         ],
     }
@@ -146,18 +147,15 @@ def sizes(
 
 
 def _predicted(
-    name: str,
-    made: DatamodelsConfig,
+    estimator: Estimator,
     prior: Prior,
     fitted: Outcomes,
     size: int,
     places: np.ndarray,
     judges: np.ndarray,
 ) -> np.ndarray:
-    settings = made.settings if name == made.estimator else {}
-    own = replace(prior, guess=None if prior.guess is None else prior.guess[places])
-    model = registry.make(name, settings, own if name == "prior-informed" else None)
-    return model.fit(fitted.masks[:size], fitted.margins[:size, places]).predict(judges)
+    own = replace(prior, mean=None if prior.mean is None else prior.mean[places])
+    return estimator.fit(fitted.masks[:size], fitted.margins[:size, places], own).predict(judges)
 
 
 def _covers(fitted: Outcomes, size: int) -> bool:

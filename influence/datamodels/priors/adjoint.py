@@ -11,10 +11,10 @@ the derivatives a of the margin by theta and b by v go back by
     b <- b - eta_s mu a,     c = b - eta_s a,     a <- a + (H_s + lambda) c + share of the average,     b <- mu b,
 
 and an example of step s has the effect c . grad loss. Exactly, every target needs a Hessian product at every step.
-Here the weights stand still for an epoch, as in "Training data attribution via approximate unrolled differentiation"
-(Bae et al. 2024): H is the epoch's Gauss-Newton matrix, in whose eigenbasis the recursion is one of scalars. It is done
-in the space of a sketch (see `influence.datamodels.sketches`). An example is taken as it was augmented in that epoch,
-which matters: the mirrored picture is another picture.
+Here the weights are taken as constant during an epoch, as in "Training data attribution via approximate unrolled
+differentiation" (Bae et al. 2024): H is the epoch's Gauss-Newton matrix, in whose eigenbasis the recursion is one of
+scalars. All vectors are sketches (see `sketches`). An example is taken as it was augmented in that epoch, which
+matters: the mirrored picture is another picture.
 """
 
 import torch
@@ -68,7 +68,7 @@ class Adjoint:
 
 
 def _recursion(unrolled: Unrolled, start: int, stop: int, values: Tensor) -> Tensor:
-    """(3, 3, d): what a, b and the mean of c are for (d,) curvatures, as factors of a and b before and of margins."""
+    """Express a, b and the mean of c by a and b before and the margins: factors (3, 3, d) for (d,) curvatures."""
     a, b, total = torch.zeros(3, 3, len(values), dtype=values.dtype)
     a[0], b[1] = 1, 1
     if stop == len(unrolled.rates):

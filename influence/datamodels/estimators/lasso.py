@@ -2,13 +2,13 @@
 
 For each target, 1/(2m) ||y - b - A w||^2 + lambda ||w||_1, scikit-learn's objective, in the original units: masks are
 0 or 1, weights are in units of the margin. All targets share the masks, and so the Gram matrix A'A / m: an iteration
-of proximal gradient descent is one product of matrices for all of them. Each target walks down its own path of lambdas,
-starts each from where the line through the last two solutions points, and leaves when its held-out error has risen.
+of proximal gradient descent is one product of matrices for all of them. Each target follows its own path of falling
+lambdas, extrapolates each start from the last two solutions, and leaves the path when its held-out error has risen.
 """
 
 import warnings
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse
@@ -16,90 +16,91 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from influence.datamodels.linear import LinearDatamodel, centred, check_outcomes
-from influence.errors import InfluenceError
+from influence.config import Real, setting
+from influence.datamodels.estimators.base import Estimator, LinearDatamodel, centred, check_outcomes
+from influence.datamodels.priors import Prior
 
-LEAST_MODELS = 10
 _LEAST_CURVATURE = 0.1  # of a step, relative to that along one weight
 _RELAXATION = 1.95  # of the step of the greatest descent; at 2, nothing is gained
 
 
-class Lasso(LinearDatamodel):
-    """L1-penalised least squares; lambda by held-out error, then a refit on all models.
-
-    Parameters
-    ----------
-    lambdas : int
-        Length of the path, which falls geometrically from the smallest lambda whose solution is zero.
-    ratio : float
-        Last lambda over first, in (0, 1).
-    held_out : float
-        Share of the models on which lambda is chosen, in (0, 1).
-    patience : int
-        A target leaves the path after so many lambdas without a smaller held-out error.
-    tolerance : float
-        Of the final fit: the duality gap over the margins' variance, which is scikit-learn's ``tol``.
-    path_tolerance : float
-        Likewise on the path, where only the held-out error counts.
-    max_iterations : int
-        A lambda. Targets that have not converged by then are counted in a `ConvergenceWarning`.
-    block : int
-        Targets fitted together: what limits the memory.
-    seed : int
-        Of the split.
-    dtype : torch.dtype
-        float32 is accurate to about 1e-4 of the largest weight.
+@dataclass(frozen=True)
+class SparseDatamodel(LinearDatamodel):
+    """A datamodel with few weights that are not zero.
 
     Attributes
     ----------
+    intercept_ : (n_targets,) float64
     weights_ : scipy.sparse.csr_array (n_targets, n_train) float32
     lambda_ : (n_targets,) float64
     held_out_error_ : (n_targets,) float64
         Mean squared error at lambda_ over the held-out margins' variance.
     """
 
-    def __init__(
-        self,
-        lambdas: int = 50,
-        ratio: float = 1e-2,
-        held_out: float = 0.1,
-        patience: int = 3,
-        tolerance: float = 1e-4,
-        path_tolerance: float = 1e-3,
-        max_iterations: int = 2000,
-        block: int = 512,
-        seed: int = 0,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        for name, value in (("ratio", ratio), ("held_out", held_out)):
-            if not 0 < value < 1:
-                raise InfluenceError(f"{name} is {value}, but must lie strictly between 0 and 1.")
-        for name, value in (("tolerance", tolerance), ("path_tolerance", path_tolerance)):
-            if not 0 < value < float("inf"):
-                raise InfluenceError(f"{name} is {value}, but must be a positive number.")
-        for name, count in (
-            ("lambdas", lambdas),
-            ("patience", patience),
-            ("max_iterations", max_iterations),
-            ("block", block),
-        ):
-            if count < 1:
-                raise InfluenceError(f"{name} is {count}, but must be at least 1.")
-        if not 0 <= seed < 2**63:
-            raise InfluenceError(f"seed is {seed}, but must lie between 0 and 2^63 - 1.")
-        self.lambdas, self.ratio, self.held_out, self.patience = lambdas, ratio, held_out, patience
-        self.tolerance, self.path_tolerance, self.max_iterations = tolerance, path_tolerance, max_iterations
-        self.block, self.seed, self.dtype = block, seed, dtype
+    intercept_: np.ndarray
+    weights_: scipy.sparse.csr_array
+    lambda_: np.ndarray
+    held_out_error_: np.ndarray
 
-    def fit(self, masks: np.ndarray, margins: np.ndarray) -> Self:
-        check_outcomes(masks, margins, LEAST_MODELS)
+    def coef(self, targets: np.ndarray | slice) -> np.ndarray:
+        dense: np.ndarray = self.weights_[targets].toarray()
+        return dense
+
+
+class Lasso(Estimator):
+    """L1-penalised least squares; lambda by held-out error, then a refit on all models."""
+
+    name: Literal["lasso"] = "lasso"
+    title: ClassVar[str] = "LASSO, as in the datamodels paper (Ilyas et al. 2022)"
+    least_models: ClassVar[int] = 10
+    is_slow: ClassVar[bool] = True
+    lambdas: int = setting(
+        50,
+        "Length of the path of lambdas, which falls geometrically from the smallest lambda whose solution is zero.",
+        ge=1,
+    )
+    ratio: Real = setting(1e-2, "The path's last lambda over its first.", gt=0, lt=1)
+    held_out: Real = setting(0.1, "Share of the models on which lambda is chosen.", gt=0, lt=1)
+    patience: int = setting(3, "A target leaves the path after so many lambdas without a smaller held-out error.", ge=1)
+    tolerance: Real = setting(
+        1e-4,
+        "Duality gap of the final fit over the margins' variance, which is scikit-learn's tol.",
+        gt=0,
+    )
+    path_tolerance: Real = setting(
+        1e-3, "Duality gap on the path, where only the held-out error counts, over the margins' variance.", gt=0
+    )
+    max_iterations: int = setting(
+        2000, "Most iterations at one lambda; a warning counts the targets that have not converged by then.", ge=1
+    )
+    seed: int = setting(0, "Seed of the split into fitted and held-out models.", ge=0, lt=2**63)
+
+    def fit(
+        self,
+        masks: np.ndarray,
+        margins: np.ndarray,
+        prior: Prior | None = None,
+        block: int = 512,
+        dtype: torch.dtype = torch.float32,
+    ) -> SparseDatamodel:
+        """Fit the weights; see `Estimator.fit`.
+
+        Parameters
+        ----------
+        masks, margins, prior
+        block : int
+            Targets fitted together: what limits the memory.
+        dtype : torch.dtype
+            float32 is accurate to about 1e-4 of the largest weight.
+        """
+        check_outcomes(masks, margins, self.least_models)
         fitted, held_out = self.split(len(masks))
         check_outcomes(masks[fitted], margins[fitted])
-        part, whole = Problem.of(masks[fitted], self.dtype), Problem.of(masks, self.dtype)
-        test = torch.as_tensor(masks[held_out], dtype=self.dtype) - part.mean
+        part, whole = Problem.of(masks[fitted], dtype), Problem.of(masks, dtype)
+        test = torch.as_tensor(masks[held_out], dtype=dtype) - part.mean
         blocks, lambdas, errors, intercepts, unfinished = [], [], [], [], 0
-        for start in range(0, margins.shape[1], self.block):
-            y = torch.as_tensor(margins[:, start : start + self.block].T, dtype=self.dtype).contiguous()
+        for start in range(0, margins.shape[1], block):
+            y = torch.as_tensor(margins[:, start : start + block].T, dtype=dtype).contiguous()
             weights, chosen, error = self._path(part, y[:, fitted], test, y[:, held_out])
             targets = whole.targets(y)
             solution = whole.solve(targets, chosen, weights, self.tolerance, self.max_iterations)
@@ -115,24 +116,23 @@ class Lasso(LinearDatamodel):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self.weights_ = scipy.sparse.vstack(blocks, format="csr")
-        self.lambda_, self.held_out_error_, self.intercept_ = (
-            np.concatenate(parts).astype(np.float64) for parts in (lambdas, errors, intercepts)
+        intercept, best, held_out_error = (
+            np.concatenate(parts).astype(np.float64) for parts in (intercepts, lambdas, errors)
         )
-        return self
+        return SparseDatamodel(intercept, scipy.sparse.vstack(blocks, format="csr"), best, held_out_error)
 
     def split(self, models: int) -> tuple[np.ndarray, np.ndarray]:
-        """The models that the path is fitted on, and those on which lambda is chosen, by their places."""
+        """Split the models' positions into those that the path is fitted on and those on which lambda is chosen."""
         order = np.random.default_rng(self.seed).permutation(models)
         n_held_out = max(2, round(self.held_out * models))
         return order[n_held_out:], order[:n_held_out]
 
-    def coef(self, targets: np.ndarray | slice) -> np.ndarray:
-        dense: np.ndarray = self.weights_[targets].toarray()
-        return dense
+    def seconds(self, models: int, targets: int) -> float:
+        """Estimate the time of the paths, one for each target."""
+        return 2e-5 * models * targets
 
     def _path(self, problem: "Problem", y: Tensor, test: Tensor, y_test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Walk down the path.
+        """Walk down the path of lambdas.
 
         Returns
         -------
@@ -193,8 +193,14 @@ class Solution:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the least squares problem knows of the margins: the mean (k,) and variance (k,) of each target's, and
-    ``right``, (k, n_train), the centred margins times the masks over m."""
+    """Statistics of k targets' margins, which are all that the least squares problem needs of them.
+
+    Parameters
+    ----------
+    mean, variance : (k,)
+    right : (k, n_train)
+        The centred margins times the masks, over m.
+    """
 
     mean: Tensor
     variance: Tensor
@@ -202,7 +208,7 @@ class Targets:
 
     @property
     def largest(self) -> Tensor:
-        """(k,): the smallest lambda whose solution is zero."""
+        """The smallest lambda of each target whose solution is zero, (k,)."""
         return self.right.abs().amax(dim=1)
 
     def __getitem__(self, rows: Tensor) -> "Targets":
@@ -237,12 +243,12 @@ class Problem:
         return cls(centred_masks, gram, mean, float((mean * (1 - mean)).mean()))
 
     def targets(self, y: Tensor) -> Targets:
-        """Of (k, m) margins."""
+        """Compute the statistics of (k, m) margins."""
         variance, mean = torch.var_mean(y, dim=1, correction=0)
         return Targets(mean, variance, (y - mean[:, None]) @ self.masks / len(self.masks))
 
     def times(self, weights: Tensor) -> Tensor:
-        """(k, n_train) times the Gram matrix."""
+        """Multiply (k, n_train) weights by the Gram matrix."""
         if self.gram is not None:
             return weights @ self.gram
         return (weights @ self.masks.T) @ self.masks / len(self.masks)
@@ -256,7 +262,7 @@ class Problem:
         max_iterations: int,
         product: Tensor | None = None,
     ) -> Solution:
-        """Proximal gradient descent with steps as long as the curvature last met allows (Wright et al. 2009).
+        """Solve by proximal gradient descent with steps as long as the last curvature allows (Wright et al. 2009).
 
         With d a target's proximal step at curvature c, and r = d'Gd / d'd the curvature along it, the objective at
         w + t d, for t of at most 1, is lower than at w by at least t (c - t r / 2) d'd. So t is just below 2 c / r, and
@@ -273,10 +279,10 @@ class Problem:
         weights : (k, n_train)
             To start from.
         tolerance : float
-            Of the duality gap, over the variance.
+            Largest duality gap, over the variance.
         max_iterations : int
         product : (k, n_train) or None
-            Of the weights with the Gram matrix, where it is known.
+            The weights times the Gram matrix, where it is known.
         """
         product = self.times(weights) if product is None else product
         final = Solution(weights.clone(), product.clone(), torch.zeros_like(lam, dtype=torch.bool))
@@ -304,7 +310,7 @@ class Problem:
 
 
 def duality_gap(targets: Targets, lam: Tensor, weights: Tensor, descent: Tensor) -> Tensor:
-    """(k,): how far the objective is above its minimum at most.
+    """Bound how far the objective is above its minimum: (k,).
 
     The residual, shrunk until no entry of masks' residual / m exceeds lambda, is a point of the dual problem.
 

@@ -1,15 +1,14 @@
-"""Unrolled differentiation against autograd through the whole training, and its worth as a first guess."""
+"""Unrolled differentiation against autograd through the whole training, and its worth as a prior mean."""
 
 import numpy as np
 import pytest
 import torch
 
 from influence import datasets
-from influence.datamodels import priors
 from influence.datamodels.outcomes import OutcomeConfig, collect, read
-from influence.datamodels.priors import sketched_prior
+from influence.datamodels.priors import sketched, sketched_prior
+from influence.datamodels.priors.adjoint import Adjoint
 from influence.datamodels.subsets import SubsetConfig, draw
-from influence.datamodels.unrolled import Adjoint
 from influence.learners.convnet import ConvNet
 from influence.learners.patchnet import PatchNet
 from influence.learners.unrollable import Unrollable, Unrolled
@@ -75,9 +74,9 @@ def test_the_derivative_through_the_training_predicts_better_than_the_linearised
     centred = (held_out.masks - held_out.masks.mean(axis=0)).astype(np.float32)
 
     def score():
-        guess = sketched_prior(config, 2, 0.3, 32).guess
-        return lds(centred @ guess.T, held_out.margins, bootstrap=2).mean
+        mean = sketched_prior(config, 2, 0.3, 32).mean
+        return lds(centred @ mean.T, held_out.margins, bootstrap=2).mean
 
     unrolled = score()
-    monkeypatch.setattr(priors, "Unrollable", ConvNet)  # so that this learner counts as one that is not
+    monkeypatch.setattr(sketched, "Unrollable", ConvNet)  # so that this learner counts as one that is not
     assert unrolled > score() + 0.1

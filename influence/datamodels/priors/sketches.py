@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 Factors = list[tuple[np.ndarray, np.ndarray]]
-"""A linear layer each: its inputs with a 1 appended (n, d_in + 1), and the gradient by its outputs (n, d_out).
+"""The factors of each linear layer: inputs with a 1 appended (n, d_in + 1), gradient by the outputs (n, d_out).
 
 Where a layer is used at several positions of one example, as in a convolution, they are (n, positions, ...).
 """
@@ -33,7 +33,7 @@ class Sketch:
 
     @classmethod
     def fitted(cls, factors: Factors, dimension: int, deltas: int = 32) -> Self:
-        """Principal directions of some examples' factors; at most ``dimension`` numbers a layer."""
+        """Find principal directions of some examples' factors; at most ``dimension`` numbers a layer."""
         bases = []
         for a, delta in factors:
             right = _directions(delta, deltas)
@@ -45,7 +45,7 @@ class Sketch:
         return sum(left.shape[1] * right.shape[1] for left, right in self.bases)
 
     def __call__(self, factors: Factors) -> Tensor:
-        """(n, d) float32: the gradients, layer after layer."""
+        """Sketch the gradients, layer after layer: (n, d) float32."""
         parts = []
         for (a, delta), (left, right) in zip(factors, self.bases, strict=True):
             x, y = (torch.as_tensor(each) @ basis for each, basis in ((a, left), (delta, right)))
