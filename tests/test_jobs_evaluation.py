@@ -602,15 +602,15 @@ def test_no_more_is_removed_than_is_known(result: Path) -> None:
 
 def test_removal_does_with_less_where_trainings_take_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     digits = datasets.load("digits")
-    usual = completed(RemovalConfig(), digits, True, False, None)
+    usual = completed(RemovalConfig(), digits, False, None)
     assert (usual.targets, usual.counts, usual.seeds) == (100, (1, 2, 4, 8, 17, 34), 10)
     monkeypatch.setattr(REMOVAL, "MANY", 1000)
-    large = completed(RemovalConfig(), digits, True, True, 25)
+    large = completed(RemovalConfig(), digits, True, 25)
     assert (large.targets, large.counts, large.seeds) == (30, (5, 10, 25), 1)
     assert large.choices == ("helpful", "random")
-    assert completed(RemovalConfig(), digits, True, False, None).seeds == 2
+    assert completed(RemovalConfig(), digits, False, None).seeds == 2
     asked = RemovalConfig(targets=7, counts=(20, 3), choices=("harmful",), seeds=4)
-    assert completed(asked, digits, True, True, 25) == asked.replace(counts=(3, 20))
+    assert completed(asked, digits, True, 25) == asked.replace(counts=(3, 20))
 
 
 def test_only_a_prior_over_many_examples_takes_minutes(result: Path) -> None:
