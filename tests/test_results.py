@@ -734,7 +734,7 @@ def test_a_parent_that_is_a_file(tmp_path):
         (errno.EACCES, "can't be written to"),
         (errno.ENOSPC, "is full: nothing was kept of this run"),
         (errno.EDQUOT, "is full: nothing was kept of this run"),
-        (errno.EIO, "failed (["),
+        (errno.EIO, f"failed ({os.strerror(errno.EIO)})"),
     ],
 )
 @pytest.mark.parametrize("stage", ["folder", "table", "manifest"])
