@@ -13,6 +13,7 @@ import pytest
 
 from influence import datasets, evidence, homes, results
 from influence.datamodels import Ridge, outcomes
+from influence.datamodels.estimators.dual import DualDatamodel
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
@@ -124,7 +125,7 @@ def test_without_its_store_the_kept_scores_stand_in(result: Path, weights: tuple
 
 
 def test_a_refit_that_gives_other_scores_is_refused(result: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ridge, "coef", lambda self, targets: np.ones((360, 1437), np.float32)[targets])
+    monkeypatch.setattr(DualDatamodel, "coef", lambda self, targets: np.ones((360, 1437), np.float32)[targets])
     read = results.read(result)
     with pytest.raises(InfluenceError, match="again gives others"):
         scores_of(read, load_dataset(read), store)

@@ -166,7 +166,7 @@ class Models(NamedTuple):
 
 def read_store(store: Path, models: Iterable[int] | None = None) -> Models:
     read = outcomes.read(str(store), models)
-    return Models(read.models, read.masks, read.margins, read.named)
+    return Models(read.models, read.masks, read.margins, read.predictions)
 
 
 def collect(config: OutcomeConfig, store: Path, models: int) -> int:
