@@ -166,7 +166,7 @@ class FactorExtractor:
         if n < _VERIFIED_WHOLE:
             return
         order = torch.randperm(n, generator=torch.Generator().manual_seed(n))
-        batches = order.tensor_split(max(2, -(-5 * n // (3 * pass_rows))))
+        batches = order.tensor_split(min(max(2, -(-5 * n // (3 * pass_rows))), n // 2))  # of two at least
         again = torch.empty_like(losses)
         for rows in batches:
             again[rows] = self.passes.losses(inputs[rows], labels[rows])

@@ -80,6 +80,7 @@ def differing(passes: Passes, inputs: Tensor, labels: Tensor, losses: Tensor, ag
     if not len(rows):
         return set()
     rows = rows[apart[rows].nan_to_num(torch.inf).argsort(descending=True)][:_SUSPECTS]
+    rows = rows if len(rows) > 1 else rows.repeat(2)  # a model may want two
     size = losses.abs().median() + losses[rows].abs()  # a loss of nearly 0 is a difference of larger numbers
     rounding = 16 * epsilon * _sensitivity(passes, inputs[rows], labels[rows])
     if not (apart[rows] <= max(1e-3, 4 * epsilon**0.5) * size + rounding).all():

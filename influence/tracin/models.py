@@ -78,6 +78,7 @@ def _memory(tensor: Tensor) -> int | None:
         return None
 
 
+@own_modes()
 def check_reaches_copy(original: nn.Module, losses: Callable[[], Tensor]) -> None:
     """Refuse a copy or a loss that still uses the module that was passed, whose weights are no checkpoint's.
 

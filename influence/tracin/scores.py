@@ -247,7 +247,8 @@ class TracInCP:
         """Take a few examples' factors, which also verifies the model on more than one."""
         inputs, labels = (part[:_PROBE_ROWS] for part in examples)
         if self._original is not None and len(inputs):
-            check_reaches_copy(self._original, lambda: self._extract.passes.losses(inputs, labels))
+            several = Examples(*(torch.cat([part, part]) for part in (inputs, labels)))  # a model may want two
+            check_reaches_copy(self._original, lambda: self._extract.passes.losses(*several))
             self._original = None
         factors = self._extract(inputs, labels)
         like = factors[0][0]
