@@ -44,7 +44,6 @@ FACTS = Facts(
     columns=_COLUMNS,
     roles=(("latitude", "Latitude"), ("longitude", "Longitude")),
     groups=(Group("the eleven Palo Alto houses together", is_palo_alto),),
-    learner="regression",
     is_quick=True,
 )
 

@@ -95,7 +95,7 @@ def _sensitivity(passes: Passes, inputs: Tensor, labels: Tensor) -> Tensor:
         return torch.zeros_like(losses)
     with explain_backward_errors():
         (gradient,) = torch.autograd.grad(losses.sum(), outputs)
-    return (outputs.detach() * gradient).abs().flatten(1).sum(1).nan_to_num()
+    return (outputs.detach() * gradient).abs().reshape(len(losses), -1).sum(1).nan_to_num()
 
 
 _SUSPECTS = 8
