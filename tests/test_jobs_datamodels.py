@@ -12,6 +12,7 @@ import zarr
 from influence import datasets, homes, jobs, manifests, results
 from influence.datamodels import Ridge, outcomes
 from influence.datamodels.estimators.base import ESTIMATORS
+from influence.datamodels.estimators.dual import DualDatamodel
 from influence.datamodels.outcomes import OutcomeConfig, collect, missing
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
@@ -403,8 +404,8 @@ def test_all_models_diverging_is_one_sentence(tmp_path: Path) -> None:
         (JOB, "collect"),
         (JOB, "read"),
         (Ridge, "fit"),
-        (Ridge, "predict"),
-        (Ridge, "coef"),
+        (DualDatamodel, "predict"),
+        (DualDatamodel, "coef"),
         (results, "write_tables"),
     ],
     ids=lambda place: place[1],

@@ -247,7 +247,7 @@ class TracInCP:
         """Take a few examples' factors, which also verifies the model on more than one."""
         inputs, labels = (part[:_PROBE_ROWS] for part in examples)
         if self._original is not None and len(inputs):
-            several = Examples(*(torch.cat([part, part]) for part in (inputs, labels)))  # a model may want two
+            several = [torch.cat([part, part]) if len(part) == 1 else part for part in (inputs, labels)]
             check_reaches_copy(self._original, lambda: self._extract.passes.losses(*several))
             self._original = None
         factors = self._extract(inputs, labels)
