@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +245,14 @@ def test_other_data_sets(results_home):
         jobs.tracin(TracInConfig(dataset="california-hosing"), results_home / "one")
     with pytest.raises(InfluenceError, match=r"cifar10 has classes .*`jobs[.]tracin_images`"):
         jobs.tracin(TracInConfig(dataset="cifar10"), results_home / "one")
+    assert not results_home.exists()
+
+
+def test_values_that_are_not_on_a_map_are_refused(results_home, monkeypatch, houses):
+    bare = replace(houses.facts, groups=())
+    monkeypatch.setattr(datasets, "facts", lambda name: bare)
+    with pytest.raises(InfluenceError, match="declares no group"):
+        jobs.tracin(TracInConfig(), results_home / "one")
     assert not results_home.exists()
 
 

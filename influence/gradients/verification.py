@@ -138,9 +138,9 @@ def _is_beyond(excess: Tensor, of_batch: list[Tensor]) -> bool:
 
 
 def _noise(outputs: Any, loss: Tensor, calls: Sequence[Call], row: int) -> Tensor:
-    """What a gradient that is truly 0 may have of rounding, over an epsilon: the outputs' and the loss's size.
+    """(n_layers,): times an epsilon, roughly what rounding leaves of a gradient that is truly 0.
 
-    It is by the weights, so times the layer's input and over its output.
+    It is the size of the loss and the outputs, by weights whose size is that of the layer's output over its input.
     """
     size = loss.abs() + (outputs.detach().norm() if isinstance(outputs, Tensor) else 0)
     shares = [call.activation[row].norm() / call.output[row].detach().norm() for call in calls]

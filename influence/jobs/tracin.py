@@ -61,6 +61,7 @@ def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Repor
     """
     if datasets.facts(config.dataset).classes:
         raise InfluenceError(f"{config.dataset} has classes instead of values: use `jobs.tracin_images`.")
+    _check_facts(datasets.facts(config.dataset))
     started = time.monotonic()
     dataset = datasets.load(config.dataset)
     check_k(config.k, len(dataset.train))
@@ -80,6 +81,15 @@ def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Repor
         )
         report(1.0, "done")
     return out
+
+
+def _check_facts(facts: Facts) -> None:
+    """Refuse a data set without what this result's tables and the houses page show."""
+    if not facts.groups or {"latitude", "longitude"} - dict(facts.roles).keys():
+        raise InfluenceError(
+            f"The TracIn of values is for examples on a map so far, and {facts.name} declares no group of test "
+            "examples, or no columns with the roles latitude and longitude: give them in its FACTS."
+        )
 
 
 def _score(

@@ -74,7 +74,7 @@ def _memory(tensor: Tensor) -> int | None:
     """Where a tensor's numbers are; None where it has none of its own."""
     try:
         return tensor.untyped_storage().data_ptr() or None
-    except (RuntimeError, NotImplementedError):  # sparse, or not initialised
+    except (RuntimeError, NotImplementedError):  # a sparse or lazy tensor has no storage, so it shares none
         return None
 
 

@@ -102,7 +102,6 @@ def mislabels(
     """
     started = time.monotonic()
     if not datasets.facts(config.dataset).classes:
-        datasets.check_name(config.dataset)
         raise InfluenceError(f"{config.dataset} has no classes, and so no labels to flip: choose digits or cifar10.")
     clean = prepared(datasets.load(config.dataset, config.classes, config.train_size), config.learner)
     uniform = flips.flip(clean.train.labels, config.share, config.seed)  # may refuse, so before anything is trained
