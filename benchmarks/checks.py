@@ -11,6 +11,7 @@ tensors compared before and after every pass.
 import argparse
 import functools
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,7 @@ def here(name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=COMMANDS, default=["digits", "houses"])
+    parser.add_argument("--repeat", type=int, default=1, help="runs, of whose seconds the medians are printed")
     parser.add_argument("--here", choices=COMMANDS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
@@ -82,8 +84,11 @@ def main() -> None:
         return
     for name in options.only:
         command = [sys.executable, "-m", "benchmarks.checks", "--here", name]
-        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        checks, job, whole = json.loads(ended.stdout.splitlines()[-1])
+        runs = [
+            json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
+            for _ in range(options.repeat)
+        ]
+        checks, job, whole = map(statistics.median, zip(*runs, strict=True))
         print(f"{name}: checks {checks:.2f} s, the job {job:.1f} s ({checks / job:.1%}), ", end="")
         print(f"with the start of the program {whole:.1f} s ({checks / whole:.1%})")
 

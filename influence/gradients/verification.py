@@ -117,10 +117,13 @@ def _agree(
         ):
             activation, own_delta = (each[row, None].to(expected[0]) for each in (call.activation, delta))
             parts.append(gradients(layer, activation, own_delta))
-            pairs = zip(parts[-1].formed(), expected, strict=True)
-            differences.append(_norm([formed[0] - one.flatten() for formed, one in pairs]))
-            scales.append(_norm(expected))
-            of_batch.append(_norm(parts[-1].formed()))
+            own, alone = _flat([each[0] for each in parts[-1].formed()]), _flat(expected)
+            for norm, of_layers in zip(
+                torch.linalg.vector_norm(torch.stack([own - alone, alone, own]), dim=1).unbind(),
+                (differences, scales, of_batch),
+                strict=True,
+            ):
+                of_layers.append(norm)
         excess = torch.stack(differences) - tolerance.share * torch.stack(scales)
         # Where positions cancel, rounding is measured by their sizes.
         if _is_beyond(excess, of_batch):
@@ -180,6 +183,10 @@ def _units(outputs: Any, parameters: list[list[Tensor]]) -> list[Tensor]:
 def _norm(parts: list[Tensor]) -> Tensor:
     norm: Tensor = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in parts]))
     return norm
+
+
+def _flat(parts: list[Tensor]) -> Tensor:
+    return torch.cat([part.flatten() for part in parts])
 
 
 def _gradients(value: Tensor, parameters: list[list[Tensor]]) -> list[list[Tensor]]:

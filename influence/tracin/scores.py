@@ -8,6 +8,7 @@ usual approximation, since the optimizer's step is not eta times the gradient.
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -97,6 +98,7 @@ class TracInCP:
         self._original: nn.Module | None = model  # until the copy is known not to use it
         self.memory = memory
         self._extract = FactorExtractor(self.model, loss, layers, projection)
+        self._verified: Examples | None = None  # the training examples that were verified last, at every checkpoint
         for checkpoint in self.checkpoints:
             load(self.model, checkpoint)
 
@@ -171,6 +173,7 @@ class TracInCP:
         self._check_again(targets, rows, target_losses, probe.rows)
         if not rows.start:
             self._check_again(train, slice(0, n_train), train_losses, probe.rows)
+            self._verified = train
         _check_finite(block)
         return block
 
@@ -179,11 +182,13 @@ class TracInCP:
         """TracInCP(z, z): (n,) sums of eta_i |grad l(w_i, z)|^2, all >= 0."""
         check(examples)
         probe = self._probe(examples)
+        is_verified = self._verified is not None and all(map(operator.is_, self._verified, examples))
         result = probe.like.new_zeros(len(examples.inputs))
         done, total = 0, len(self.checkpoints) * max(-(-len(result) // probe.rows), 1)
         for number, checkpoint in enumerate(self.checkpoints):
             load(self.model, checkpoint)
-            self._verify(examples, number)
+            if not is_verified:
+                self._verify(examples, number)
             losses: list[Tensor] = []
             for part in _slices(len(result), probe.rows):
                 inputs, labels = (each[part] for each in examples)
@@ -286,7 +291,7 @@ _PASS_ROWS = 2048  # examples a pass elsewhere
 _TRAIN_BYTES = 2**28  # and no more of the former than this holds,
 _PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
 _PROBE_ROWS = 32
-_VERIFIED_ROWS = 4  # examples of every part that are verified at every checkpoint,
+_VERIFIED_ROWS = 3  # examples of every part that are verified at every checkpoint,
 _VERIFIED_PASSES = 2  # and about so many passes of which one is
 
 
