@@ -1,6 +1,6 @@
 """``python -m influence VERB ...``"""
 
-from influence.cli import main
+from influence.cli.main import main
 from influence.waiting import sleep_while_waiting
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # What `make quick` leaves out: tests that train models, start processes, or draw whole pages of the explorer, and take
 # seconds, alone or together. They are listed here and not marked where they stand: one place shows what is left out.
 SLOW = (
+    "cli/test_evaluate.py",
+    "cli/test_main.py",
+    "cli/test_outcomes.py",
     "datamodels/test_outcomes.py::test_a_full_disk",
     "datamodels/test_outcomes.py::test_colour_models",
     "datamodels/test_outcomes.py::test_damage_is_found_and_mended",
@@ -43,9 +46,6 @@ SLOW = (
     "gradients/test_layers.py::test_projections_average",
     "learners/test_convnet.py::test_it_learns_in_mixed_precision",
     "learners/test_regression.py::test_a_short_training_on_the_houses",
-    "test_cli.py",
-    "test_cli_datamodels.py",
-    "test_cli_evaluate.py",
     "test_doctor.py",
     "test_extending.py",
     "test_install.py",

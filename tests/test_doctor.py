@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from influence import cli, doctor, homes
+from influence import doctor, homes
+from influence.cli.main import main
 from influence.datasets import sheets
 
 ROOT = Path(__file__).parents[1]
@@ -91,7 +92,7 @@ def test_own_results_and_a_damaged_one(results_home: Path) -> None:
 def test_the_verb_prints_the_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["influence", "doctor"])
     with pytest.raises(SystemExit) as caught:
-        cli.main()
+        main()
     assert not caught.value.code
     printed = capsys.readouterr().out.splitlines()
     assert [line for line in printed if not line.startswith("Disk")] == [

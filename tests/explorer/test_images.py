@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from influence import cli, datasets, homes, results
+from influence import datasets, homes, results
+from influence.cli.main import main
 from influence.errors import InfluenceError
 from influence.evidence import METHODS, Evaluated, LdsEvidence
 from influence.explorer import image_charts
@@ -353,7 +354,7 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
     ):
         monkeypatch.setattr(sys, "argv", ["influence", *arguments, "--out", "x"])
         with pytest.raises(SystemExit):
-            cli.main()
+            main()
     same, more, other, little, chosen, grown, left_behind, by_convnet = seen
     assert by_convnet == job.DatamodelsConfig.parse(convnet)
     assert same == job.DatamodelsConfig.parse(config)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import typer
 
-from influence import cli, evidence, homes, results
+from influence import evidence, homes, results
+from influence.cli.main import app
 from influence.evidence import Estimate
 from influence.explorer import library, quality
 from influence.explorer.library import Listed
@@ -168,7 +169,7 @@ def parse(command: str) -> None:
     """Raise unless the command line takes these arguments."""
     python, dash, module, *arguments = shlex.split(command)
     assert (python, dash, module) == ("python", "-m", "influence")
-    found = typer.main.get_command(cli.app)
+    found = typer.main.get_command(app)
     while hasattr(found, "commands"):
         name, *arguments = arguments
         found = found.commands[name]

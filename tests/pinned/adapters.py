@@ -17,8 +17,9 @@ import pandas as pd
 import typer.main
 from streamlit.testing.v1 import AppTest
 
-from influence import cli as command_line
 from influence import evidence, homes, jobs, results
+from influence.cli import main as command_line
+from influence.cli.options import outcome_config as _outcome_config
 from influence.datamodels import outcomes
 from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datamodels.outcomes import OutcomeConfig
@@ -51,7 +52,7 @@ def outcome_config(
     repeat: int = 0,
 ) -> OutcomeConfig:
     """The config of an outcome store, from what the command line's options hold."""
-    return command_line._outcome_config(dataset, alpha, seed, seeds, learner, settings, classes, train_size, repeat)
+    return _outcome_config(dataset, alpha, seed, seeds, learner, settings, classes, train_size, repeat)
 
 
 def outcome_config_from_json(values: dict[str, Any]) -> OutcomeConfig:

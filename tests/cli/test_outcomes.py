@@ -12,9 +12,7 @@ import pytest
 
 from influence import results
 from influence.datamodels import outcomes
-from tests.test_cli import here, influence, refused
-
-__all__ = ["here"]  # a fixture
+from tests.cli.driving import influence, refused
 
 QUICK = ("--setting", "width=8", "--setting", "epochs=1")
 SMALL = (*QUICK, "--models", 60, "--held-out", 40, "--estimator", "ridge", "--k", 5)

@@ -15,9 +15,7 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.evidence import Evaluated
 from influence.jobs import DatamodelsConfig, datamodels
 from influence.learners.mlp import Mlp
-from tests.test_cli import here, influence
-
-__all__ = ["here"]  # a fixture
+from tests.cli.driving import influence
 
 FEW = ("--targets", 2, "--counts", "2,20", "--seeds", 2, "--feature-models", 1)
 

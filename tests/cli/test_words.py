@@ -11,11 +11,9 @@ import pytest
 
 from influence import homes, results
 from influence.errors import InfluenceError
-from tests.test_cli import QUICK, here, influence
+from tests.cli.driving import QUICK, influence
 
-__all__ = ["here"]  # a fixture
-
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NAMES = ["naïve", "数据 1", "Ωmega"]
 LOCALE = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 

@@ -8,31 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from influence import cli, homes, results
+from influence import homes, results
+from tests.cli.driving import QUICK, influence, refused
 
 VERBS = ("app", "data", "doctor", "tracin", "replay", "check")
-QUICK = ("tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5")
-
-
-def influence(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "influence", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, **options)  # type: ignore[call-overload]
-
-
-def refused(*arguments: object, status: int = 1, **options: object) -> str:
-    """The one sentence on standard error with which a command ends, and nothing on standard output."""
-    ended = influence(*arguments, **options)
-    assert ended.returncode == status, ended.stderr
-    assert ended.stdout == ""
-    assert "Traceback" not in ended.stderr
-    assert ended.stderr.startswith("Error: ")
-    assert ended.stderr.count("\n") == 1
-    return ended.stderr.removeprefix("Error: ").rstrip()
 
 
 @pytest.fixture(scope="module")
@@ -154,20 +137,6 @@ def test_help_lists_the_verbs():
     ended = influence("--help")
     assert ended.returncode == 0
     assert all(verb in ended.stdout for verb in VERBS)
-
-
-@pytest.fixture
-def here(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """The command line within this process, which saves the seconds that torch takes to import."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["influence", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(caught.value.code or 0), printed.out, printed.err
-
-    return call
 
 
 def test_no_verb_is_help(here):

@@ -1,0 +1,1 @@
+"""The command line: ``python -m influence VERB ...``. Every verb calls one job."""

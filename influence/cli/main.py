@@ -1,0 +1,68 @@
+"""The verbs, and how a command ends: with a result, with a sentence, or by a signal."""
+
+import os
+import sys
+from contextlib import suppress
+
+import typer
+
+from influence.cli import compute, data, evaluate, outcomes, results
+from influence.cli.terminal import INTERRUPTED, end, print_whatever_comes
+from influence.errors import InfluenceError
+from influence.stopping import interruptible, keeps_models
+
+app = typer.Typer(
+    name="python -m influence",
+    help="Which training examples made my model do that? Datamodels, TracIn, and the results that the explorer shows.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("app", epilog="Example: python -m influence app --port 8600")(data.explorer)
+app.command(epilog="Example: python -m influence data california-housing")(data.data)
+app.command(epilog="Example: python -m influence doctor")(data.doctor)
+app.command(epilog="Example: python -m influence tracin california-housing --seed 1 --k 100")(compute.tracin)
+app.command(epilog="Example: python -m influence replay precomputed/california-housing/tracin --out results/again")(
+    results.replay
+)
+app.command(epilog="Example: python -m influence check precomputed/california-housing/tracin")(results.check)
+app.command("add-digest", hidden=True)(results.add_digest)
+app.add_typer(outcomes.group, name="datamodels")
+app.add_typer(evaluate.group, name="evaluate")
+
+
+def main() -> None:
+    """Run the command line; what the user can mend ends with one sentence, and status 1, or 2 if it was mistyped.
+
+    Ctrl-C, SIGTERM and SIGHUP end it with a sentence, too, and with 128 and the signal's number.
+    """
+    print_whatever_comes()
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")  # it counts what killed workers left to it
+    with interruptible() as signals:
+        try:
+            _refuse_empty(sys.argv[1:])
+            status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        except KeyboardInterrupt:
+            status = INTERRUPTED
+        except InfluenceError as error:  # a worker that the same signal ended may be what failed
+            status = INTERRUPTED if signals else end(error.typed, 1)
+        except typer.TyperException as error:
+            status = end(error.format_message(), 2)
+    if status == INTERRUPTED:
+        kept = "the models that were trained are kept" if keeps_models(sys.argv[1:]) else "nothing was kept of this run"
+        with suppress(OSError):  # a terminal that was closed can't be told
+            print(f"Stopped; {kept}.", file=sys.stderr, flush=True)
+        status = 128 + signals[-1] if signals else INTERRUPTED
+        # An interrupt that came while a module ran exec() leaves a mark with CPython, which would then end this process
+        # by a signal of its own; the next exec() takes the mark away.
+        exec("")
+    sys.exit(status)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty argument is a slip, such as a variable of the shell that is not set; as a path it would mean here."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, _, value = argument.partition("=")
+        if not argument.strip() or (option.startswith("--") and argument != option and not value.strip()):
+            where = option if option.strip() else before
+            after = f" after {where}" if where else ""
+            raise typer.TyperException(f"The argument{after} is empty: give it a value, or leave it out.")

@@ -1,0 +1,59 @@
+"""``replay`` and ``check``: make a result again, and verify one."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from influence.cli.options import Events, Out, Replace, new_folder
+from influence.cli.terminal import end, reporting
+
+
+def replay(
+    result: Annotated[Path, typer.Argument(help="A result folder.")],
+    out: Out = None,
+    replace: Replace = False,
+    events: Events = False,
+) -> None:
+    """Make a result again from the config in its own manifest."""
+    from influence import jobs
+
+    with reporting(events) as report:
+        folder = out or new_folder(result.name, "replay")
+        report.done(jobs.replay(result, folder, replace, report.progress))
+
+
+def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> None:
+    """Check a result folder and the evidence in it: schema, hashes, tables."""
+    from influence import evidence, manifests, results
+
+    read = results.read(result)
+    found = evidence.read(read)
+    for problem in found.problems:
+        end(problem, 1)
+    if found.problems:
+        sys.exit(1)
+    parts = {"the result": read.manifest} | {f"its {kind} evidence": each for kind, each in found.manifests.items()}
+    print(
+        f"{result}: {read.manifest['method']} on {read.manifest['dataset']}, {len(read.targets):,} targets, "
+        f"{len(read.train):,} training examples, {len(read.influences):,} scores. Complete and undamaged."
+    )
+    old = [name for name, manifest in parts.items() if not manifests.has_digest(manifest)]
+    if old:
+        print(
+            f"An older version of this program wrote the manifest of {', '.join(old)}, without a digest of the "
+            "manifest itself: the tables were compared with their hashes, but a change in that manifest would not be "
+            "noticed."
+        )
+
+
+def add_digest(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> None:
+    """Give the manifests of a result and its evidence that an older version wrote a digest of themselves."""
+    from influence import evidence, results
+
+    folders = [result, *(evidence.place(result, kind) for kind in evidence.KINDS)]
+    for folder in folders:
+        if folder == result or folder.exists():
+            added = results.add_digest(folder)
+            print(f"{folder}: {'the digest was added' if added else 'there is a digest already'}.")
