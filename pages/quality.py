@@ -239,7 +239,7 @@ def show_mislabels(listed: Listed, mislabels: MislabelsEvidence | None) -> None:
         not_evaluated(listed, "mislabels", "how many flipped labels self-influence finds, and how many plain loss does")
         return
     curves = mislabels.tables["curves"]
-    found = quality.searches(mislabels)
+    found = shelf.searches(listed, mislabels)
     for column, search in zip(st.columns(max(2, len(found)), gap="medium"), found, strict=False):
         with column:
             st.markdown(f"**Labels flipped {quality.FLIPS[search.flips]}**")

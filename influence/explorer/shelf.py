@@ -8,11 +8,12 @@ import streamlit as st
 from influence import datasets, evidence, homes, results
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.evidence import Evaluated
-from influence.explorer import library, panel
+from influence.evidence import Evaluated, MislabelsEvidence
+from influence.explorer import library, panel, quality
 from influence.explorer.library import Listed
 from influence.explorer.outliers import Judgement
 from influence.explorer.pictures import Pictures
+from influence.explorer.quality import Search
 from influence.results import Result
 
 
@@ -40,6 +41,17 @@ def evaluated(listed: Listed) -> Evaluated:
 )
 def _evaluated(listed: Listed, stamps: tuple[int, ...]) -> Evaluated:
     return evidence.read(read(listed))
+
+
+def searches(listed: Listed, mislabels: MislabelsEvidence) -> list[Search]:
+    """What every ranking of a result's mislabels found: intervals take seconds, so they are computed once."""
+    place = evidence.place(listed.entry.path, "mislabels")
+    return _searches(mislabels, listed, panel.stamp(place / "manifest.json"))
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing the rankings …", hash_funcs={Listed: lambda one: one.entry.path})
+def _searches(_mislabels: MislabelsEvidence, listed: Listed, stamp: int) -> list[Search]:
+    return quality.searches(_mislabels)
 
 
 def judgement(listed: Listed, found: dict[str, Listed]) -> Judgement | None:
