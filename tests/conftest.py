@@ -59,7 +59,7 @@ SLOW = (
     "test_runs.py",
     "test_serve.py",
     "test_stopping.py",
-    "test_trainings.py",
+    "retraining/",
     "tracin/test_scores.py::test_a_wider_projection",
     "tracin/test_scores.py::test_memory_changes_the_blocks",
     "tracin/test_scores.py::test_projections_average",

@@ -20,20 +20,21 @@ from influence.errors import InfluenceError
 from influence.jobs import DatamodelsConfig, evaluation
 from influence.jobs import datamodels as run
 from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig, SizesConfig
-from influence.jobs.evaluation.common import neighbours_of, seeds_of
+from influence.jobs.evaluation.common import neighbours_of
 from influence.jobs.evaluation.mislabels import _Suspicions, own_gradients, shortened
-from influence.jobs.evaluation.removal import TEST_MARGINS, trial_seeds
 from influence.jobs.evaluation.removal import _completed as completed
 from influence.jobs.evaluation.removal import _plan_supports as plan_supports
+from influence.jobs.evaluation.removal import trial_seeds
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes
 from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, tracin_images
-from influence.jobs.trainings import Classifiers
 from influence.learners.base import Subsets
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
 from influence.learners.patchnet import PatchNet
 from influence.measures.lds import lds as score_lds
 from influence.measures.removal import predicted_support
+from influence.retraining.seeds import derived
+from influence.retraining.trainer import ClassifierTrainer
 
 REMOVAL = importlib.import_module("influence.jobs.evaluation.removal")  # the function of that name hides it
 QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=2))
@@ -426,16 +427,17 @@ def test_removal_by_hand(result: Path, store: str, weights: tuple[np.ndarray, np
     # One of them, trained again here.
     seeds = np.array(trial_seeds(FEW), np.uint64)
     place = int(np.flatnonzero(digits.test.index == names[0])[0])
-    trainer = Classifiers(digits, QUICK.learner, False, TEST_MARGINS, "test margins")
+    trainer = ClassifierTrainer(digits, QUICK.learner)
     masks = np.ones((2, 1437), bool)
     masks[:, np.argsort(-weights[0][place])[:20]] = False
     after = trainer.train(masks, seeds[:2])
     before = trainer.train(np.ones((10, 1437), bool), seeds)
     change = np.mean([each.outputs[place] for each in after]) - np.mean([each.outputs[place] for each in before])
     assert effects.loc[(names[0], "helpful", 20), "measured"] == pytest.approx(change, abs=1e-3)
-    usual = np.bincount([int(each.named[place]) for each in before]).argmax()
+    usual = np.bincount([int(each.predictions[place]) for each in before]).argmax()
     assert targets.loc[names[0], "prediction"] == usual
-    assert effects.loc[(names[0], "helpful", 20), "flipped"] == np.mean([each.named[place] != usual for each in after])
+    flipped = np.mean([each.predictions[place] != usual for each in after])
+    assert effects.loc[(names[0], "helpful", 20), "flipped"] == flipped
 
 
 def test_removal_figures(result: Path, store: str, tmp_path: Path) -> None:
@@ -457,14 +459,14 @@ def test_random_removals_stay_within_the_class(result: Path, store: str, tmp_pat
     """And are shared by the targets of a class: what they do does not depend on the target."""
     digits = datasets.load("digits")
     seen: list[np.ndarray] = []
-    real = Classifiers.train
+    real = ClassifierTrainer.train
 
-    def watch(self: Classifiers, masks: np.ndarray, seeds: np.ndarray) -> Any:
+    def watch(self: ClassifierTrainer, masks: np.ndarray, seeds: np.ndarray) -> Any:
         seen.extend(np.flatnonzero(~mask) for mask in masks)
         return real(self, masks, seeds)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Classifiers, "train", watch)
+        patch.setattr(ClassifierTrainer, "train", watch)
         config = FEW.replace(choices=("random",), targets=40)
         evaluation.removal(result, config, None, folder=tmp_path / "trainings")
     of_size = [places for places in seen if len(places) == 20]
@@ -476,10 +478,10 @@ def test_random_removals_stay_within_the_class(result: Path, store: str, tmp_pat
 def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: Path) -> None:
     few = FEW.replace(counts=(2, 10))
     trained: list[int] = []
-    real = Classifiers.train
+    real = ClassifierTrainer.train
 
     def stop_after(batches: int) -> Any:
-        def train(self: Classifiers, masks: np.ndarray, seeds: np.ndarray) -> Any:
+        def train(self: ClassifierTrainer, masks: np.ndarray, seeds: np.ndarray) -> Any:
             if len(trained) == batches:
                 raise KeyboardInterrupt
             trained.append(len(masks))
@@ -489,11 +491,11 @@ def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Mlp, "batch", 5)
-        patch.setattr(Classifiers, "train", stop_after(4))
+        patch.setattr(ClassifierTrainer, "train", stop_after(4))
         with pytest.raises(KeyboardInterrupt):
             evaluation.removal(result, few, None, folder=tmp_path / "trainings")
         assert not (result / "evidence").exists()
-        patch.setattr(Classifiers, "train", stop_after(10**6))
+        patch.setattr(ClassifierTrainer, "train", stop_after(10**6))
         evaluation.removal(result, few, None, folder=tmp_path / "trainings")
     first = removed(result)
     total = sum(trained)
@@ -504,7 +506,7 @@ def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: 
         np.testing.assert_allclose(numbers, again.tables[table].select_dtypes("number"), atol=2e-3)
     config = few.replace(seeds=3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Classifiers, "train", stop_after(10**6))
+        patch.setattr(ClassifierTrainer, "train", stop_after(10**6))
         evaluation.removal(result, config, None, folder=tmp_path / "trainings")
     assert sum(trained) - total < total  # more seeds train what is new alone
 
@@ -768,7 +770,7 @@ def test_the_likeliest_wrong_class_is_the_one_of_those_present(tmp_path: Path) -
     rows = evidence.read_one(tmp_path / "out", "mislabels")[1]["examples"]
     rows = rows[(rows["flips"] == "adversarial") & (rows["label"] != rows["true"])]
     train = datasets.load("digits", config.classes).train
-    seeds = np.array(seeds_of(config.seed, 1, 1), np.uint64)
+    seeds = np.array(derived(config.seed, 1, 1), np.uint64)
     logits = config.learner.fit(train, Subsets(np.ones((1, len(train)), bool), seeds)).logits(train.inputs)[0]
     assert (np.isin(logits.argmax(axis=1), (1, 4, 8), invert=True)).mean() > 0.2
     for row in rows.itertuples():
@@ -811,7 +813,7 @@ def test_mislabels_that_were_stopped_go_on(tmp_path: Path) -> None:
         def never(*_: object) -> None:
             raise AssertionError("everything is there")
 
-        patch.setattr(Classifiers, "train", never)
+        patch.setattr(ClassifierTrainer, "train", never)
         evaluation.mislabels(config, tmp_path / "second", folder=tmp_path / "trainings")
     first, second = (evidence.read_one(tmp_path / name, "mislabels")[1]["examples"] for name in ("first", "second"))
     assert first.equals(second)
@@ -849,7 +851,7 @@ def test_a_learner_with_checkpoints_is_followed_by_them(tmp_path: Path) -> None:
     rows = tables["examples"][tables["examples"]["flips"] == "uniform"]
     clean = datasets.load("digits", (), 200).train
     train = replace(clean, labels=rows["label"].to_numpy(clean.labels.dtype))
-    traced = learner.trace(train, seeds_of(config.seed, 1, 1)[0], 2)
+    traced = learner.trace(train, derived(config.seed, 1, 1)[0], 2)
     assert len(traced.checkpoints) == 2
     examples = Examples(torch.tensor(train.inputs), torch.tensor(train.labels))
     expected = TracInCP(traced.model, traced.checkpoints, cross_entropy).self_influence(examples)

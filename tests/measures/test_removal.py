@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 
 from influence.errors import InfluenceError
-from influence.jobs.trainings import Said, Training, Trainings
 from influence.measures.removal import agreement, counts, crossing, measured, predicted_change, predicted_support
+from influence.retraining.trainer import Retrained
+from influence.retraining.trainings import Training, Trainings
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class LeastSquares:
         solution: np.ndarray = np.linalg.solve(x.T @ x + self.penalty * np.eye(x.shape[1]), x.T @ y)
         return solution
 
-    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Said]:
+    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Retrained]:
         nothing = np.empty(0, np.uint8)
-        return [Said((self.targets @ self.weights(mask)).astype(np.float32), nothing) for mask in masks]
+        return [Retrained((self.targets @ self.weights(mask)).astype(np.float32), nothing) for mask in masks]
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ class Additive:
     def n_train(self) -> int:
         return self.effects.shape[1]
 
-    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Said]:
-        said = []
+    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Retrained]:
+        found = []
         for mask, seed in zip(masks, seeds, strict=True):
             noise = np.random.default_rng(int(seed)).normal(size=len(self.intercept))
             margins = self.intercept + self.effects @ mask + self.noise * noise
-            said.append(Said(margins.astype(np.float32), (margins < 0).astype(np.uint8)))
-        return said
+            found.append(Retrained(margins.astype(np.float32), (margins < 0).astype(np.uint8)))
+        return found
 
 
 @pytest.fixture

@@ -27,12 +27,12 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.jobs import evaluation
 from influence.jobs.evaluation.mislabels import _Suspicions
-from influence.jobs.evaluation.removal import TEST_MARGINS
 from influence.jobs.evaluation.removal import _completed as completed
-from influence.jobs.trainings import Classifiers, Regressions, Training, Trainings, margins_on
 from influence.learners import regression
 from influence.learners.base import LEARNERS, Learner, Subsets
 from influence.learners.regression import RegressionConfig
+from influence.retraining.trainer import ClassifierTrainer, RegressionTrainer
+from influence.retraining.trainings import Training, Trainings
 
 Refusal = InfluenceError
 PRECOMPUTED = homes.precomputed_home()
@@ -100,15 +100,14 @@ def completed_removal(dataset: Dataset) -> dict[str, Any]:
 def training_store_names(digits: Dataset, houses: Dataset | None) -> dict[str, str]:
     """The files that hold an evaluation's finished trainings, by what they hold."""
     mlp = LEARNERS["mlp"]()
-    on_train = margins_on(lambda dataset: dataset.train)
     trainers: dict[str, Any] = {
-        "removal, fresh seeds": Classifiers(digits, mlp, False, TEST_MARGINS, "test margins"),
-        "removal, common seeds": Classifiers(digits, mlp, True, TEST_MARGINS, "test margins"),
-        "mislabels, subsets": Classifiers(digits, mlp, False, on_train, "train margins"),
+        "removal, fresh seeds": ClassifierTrainer(digits, mlp, common=False),
+        "removal, common seeds": ClassifierTrainer(digits, mlp, common=True),
+        "mislabels, subsets": ClassifierTrainer(digits, mlp, part="train"),
         "mislabels, everything": _Suspicions(digits, mlp, 6),
     }
     if houses is not None:
-        trainers["removal, houses"] = Regressions(houses, RegressionConfig())
+        trainers["removal, houses"] = RegressionTrainer(houses, RegressionConfig())
     return {name: Trainings(trainer).path.name for name, trainer in trainers.items()}
 
 

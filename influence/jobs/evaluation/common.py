@@ -77,7 +77,3 @@ def _features(trained: OutcomeConfig, models: int) -> tuple[np.ndarray, np.ndarr
         finally:
             partial.unlink(missing_ok=True)
     return test, train
-
-
-def seeds_of(seed: int, stream: int, number: int) -> list[int]:
-    return [int(np.random.SeedSequence([seed, stream, i]).generate_state(1, np.uint64)[0]) for i in range(number)]

@@ -18,14 +18,14 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.jobs.datamodels import DatamodelsConfig
 from influence.jobs.evaluation.common import neighbours_of, store_evidence
-from influence.jobs.evaluation.removal import TEST_MARGINS
 from influence.jobs.scores import check_same_data, outcome_config, scores_of, takes_minutes
-from influence.jobs.trainings import Classifiers, Training, Trainings
 from influence.measures.baselines import same_class
 from influence.measures.lds import LEAST_MODELS, Lds, noise_ceiling
 from influence.measures.lds import lds as score_lds
 from influence.progress import Report, Stages, counting, silent
 from influence.results import Result
+from influence.retraining.trainer import ClassifierTrainer
+from influence.retraining.trainings import Training, Trainings
 from influence.text import command, inline_code
 
 _BLOCK = 512  # targets whose scores are held at once
@@ -309,7 +309,7 @@ def _swapped(
         for part in (np.flatnonzero(mask), np.flatnonzero(~mask)):
             changed[stream.choice(part, config.swapped, replace=False)] ^= True
         wanted.append(Training(np.flatnonzero(~changed).astype(np.int32), int(seed)))
-    trainings = Trainings(Classifiers(dataset, trained.learner, True, TEST_MARGINS, "test margins"), folder)
+    trainings = Trainings(ClassifierTrainer(dataset, trained.learner, common=True), folder)
     stage = "training with some swapped"
     trainings.complete(wanted, counting(stages, stage, stage))
     return np.stack([each.outputs for each in trainings.read(wanted)])

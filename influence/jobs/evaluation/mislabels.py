@@ -14,15 +14,17 @@ from influence.config import Config, setting
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.jobs.evaluation.common import MANY, seeds_of, store_evidence
+from influence.jobs.evaluation.common import MANY, store_evidence
 from influence.jobs.scores import trained_with
 from influence.jobs.tracin_images import cross_entropy, outputs, without_fixed_layers
-from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
 from influence.learners.base import Learner, Models, Subsets, margins, prepared
 from influence.learners.mlp import Mlp
 from influence.learners.traceable import Traceable, TraceableTogether
 from influence.measures import mislabels as flips
 from influence.progress import Report, Stages, counting, silent
+from influence.retraining.seeds import derived
+from influence.retraining.trainer import ClassifierTrainer, Retrained
+from influence.retraining.trainings import Training, Trainings
 from influence.tracin.scores import TracInCP
 
 
@@ -157,11 +159,11 @@ def _suspicions(
     assert config.checkpoints is not None
     assert config.subset_models is not None
     whole = Trainings(_Suspicions(noisy, config.learner, config.checkpoints), folder)
-    everything = [Training(np.empty(0, np.int32), seed) for seed in seeds_of(config.seed, 1, config.models)]
+    everything = [Training(np.empty(0, np.int32), seed) for seed in derived(config.seed, 1, config.models)]
     masks = draw(SubsetConfig(alpha=config.alpha, seed=config.seed), np.arange(config.subset_models), n).masks
-    seeds = seeds_of(config.seed, 2, config.subset_models)
+    seeds = derived(config.seed, 2, config.subset_models)
     halves = [Training(np.flatnonzero(~mask).astype(np.int32), s) for mask, s in zip(masks, seeds, strict=True)]
-    parts = Trainings(Classifiers(noisy, config.learner, False, margins_on(lambda d: d.train), "train margins"), folder)
+    parts = Trainings(ClassifierTrainer(noisy, config.learner, part="train"), folder)
     lacking = len(whole.missing(everything)), len(parts.missing(halves))
     total = max(1, sum(lacking))
     count = counting(stages, stage, f"labels flipped: {stage}")
@@ -183,7 +185,7 @@ def _suspicions(
         "loss": loss,
         "held-out-loss": held_out_loss,
     }
-    return rankings, said[0].named.astype(np.int64)
+    return rankings, said[0].predictions.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -216,8 +218,8 @@ class _Suspicions:
     def n_train(self) -> int:
         return len(self.dataset.train)
 
-    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Said]:
-        """See `influence.jobs.trainings.Trainer`."""
+    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Retrained]:
+        """See `influence.retraining.trainer.Trainer`."""
         train, subsets = self.dataset.train, Subsets(masks, seeds)
         if isinstance(self.learner, TraceableTogether):
             every = max(1, self.learner.epochs // self.checkpoints)
@@ -229,7 +231,7 @@ class _Suspicions:
         self_influence = sum(rate * own_gradients(models, train.inputs, train.labels) for rate, models in moments)
         return self._said(moments[-1][1].logits(train.inputs), np.asarray(self_influence))
 
-    def _traced(self, learner: Traceable, seed: int) -> Said:
+    def _traced(self, learner: Traceable, seed: int) -> Retrained:
         """One model, by its checkpoints and all its layers."""
         traced = learner.trace(self.dataset.train, seed, max(1, learner.epochs // self.checkpoints))
         moving, train, _ = without_fixed_layers(traced, self.dataset)
@@ -238,15 +240,15 @@ class _Suspicions:
         logits = outputs(moving.model, train.inputs)
         return self._said(logits[None].numpy(), self_influence[None].numpy())[0]
 
-    def _said(self, logits: np.ndarray, self_influence: np.ndarray) -> list[Said]:
+    def _said(self, logits: np.ndarray, self_influence: np.ndarray) -> list[Retrained]:
         """(k, n, n_classes) and (k, n)"""
         labels = self.dataset.train.labels
         loss = flips.losses(margins(logits, labels))
         others = np.array(logits)
         others[:, np.arange(len(labels)), labels] = -np.inf
         others[:, :, self._absent] = -np.inf
-        rows = zip(loss, self_influence, others.argmax(axis=2), strict=True)
-        return [Said(np.concatenate([one, two]).astype(np.float32), named.astype(np.uint8)) for one, two, named in rows]
+        outputs = np.concatenate([loss, self_influence], axis=1).astype(np.float32)
+        return [Retrained(*each) for each in zip(outputs, others.argmax(axis=2).astype(np.uint8), strict=True)]
 
 
 def own_gradients(models: Models, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -16,10 +16,9 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import draw
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.jobs.evaluation.common import MANY, neighbours_of, seeds_of, store_evidence
+from influence.jobs.evaluation.common import MANY, neighbours_of, store_evidence
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes, trained_with
 from influence.jobs.tracin import TracInConfig
-from influence.jobs.trainings import Classifiers, Regressions, Trainer, Training, Trainings, margins_on
 from influence.measures.bootstrap import of_means
 from influence.measures.removal import (
     LEAST_SEEDS,
@@ -33,10 +32,11 @@ from influence.measures.removal import (
 )
 from influence.progress import Report, Stages, counting, silent
 from influence.results import Result
+from influence.retraining.seeds import derived
+from influence.retraining.trainer import ClassifierTrainer, RegressionTrainer, Trainer
+from influence.retraining.trainings import Training, Trainings
 
 _BLOCK = 64  # targets whose scores are held at once
-
-TEST_MARGINS = margins_on(lambda dataset: dataset.test)
 
 
 class RemovalConfig(Config):
@@ -222,10 +222,10 @@ def _trainer(result: Result, dataset: Dataset, epochs: int | None) -> tuple[Trai
         learner = trained.learner if epochs is None else trained.learner.replace(epochs=epochs)
         trained = trained.replace(learner=learner)
         common = trained.subsets.seeds == "common"
-        return Classifiers(trained.load(), learner, common, TEST_MARGINS, "test margins"), trained
+        return ClassifierTrainer(trained.load(), learner, common), trained
     if result.manifest["method"] == "tracin" and not dataset.classes:
         config = TracInConfig.parse(result.manifest["config"]).learner
-        return Regressions(dataset, config.replace(epochs=epochs or config.epochs, checkpoint_every=1)), None
+        return RegressionTrainer(dataset, config.replace(epochs=epochs or config.epochs, checkpoint_every=1)), None
     raise InfluenceError(
         f"{result.path} was made by {result.manifest['method']!r} on {dataset.name}, and its config does not say how "
         "to train models like its own: removal can be evaluated for datamodels and for TracIn."
@@ -253,8 +253,8 @@ def trial_seeds(config: RemovalConfig, trained: OutcomeConfig | None = None) -> 
     assert config.seeds is not None
     if trained is not None and trained.subsets.seeds == "common":
         own = int(draw(trained.subsets, np.array([0]), len(trained.load().train)).seeds[0])
-        return [own, *seeds_of(config.seed, 1, config.seeds - 1)]
-    return seeds_of(config.seed, 1, (1 if config.together else 5) * config.seeds)
+        return [own, *derived(config.seed, 1, config.seeds - 1)]
+    return derived(config.seed, 1, (1 if config.together else 5) * config.seeds)
 
 
 def _plan(
@@ -347,7 +347,7 @@ class _Measured:
         self.config, self.dataset, self.trainings = config, dataset, trainings
         said = trainings.read(everything)
         self.before = np.stack([each.outputs for each in said])
-        self.named = np.stack([each.named for each in said]) if dataset.classes else None
+        self.named = np.stack([each.predictions for each in said]) if dataset.classes else None
         # With common random numbers a removal is compared with the trainings of its own seeds, which are all there are.
         self.unchanged = slice(None, config.seeds) if is_common else slice(None)
 
@@ -355,7 +355,7 @@ class _Measured:
         """And the outputs without the examples."""
         said = self.trainings.read(one.trainings)
         after = np.array([each.outputs[one.target] for each in said])
-        named = np.array([each.named[one.target] for each in said]) if self.dataset.classes else None
+        named = np.array([each.predictions[one.target] for each in said]) if self.dataset.classes else None
         before = self.before[self.unchanged, one.target]
         return measured(before, after, named, self.prediction(one.target)), after
 

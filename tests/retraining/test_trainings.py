@@ -8,15 +8,16 @@ import pytest
 
 from influence import datasets
 from influence.errors import InfluenceError
-from influence.jobs.trainings import Classifiers, Said, Training, Trainings, margins_on
 from influence.learners.base import Subsets, margins
 from influence.learners.mlp import Mlp
 from influence.progress import Stages, counting
+from influence.retraining.trainer import ClassifierTrainer, Retrained
+from influence.retraining.trainings import Training, Trainings
 
 
 @dataclass
 class Counting:
-    """Says its subset and its seed, and remembers the sizes of the batches that it was given."""
+    """Gives its subset and its seed, and remembers the sizes of the batches that it was given."""
 
     batch: int = 3
     n_train: int = 8
@@ -24,12 +25,12 @@ class Counting:
     batches: list[int] = field(default_factory=list)
     identity: dict[str, object] = field(default_factory=lambda: {"learner": {"name": "counting"}})
 
-    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Said]:
+    def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Retrained]:
         if len(self.batches) == self.fail_after:
             raise KeyboardInterrupt
         self.batches.append(len(seeds))
         return [
-            Said(np.append(mask, seed % 97).astype(np.float32), np.array([7], np.uint8))
+            Retrained(np.append(mask, seed % 97).astype(np.float32), np.array([7], np.uint8))
             for mask, seed in zip(masks, seeds, strict=True)
         ]
 
@@ -55,7 +56,7 @@ def test_each_is_done_once_and_read_in_the_order_asked_for(tmp_path: Path) -> No
     said = store.read(plan)
     assert [list(np.flatnonzero(each.outputs[:8] == 0)) for each in said] == [[1], [], [2, 3], [1]]
     assert said[0].outputs[8] == (2**64 - 1) % 97
-    assert list(said[0].named) == [7]
+    assert list(said[0].predictions) == [7]
     with pytest.raises(KeyError):
         store.read(wanted((4,)))
 
@@ -106,7 +107,7 @@ def test_a_folder_that_is_none_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("common", [False, True])
 def test_classifiers_say_the_learners_margins(common: bool) -> None:
     digits, learner = datasets.load("digits"), Mlp(width=8, epochs=1)
-    trainer = Classifiers(digits, learner, common, margins_on(lambda data: data.test), "test margins")
+    trainer = ClassifierTrainer(digits, learner, common)
     masks = np.ones((3, len(digits.train)), bool)
     masks[1, :50] = False
     seeds = np.array([4, 4, 9], np.uint64)
@@ -115,14 +116,14 @@ def test_classifiers_say_the_learners_margins(common: bool) -> None:
             digits.test.inputs
         )
         np.testing.assert_allclose(said.outputs, margins(logits, digits.test.labels)[0], atol=1e-4)
-        assert (said.named == logits[0].argmax(axis=1)).mean() > 0.99
+        assert (said.predictions == logits[0].argmax(axis=1)).mean() > 0.99
     assert replace(trainer, common=not common).identity != trainer.identity
 
 
 def test_slow_trainings_say_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     moments = iter([0.0, 80.0, 81.0])
-    monkeypatch.setattr("influence.jobs.evaluation.common.time.monotonic", lambda: next(moments))
+    monkeypatch.setattr("influence.progress.time.monotonic", lambda: next(moments))
     progress = counting(Stages({"training": 1.0}, lambda share, what: said.append(what)), "training", "removing")
     progress(0, 136)
     progress(8, 136)
