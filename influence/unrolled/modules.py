@@ -1,7 +1,6 @@
 """The training of any `nn.Module`, differentiated by `torch.func`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,6 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs, labels) -> (n,): one number an example."""
 
 
-@dataclass(frozen=True)
 class ModuleTraining:
     """A training of a module from the weights that it has now; it is not changed.
 
@@ -38,49 +36,53 @@ class ModuleTraining:
         Directions that are passed at once; None is all.
     """
 
-    model: nn.Module
-    loss: Loss
-    inputs: Tensor
-    labels: Tensor
-    steps: Sequence[Step]
-    optimizer: Optimizer = field(default_factory=SGD)
-    weights: Tensor = None  # type: ignore[assignment]
-    averaged: int = 1
-    chunk: int | None = None
-
-    def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.labels):
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        inputs: Tensor,
+        labels: Tensor,
+        steps: Sequence[Step],
+        optimizer: Optimizer = SGD(),  # noqa: B008 it is frozen
+        weights: Tensor | None = None,
+        averaged: int = 1,
+        chunk: int | None = None,
+    ) -> None:
+        if len(inputs) != len(labels):
             raise InfluenceError(
-                f"There are {len(self.inputs)} inputs and {len(self.labels)} labels: give one label for each input."
+                f"There are {len(inputs)} inputs and {len(labels)} labels: give one label for each input."
             )
-        if not 1 <= self.averaged <= len(self.steps):
+        if not 1 <= averaged <= len(steps):
             raise InfluenceError(
-                f"averaged is {self.averaged}, but must lie between 1 and the number of steps, {len(self.steps)}."
+                f"averaged is {averaged}, but must lie between 1 and the number of steps, {len(steps)}."
             )
-        if self.weights is None:
-            like = next(self.model.parameters())
-            object.__setattr__(self, "weights", torch.ones(len(self.inputs), dtype=like.dtype))
-        if self.weights.shape != (len(self.inputs),):
+        self.model, self.loss, self.inputs, self.labels = model.eval(), loss, inputs, labels
+        self.steps, self.optimizer, self.averaged, self.chunk = steps, optimizer, averaged, chunk
+        self._trained = {name: each for name, each in model.named_parameters() if each.requires_grad}
+        if not self._trained:
+            raise InfluenceError("The model has no trained parameter: leave requires_grad on where training is meant.")
+        self.weights = self.start().new_ones(len(inputs)) if weights is None else weights
+        if self.weights.shape != (len(inputs),):
             raise InfluenceError(
-                f"The weights have shape {tuple(self.weights.shape)}, but must be ({len(self.inputs)},): one number "
-                "for each training example."
+                f"The weights have shape {tuple(self.weights.shape)}, but must be ({len(inputs)},): one number for "
+                "each training example."
             )
-        self.model.eval()
 
     def start(self) -> Tensor:
-        return torch.cat([each.detach().flatten() for each in self._trained().values()])
+        return torch.cat([each.detach().flatten() for each in self._trained.values()])
 
     def gradient(self, number: int, theta: Tensor) -> Tensor:
-        return grad(lambda point: self._weighted(number, self._losses(number, point)))(theta)
+        gradient: Tensor = grad(lambda point: (self._shares(number) * self._losses(number, point)).sum())(theta)
+        return gradient
 
     def products(self, number: int, theta: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         def both(point: Tensor) -> tuple[Tensor, Tensor]:
-            losses, pull = vjp(lambda at: self._losses(number, at), point)
+            losses, pull = vjp(lambda at: self._losses(number, at), point)[:2]
             (gradient,) = pull(self._shares(number))
             return gradient, losses
 
         def along(direction: Tensor) -> tuple[Tensor, Tensor]:
-            _, tangents = jvp(both, (theta,), (direction,))
+            tangents: tuple[Tensor, Tensor] = jvp(both, (theta,), (direction,))[1]
             return tangents
 
         found: tuple[Tensor, Tensor] = vmap(along, chunk_size=self.chunk)(directions)
@@ -100,13 +102,9 @@ class ModuleTraining:
         with torch.no_grad():
             return self._outputs(theta, inputs)
 
-    def _trained(self) -> dict[str, nn.Parameter]:
-        return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
-
     def _outputs(self, theta: Tensor, inputs: Tensor) -> Tensor:
-        trained = self._trained()
-        parts = theta.split([each.numel() for each in trained.values()])
-        state = {name: part.view_as(each) for (name, each), part in zip(trained.items(), parts, strict=True)}
+        parts = theta.split([each.numel() for each in self._trained.values()])
+        state = {name: part.view_as(each) for (name, each), part in zip(self._trained.items(), parts, strict=True)}
         outputs: Tensor = functional_call(self.model, state, (inputs,))
         return outputs
 
@@ -117,6 +115,3 @@ class ModuleTraining:
     def _shares(self, number: int) -> Tensor:
         step = self.steps[number]
         return self.weights[step.rows] / step.divisor
-
-    def _weighted(self, number: int, losses: Tensor) -> Tensor:
-        return (self._shares(number) * losses).sum()

@@ -13,7 +13,9 @@ from influence.unrolled.optimizers import SGD
 def optimizer_of(training: ModuleTraining, model: nn.Module) -> torch.optim.Optimizer:
     own = training.optimizer
     if isinstance(own, SGD):
-        return torch.optim.SGD(model.parameters(), 1, own.momentum, weight_decay=own.weight_decay, nesterov=own.nesterov)
+        return torch.optim.SGD(
+            model.parameters(), 1, own.momentum, weight_decay=own.weight_decay, nesterov=own.nesterov
+        )
     kind = torch.optim.AdamW if own.decoupled else torch.optim.Adam
     return kind(model.parameters(), 1, (own.beta1, own.beta2), own.eps, own.weight_decay)
 
@@ -47,12 +49,7 @@ def differences(
     def at(example: int, shift: float) -> Tensor:
         weights = training.weights.clone()
         weights[example] += shift
-        with torch.no_grad():
-            return targets(retrained_with(weights))
-
-    def retrained_with(weights: Tensor) -> nn.Module:
-        with torch.enable_grad():
-            return retrained(training, weights)
+        return targets(retrained(training, weights)).detach()
 
     columns = []
     for example in range(len(training.weights)):

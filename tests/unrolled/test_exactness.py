@@ -1,6 +1,6 @@
 """Derivatives through a training against differences of real retrainings, in float64."""
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -30,19 +30,17 @@ def triangle(step: int, total: int) -> float:
     return 0.3 * min((step + 1) / 3, (total - step) / total)
 
 
-def classifier(**settings: object) -> ModuleTraining:
+def classifier(**settings: Any) -> ModuleTraining:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 5), nn.GELU(), nn.Linear(5, 3)).double()
     inputs, labels = torch.randn(12, 4, dtype=torch.float64), torch.arange(12) % 3
     steps = shuffled(12, 4, 5, triangle, seed=1)
-    return replace(ModuleTraining(model, cross_entropy, inputs, labels, steps), **settings)
+    return ModuleTraining(model, cross_entropy, inputs, labels, **({"steps": steps} | settings))
 
 
 def convolutional(optimizer: Optimizer) -> ModuleTraining:
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(1, 2, 3), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8, 3)
-    ).double()
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8, 3)).double()
     inputs, labels = torch.randn(9, 1, 6, 6, dtype=torch.float64), torch.arange(9) % 3
     return ModuleTraining(model, cross_entropy, inputs, labels, shuffled(9, 3, 4, 0.2, seed=1), optimizer)
 

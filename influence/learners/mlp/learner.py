@@ -12,15 +12,19 @@ from influence.config import Real, setting
 from influence.datasets import Split
 from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
+from influence.learners.differentiable import Differentiable
+from influence.learners.mlp.derivatives import MlpTraining
 from influence.learners.mlp.networks import Mlps, flattened
-from influence.learners.toolkit.orders import steps, steps_an_epoch
+from influence.learners.toolkit.orders import common_order, steps, steps_an_epoch
 from influence.learners.toolkit.scaling import mean_and_deviation
 from influence.learners.toolkit.schedule import falling
 from influence.learners.toolkit.threads import in_threads
 from influence.learners.traceable import TraceableTogether, Traced
+from influence.unrolled.optimizers import SGD
+from influence.unrolled.training import Step
 
 
-class Mlp(TraceableTogether):
+class Mlp(TraceableTogether, Differentiable):
     """A network with one hidden layer of ReLU units: SGD with momentum on the cross-entropy, linear decay to zero.
 
     Inputs are shifted and scaled by two numbers, mean and standard deviation over the whole training part. Weights
@@ -90,6 +94,23 @@ class Mlp(TraceableTogether):
             for (rate, networks), epoch in zip(moments, epochs, strict=True)
         ]
         return Traced(moments[-1][1].module(), checkpoints)
+
+    def training(self, train: Split, seed: int, weights: np.ndarray, size: int) -> MlpTraining:
+        """See `influence.learners.differentiable.Differentiable`."""
+        examples = _Examples.of(train)
+        stream = np.random.Generator(np.random.Philox(seed))
+        w1, w2 = _initial_weights([stream], examples.inputs.shape[1] - 1, self.width, examples.onehot.shape[1])
+        order = list(common_order(stream, len(train), size, self.epochs, self.batch_size))
+        return MlpTraining(
+            lambda inputs: flattened(inputs, examples.mean, examples.scale),
+            examples.inputs,
+            examples.onehot,
+            w1[0],
+            w2[0],
+            [Step(rows, self.learning_rate * falling(i, len(order)), n) for i, (rows, n) in enumerate(order)],
+            SGD(self.momentum, weight_decay=self.weight_decay),
+            torch.as_tensor(weights, dtype=torch.float32),
+        )
 
     def _fit(
         self, examples: "_Examples", masks: np.ndarray, seeds: np.ndarray, common: bool, every: int

@@ -13,17 +13,22 @@ from influence.config import Real, setting
 from influence.datasets import Split
 from influence.learners.base import Subsets
 from influence.learners.checkpoints import Checkpoint
+from influence.learners.differentiable import Differentiable
+from influence.learners.patchnet.derivatives import PatchTraining, Sizes, as_vector
 from influence.learners.patchnet.epochs import Epoch, seen
 from influence.learners.patchnet.networks import PatchNets, build
 from influence.learners.patchnet.patches import FixedSettings, Patches, Prepared
 from influence.learners.toolkit.descent import Descent
-from influence.learners.toolkit.orders import steps, steps_an_epoch
+from influence.learners.toolkit.orders import common_order, steps, steps_an_epoch
+from influence.learners.toolkit.schedule import rising_and_falling
 from influence.learners.toolkit.threads import in_threads
 from influence.learners.traceable import Traceable, Traced
 from influence.learners.unrollable import Stretch, Unrollable, Unrolled
+from influence.unrolled.optimizers import SGD
+from influence.unrolled.training import Step as TrainingStep
 
 
-class PatchNet(Traceable, Unrollable):
+class PatchNet(Traceable, Unrollable, Differentiable):
     """Fixed patches, pooled; then a 1 x 1 convolution, GELU, and a linear layer, trained by SGD with Nesterov momentum.
 
     Inputs are uint8 or float images, (n, height, width) or (n, height, width, channels). The rate rises to its peak for
@@ -148,6 +153,32 @@ class PatchNet(Traceable, Unrollable):
             self.weight_decay,
             averaged,
             size / an_epoch,
+        )
+
+    def training(self, train: Split, seed: int, weights: np.ndarray, size: int) -> PatchTraining:
+        """See `influence.learners.differentiable.Differentiable`."""
+        patches = self.prepare(train).patches
+        views = patches.views(self.flip)
+        labels = torch.as_tensor(train.labels, dtype=torch.int64)
+        stream = np.random.Generator(np.random.Philox(seed))
+        sizes = Sizes(views[0].shape[2], self.width, self.grid**2, int(labels.max()) + 1)
+        network = build(sizes.channels, self.width, self.grid, sizes.classes, stream)
+        total = self.epochs * steps_an_epoch(size, self.batch_size)
+        order, mirrored = [], []
+        for number, (rows, divisor) in enumerate(common_order(stream, len(train), size, self.epochs, self.batch_size)):
+            order.append(TrainingStep(rows, self.learning_rate * rising_and_falling(number, total), divisor))
+            mirrored.append(torch.from_numpy(stream.random(len(rows)) < 0.5) & self.flip)
+        return PatchTraining(
+            patches.of,
+            views,
+            labels,
+            sizes,
+            as_vector(network, sizes),
+            order,
+            mirrored,
+            SGD(self.momentum, nesterov=True, weight_decay=self.weight_decay),
+            torch.as_tensor(weights, dtype=torch.float32),
+            max(1, round(self.average * total)),
         )
 
     def _fit(

@@ -49,8 +49,16 @@ def common_steps(streams: list[np.random.Generator], masks: np.ndarray, epochs: 
     example's gradient and nothing else.
     """
     n_train, size = masks.shape[1], int(masks[0].sum())
-    n_steps = steps_an_epoch(size, batch_size)
     present = torch.from_numpy(masks).to(torch.float32)
+    for rows, divisor in common_order(streams[0], n_train, size, epochs, batch_size):
+        yield rows, present[:, rows], divisor
+
+
+def common_order(
+    stream: np.random.Generator, n_train: int, size: int, epochs: int, batch_size: int
+) -> Iterator[tuple[Tensor, float]]:
+    """Rows and divisor of every step, in an order of all training examples of which ``size`` are expected to count."""
+    n_steps = steps_an_epoch(size, batch_size)
     for _ in range(epochs):
-        for rows in torch.from_numpy(streams[0].permutation(n_train)).tensor_split(n_steps):
-            yield rows, present[:, rows], len(rows) * size / n_train
+        for rows in torch.from_numpy(stream.permutation(n_train)).tensor_split(n_steps):
+            yield rows, len(rows) * size / n_train
