@@ -13,12 +13,12 @@ import torch
 
 from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, manifests, results
 from influence.datasets.california_housing import is_palo_alto
-from influence.jobs import TracInConfig
 from influence.jobs.scores import scores_of
-from influence.jobs.tracin import PALO_ALTO
 from influence.learners import checkpoints, regression
 from influence.learners.checkpoints import load_folder
 from influence.learners.regression import RegressionConfig, Standardised
+from influence.methods.tracin import TracIn, TracInConfig
+from influence.methods.tracin.values import PALO_ALTO
 
 CONFIG = TracInConfig(k=30, learner=RegressionConfig(seed=1, epochs=4, checkpoint_every=2, batch_size=64))
 
@@ -45,7 +45,7 @@ def _in_the_village(village, monkeypatch) -> None:
 def folder(village, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load", lambda name: village)
-        return jobs.tracin(CONFIG, tmp_path_factory.mktemp("job") / "one")
+        return TracIn.run(CONFIG, tmp_path_factory.mktemp("job") / "one")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_the_tables_are_tracincps(folder, village, direct):
 @pytest.mark.usefixtures("_in_the_village")
 def test_the_last_layer_alone(folder, village, results_home):
     """The same training, other scores; and whoever computes them again takes the same layer."""
-    read = results.read(jobs.tracin(CONFIG.replace(layers="last"), results_home / "last"))
+    read = results.read(TracIn.run(CONFIG.replace(layers="last"), results_home / "last"))
     assert "last layer alone" in read.manifest["title"]
     assert read.manifest["config"]["layers"] == "last"
     whole = load_folder(folder / "checkpoints")[-1].state
@@ -187,7 +187,7 @@ def test_a_replay_gives_the_same_tables(folder, results_home):
 def test_progress_rises_to_one(results_home):
     seen: list[tuple[float, str]] = []
     config = TracInConfig(k=1, learner=RegressionConfig(epochs=1, checkpoint_every=1))
-    jobs.tracin(config, results_home / "one", report=lambda share, what: seen.append((share, what)))
+    TracIn.run(config, results_home / "one", report=lambda share, what: seen.append((share, what)))
     shares = [share for share, _ in seen]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
@@ -198,14 +198,14 @@ def test_progress_rises_to_one(results_home):
 @pytest.mark.parametrize("k", [0, 414])
 def test_k_out_of_range_is_refused_before_any_work(results_home, k):
     with pytest.raises(InfluenceError, match=f"k is {k}, but must lie between 1 and the 413 training examples"):
-        jobs.tracin(TracInConfig(k=k), results_home / "one")
+        TracIn.run(TracInConfig(k=k), results_home / "one")
     assert not results_home.exists()
 
 
 @pytest.mark.usefixtures("_in_the_village")
 def test_k_may_be_the_whole_training_set(results_home):
     config = TracInConfig(k=413, learner=RegressionConfig(epochs=1, checkpoint_every=1))
-    read = results.read(jobs.tracin(config, results_home / "one"))
+    read = results.read(TracIn.run(config, results_home / "one"))
     assert sorted(read.of(PALO_ALTO)["train"]) == sorted([*read.train.index] * 2)
 
 
@@ -222,7 +222,7 @@ def test_a_disk_that_fills_at_any_write_leaves_nothing(results_home, monkeypatch
     monkeypatch.setattr(owner, function, fail)
     config = TracInConfig(k=1, learner=RegressionConfig(epochs=1, checkpoint_every=1))
     with pytest.raises(InfluenceError, match="is full: nothing was kept of this run") as caught:
-        jobs.tracin(config, results_home / "one")
+        TracIn.run(config, results_home / "one")
     assert str(results_home / "one") in str(caught.value)
     assert os.listdir(results_home) == []
 
@@ -236,15 +236,15 @@ def test_a_listener_that_is_gone_is_no_full_disk_and_leaves_nothing(results_home
 
     config = TracInConfig(k=1, learner=RegressionConfig(epochs=1, checkpoint_every=1))
     with pytest.raises(BrokenPipeError):
-        jobs.tracin(config, results_home / "one", report=report)
+        TracIn.run(config, results_home / "one", report=report)
     assert os.listdir(results_home) == []
 
 
 def test_other_data_sets(results_home):
     with pytest.raises(InfluenceError, match=r"(?i)did you mean california-housing"):
-        jobs.tracin(TracInConfig(dataset="california-hosing"), results_home / "one")
-    with pytest.raises(InfluenceError, match=r"cifar10 has classes .*`jobs[.]tracin_images`"):
-        jobs.tracin(TracInConfig(dataset="cifar10"), results_home / "one")
+        TracIn.run(TracInConfig(dataset="california-hosing"), results_home / "one")
+    with pytest.raises(InfluenceError, match=r"cifar10 has classes .*TracInImagesConfig"):
+        TracIn.run(TracInConfig(dataset="cifar10"), results_home / "one")
     assert not results_home.exists()
 
 
@@ -252,7 +252,7 @@ def test_values_that_are_not_on_a_map_are_refused(results_home, monkeypatch, hou
     bare = replace(houses.facts, groups=())
     monkeypatch.setattr(datasets, "facts", lambda name: bare)
     with pytest.raises(InfluenceError, match="declares no group"):
-        jobs.tracin(TracInConfig(), results_home / "one")
+        TracIn.run(TracInConfig(), results_home / "one")
     assert not results_home.exists()
 
 

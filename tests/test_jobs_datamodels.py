@@ -16,14 +16,13 @@ from influence.datamodels.estimators.dual import DualDatamodel
 from influence.datamodels.outcomes import OutcomeConfig, collect, missing
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
-from influence.jobs import DatamodelsConfig
-from influence.jobs import datamodels as run
-from influence.jobs.datamodels import between_classes, most_alike, removal_counts
 from influence.learners.mlp import Mlp
 from influence.measures.lds import lds
+from influence.methods.datamodels import Datamodels, DatamodelsConfig
+from influence.methods.datamodels.run import Estimate, between_classes, measure, most_alike, removal_counts, run
 from influence.results import Result
 
-JOB = importlib.import_module("influence.jobs.datamodels")  # the function of that name hides it
+JOB = importlib.import_module("influence.methods.datamodels.run")  # the function of that name hides it
 QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=1))
 SMALL = DatamodelsConfig(outcomes=QUICK, models=60, held_out=40, estimator="ridge", k=10, reverse_k=5)
 
@@ -238,7 +237,7 @@ def test_a_manifest_from_before_there_were_settings_is_replayed(
     del manifest["config"]["settings"], manifest["estimator_settings"]
     (old / "manifest.json").write_bytes(manifests.to_bytes(manifest))
     seen: list[DatamodelsConfig] = []
-    monkeypatch.setattr(jobs, "datamodels", lambda config, out, **_: seen.append(config) or out)
+    monkeypatch.setattr(Datamodels, "run", lambda config, out, *_: seen.append(config) or out)
     jobs.replay(old, tmp_path / "again")
     assert seen == [SMALL]
 
@@ -255,15 +254,15 @@ def test_a_larger_run_continues_the_store_and_keeps_its_judges(store: str, tmp_p
 
 def test_measuring_trains_the_first_models_and_keeps_them(tmp_path: Path) -> None:
     place = str(tmp_path / "store")
-    first = jobs.measure(SMALL, place)
+    first = measure(SMALL, place)
     assert first.models == 90  # 100 and 40 repeated, less the 50 that are trained together
     assert first.seconds is not None
     assert 0 < first.seconds < 5
     kept = outcomes.read(place)
     assert kept.models.tolist() == list(range(50))
-    second, third = jobs.measure(SMALL, place), jobs.measure(SMALL, place)
+    second, third = measure(SMALL, place), measure(SMALL, place)
     assert (second.models, third.models) == (40, 0)
-    last = jobs.measure(SMALL, place)
+    last = measure(SMALL, place)
     assert (last.models, last.seconds) == (0, None)
     assert np.array_equal(outcomes.read(place, range(50)).margins, kept.margins)
     assert run(SMALL, tmp_path / "one", place, train=False).is_dir()
@@ -280,7 +279,7 @@ def test_measuring_trains_the_first_models_and_keeps_them(tmp_path: Path) -> Non
     ],
 )
 def test_an_estimate_in_words(models: int, seconds: float | None, text: str) -> None:
-    assert str(jobs.Estimate(models, seconds)) == text
+    assert str(Estimate(models, seconds)) == text
 
 
 def test_progress_rises_to_one(tmp_path: Path) -> None:
@@ -441,19 +440,19 @@ def test_shipped_outcomes_are_where_a_run_of_their_config_starts(
     monkeypatch.setattr(homes, "precomputed_home", lambda: tmp_path / "precomputed")
     shipped = tmp_path / "precomputed" / "digits" / "outcomes"
     collect(QUICK, str(shipped), 3)
-    place = jobs.default_store(QUICK)
+    place = outcomes.default_store(QUICK)
     assert missing(QUICK, place, 3) == 0
     collect(QUICK, place, 4)
-    assert jobs.default_store(QUICK) == place  # and what was added since stays
+    assert outcomes.default_store(QUICK) == place  # and what was added since stays
     assert missing(QUICK, place, 4) == 0
     assert missing(QUICK, str(shipped), 4) == 1
     assert [each.name for each in (results_home / ".outcomes").iterdir()] == [Path(place).name]
     other = QUICK.replace(subsets=SubsetConfig(seeds="common"))
-    assert not Path(jobs.default_store(other)).exists()
+    assert not Path(outcomes.default_store(other)).exists()
 
 
 def test_every_config_has_a_place_of_its_own(results_home: Path) -> None:
     other = QUICK.replace(subsets=SubsetConfig(seeds="common"))
-    places = {jobs.default_store(config) for config in (QUICK, other)}
+    places = {outcomes.default_store(config) for config in (QUICK, other)}
     assert len(places) == 2
     assert all(Path(place).parent == results_home / ".outcomes" for place in places)

@@ -17,8 +17,7 @@ from influence.datamodels.estimators.dual import DualDatamodel
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
-from influence.jobs import DatamodelsConfig, evaluation
-from influence.jobs import datamodels as run
+from influence.jobs import evaluation
 from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig, SizesConfig
 from influence.jobs.evaluation.common import neighbours_of
 from influence.jobs.evaluation.mislabels import _Suspicions, own_gradients, shortened
@@ -26,13 +25,16 @@ from influence.jobs.evaluation.removal import _completed as completed
 from influence.jobs.evaluation.removal import _plan_supports as plan_supports
 from influence.jobs.evaluation.removal import trial_seeds
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes
-from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, tracin_images
 from influence.learners.base import Subsets
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
+from influence.learners.outputs import cross_entropy
 from influence.learners.patchnet import PatchNet
 from influence.measures.lds import lds as score_lds
 from influence.measures.removal import predicted_support
+from influence.methods.datamodels import DatamodelsConfig
+from influence.methods.datamodels.run import run
+from influence.methods.tracin import TracIn, TracInImagesConfig
 from influence.retraining.seeds import derived
 from influence.retraining.trainer import ClassifierTrainer
 
@@ -175,7 +177,7 @@ def test_price_scores_times_the_residual_are_loss_scores(
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TracIn result on digits."""
     config = TracInImagesConfig(learner=QUICK.learner, checkpoint_every=1, k=10, reverse_k=5)
-    return tracin_images(config, tmp_path_factory.mktemp("traced") / "result")
+    return TracIn.run(config, tmp_path_factory.mktemp("traced") / "result")
 
 
 def test_tracin_on_images_is_summed_again_too(traced: Path) -> None:

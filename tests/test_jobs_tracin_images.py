@@ -14,16 +14,17 @@ import torch
 from torch import nn
 
 from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, manifests, results
-from influence.jobs import TracInImagesConfig
-from influence.jobs.tracin_images import cross_entropy, without_fixed_layers
 from influence.learners.base import LEARNERS, Subsets, margins
 from influence.learners.checkpoints import Checkpoint, load_folder
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
+from influence.learners.outputs import cross_entropy
 from influence.learners.patchnet import PatchNet
 from influence.learners.toolkit.scaling import Scaled
 from influence.learners.traceable import Traceable, Traced
+from influence.methods.tracin import TracIn, TracInImagesConfig
 from influence.results import Result
+from influence.tracin.fixed_layers import without_fixed_layers
 
 CONFIG = TracInImagesConfig(
     classes=("1", "4", "7"),
@@ -45,7 +46,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return jobs.tracin_images(CONFIG, tmp_path_factory.mktemp("job") / "one")
+    return TracIn.run(CONFIG, tmp_path_factory.mktemp("job") / "one")
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def test_a_replay_gives_the_same_tables(folder, result, results_home):
 
 def test_progress_rises_to_one(results_home):
     seen: list[tuple[float, str]] = []
-    jobs.tracin_images(CONFIG, results_home / "one", report=lambda share, what: seen.append((share, what)))
+    TracIn.run(CONFIG, results_home / "one", report=lambda share, what: seen.append((share, what)))
     shares = [share for share, _ in seen]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
@@ -226,14 +227,14 @@ def _tiny_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_learner_with_convolutions(results_home, digits):
     assert isinstance(Tiny(), Traceable)
     config = CONFIG.replace(learner=Tiny(), checkpoint_every=1)
-    folder = jobs.tracin_images(config, results_home / "one")
+    folder = TracIn.run(config, results_home / "one")
     read = results.read(folder)
     assert read.manifest["checkpoint_epochs"] == [1, 2, 3]
     assert read.manifest["quality"]["accuracy"]["test"] > 0.8
     scorer = TracInCP(Tiny().trace(digits.train, 3, 1).model, load_folder(folder / "checkpoints"), cross_entropy)
     train = Examples(torch.tensor(digits.train.inputs), torch.tensor(digits.train.labels))
     np.testing.assert_allclose(read.train["self_influence"], scorer.self_influence(train), rtol=1e-4)
-    assert jobs.TracInImagesConfig.parse(config.as_dict()) == config
+    assert TracInImagesConfig.parse(config.as_dict()) == config
 
 
 # The MLP's checkpoints
@@ -278,7 +279,7 @@ def test_there_is_always_a_checkpoint_at_the_end(every, epochs):
 )
 def test_what_cannot_be_scored(results_home, changes, message):
     with pytest.raises(InfluenceError) as caught:
-        jobs.tracin_images(CONFIG.replace(**changes), results_home / "one")
+        TracIn.run(CONFIG.replace(**changes), results_home / "one")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not results_home.exists() or os.listdir(results_home) == []
@@ -317,7 +318,7 @@ def test_a_config_of_something_else(values):
 
 def test_a_learner_without_checkpoints(results_home):
     with pytest.raises(InfluenceError) as caught:
-        jobs.tracin_images(CONFIG.replace(learner=ConvNet()), results_home / "one")
+        TracIn.run(CONFIG.replace(learner=ConvNet()), results_home / "one")
     assert str(caught.value).startswith("The learner convnet keeps no checkpoints, and TracIn sums over checkpoints")
     assert not results_home.exists()
 
@@ -329,7 +330,7 @@ def test_a_disk_that_fills_leaves_nothing(results_home, monkeypatch, owner):
 
     monkeypatch.setattr(owner, "write_table" if owner is pq else "write_bytes", fail)
     with pytest.raises(InfluenceError, match="is full: nothing was kept of this run"):
-        jobs.tracin_images(CONFIG, results_home / "one")
+        TracIn.run(CONFIG, results_home / "one")
     assert os.listdir(results_home) == []
 
 

@@ -55,8 +55,9 @@ def tracin(
     The learner, its settings, classes, a training size and targets kept for training examples are for images alone.
     """
 
-    from influence import datasets, jobs
+    from influence import datasets
     from influence.learners.regression import RegressionConfig
+    from influence.methods.tracin import TracIn, TracInConfig, TracInImagesConfig
 
     datasets.check_name(dataset)
     given = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
@@ -69,7 +70,7 @@ def tracin(
             chosen = chosen_learner(dataset, learner, setting).replace(**settings)
             every = checkpoint_every if checkpoint_every is not None else max(1, getattr(chosen, "epochs", 1) // 6)
             names = listed(classes)
-            images = jobs.TracInImagesConfig(
+            images = TracInImagesConfig(
                 dataset=dataset,
                 classes=names,
                 train_size=train_size,
@@ -79,16 +80,16 @@ def tracin(
                 k=k,
                 reverse_k=reverse_k,
             )
-            report.done(jobs.tracin_images(images, folder, replace, report.progress))
+            report.done(TracIn.run(images, folder, replace, report.progress))
         else:
             if learner or setting or classes or train_size:
                 raise InfluenceError(f"{dataset} has one learner and no classes: leave out what is for images alone.")
             if checkpoint_every is not None:
                 settings["checkpoint_every"] = checkpoint_every
-            houses = jobs.TracInConfig(
+            houses = TracInConfig(
                 dataset=dataset,
                 k=k,
                 learner=RegressionConfig(seed=seed, **settings),  # type: ignore[arg-type]
                 layers=layers,  # type: ignore[arg-type]
             )
-            report.done(jobs.tracin(houses, folder, replace, report.progress))
+            report.done(TracIn.run(houses, folder, replace, report.progress))

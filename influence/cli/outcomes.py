@@ -80,11 +80,10 @@ def collect(
     scheduler: Scheduler = None,
 ) -> None:
     """Train the models that a store lacks. Stop and start again as often as you like: what is done stays done."""
-    from influence import jobs
     from influence.datamodels import outcomes
 
     config = outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size, repeat)
-    place = store or jobs.default_store(config)
+    place = store or outcomes.default_store(config)
     where = outcomes.Backend(kind=backend, workers=workers, scheduler=scheduler)  # type: ignore[arg-type]
     with Terminal() as report:
         done = outcomes.collect(
@@ -114,15 +113,15 @@ def fit(
     events: Events = False,
 ) -> None:
     """Fit stored outcomes, judge the fit on held-out models, and write a result folder. Trains nothing."""
-    from influence import jobs
     from influence.datamodels import outcomes
+    from influence.methods.datamodels import Datamodels, DatamodelsConfig
 
     with reporting(events) as report:
         config = outcomes.read_config(store)
         if models is None:
             models = outcomes.size(store) - held_out
         own = estimator_settings(estimator_setting)
-        whole = jobs.DatamodelsConfig(
+        whole = DatamodelsConfig(
             outcomes=config,
             models=models,
             held_out=held_out,
@@ -134,7 +133,7 @@ def fit(
             settings=own,
         )
         folder = out or new_folder(config.dataset, "datamodels")
-        report.done(jobs.datamodels(whole, folder, store, replace, report.progress, train=False))
+        report.done(Datamodels.run(whole, folder, replace, report.progress, store=store, train=False))
 
 
 @group.command(epilog="Example: python -m influence datamodels verify outcomes/digits --repair")
@@ -183,13 +182,14 @@ def run(
     events: Events = False,
 ) -> None:
     """Train what is missing, fit, judge, and write a result folder: collect and fit in one."""
-    from influence import jobs
     from influence.datamodels import outcomes
+    from influence.methods.datamodels import Datamodels, DatamodelsConfig
+    from influence.methods.datamodels.run import measure as time_first
 
     with reporting(events) as report:
         trained = outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size)
         own = estimator_settings(estimator_setting)
-        config = jobs.DatamodelsConfig(
+        config = DatamodelsConfig(
             outcomes=trained,
             models=models,
             held_out=held_out,
@@ -202,7 +202,7 @@ def run(
         )
         where = outcomes.Backend(kind=backend, workers=workers, scheduler=scheduler)  # type: ignore[arg-type]
         if measure:
-            report.say(str(jobs.measure(config, store, report.progress)))
+            report.say(str(time_first(config, store, report.progress)))
             return
         folder = out or new_folder(dataset, "datamodels")
-        report.done(jobs.datamodels(config, folder, store, replace, report.progress, where))
+        report.done(Datamodels.run(config, folder, replace, report.progress, store=store, backend=where))

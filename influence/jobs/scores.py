@@ -14,17 +14,20 @@ import torch
 from torch import nn
 
 from influence import datasets
-from influence.datamodels.outcomes import OutcomeConfig, missing, read
+from influence.datamodels.outcomes import OutcomeConfig, default_store, missing, read
 from influence.datamodels.priors import MOST_DENSE
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.jobs.datamodels import DatamodelsConfig, default_store, fitted_model
-from influence.jobs.tracin_images import TracInImagesConfig, cross_entropy, without_fixed_layers
 from influence.learners import regression
 from influence.learners.base import Learner
 from influence.learners.checkpoints import Checkpoint, load_folder
+from influence.learners.outputs import cross_entropy
 from influence.learners.traceable import Traceable, Traced
+from influence.methods.datamodels import DatamodelsConfig
+from influence.methods.datamodels.run import fitted_model
+from influence.methods.tracin import TracInImagesConfig
 from influence.results import Result
+from influence.tracin.fixed_layers import without_fixed_layers
 from influence.tracin.scores import Examples, TracInCP
 
 _TOLERANCE = 0.05  # of the largest kept score: refitting elsewhere differs by rounding alone

@@ -17,8 +17,8 @@ from influence import Dataset, Split, datasets, homes, results
 from influence.datamodels.outcomes import OutcomeConfig, missing
 from influence.datasets import cifar10
 from influence.explorer.images import Filters, Images
-from influence.jobs import DatamodelsConfig
 from influence.learners.convnet import ConvNet
+from influence.methods.datamodels import DatamodelsConfig
 from tests.browser.driving import Server, Visit, heading, in_every_look, settled, start_server
 from tests.explorer.made import random_result
 

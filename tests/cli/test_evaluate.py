@@ -13,8 +13,8 @@ import pytest
 from influence import evidence, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.evidence import Evaluated
-from influence.jobs import DatamodelsConfig, datamodels
 from influence.learners.mlp import Mlp
+from influence.methods.datamodels import Datamodels, DatamodelsConfig
 from tests.cli.driving import influence
 
 FEW = ("--targets", 2, "--counts", "2,20", "--seeds", 2, "--feature-models", 1)
@@ -26,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("evaluate")
     outcomes = OutcomeConfig(learner=Mlp(width=8, epochs=1))
     config = DatamodelsConfig(outcomes=outcomes, models=30, held_out=20, estimator="ridge", k=5)
-    return datamodels(config, folder / "result", str(folder / "store")), folder / "store"
+    return Datamodels.run(config, folder / "result", store=str(folder / "store")), folder / "store"
 
 
 def evaluated(result: Path) -> Evaluated:

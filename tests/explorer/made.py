@@ -8,8 +8,8 @@ import torch
 
 from influence import results
 from influence.datasets import Dataset
-from influence.jobs import DatamodelsConfig
-from influence.jobs.datamodels import most_alike, removal_counts
+from influence.methods.datamodels import DatamodelsConfig
+from influence.methods.datamodels.run import most_alike, removal_counts
 from influence.ranking import TopK, ranked
 
 

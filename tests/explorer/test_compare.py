@@ -16,8 +16,8 @@ from influence.datasets import Dataset
 from influence.evidence import Evaluated
 from influence.explorer import compare, library
 from influence.explorer.compare import NEIGHBOURS, Nearest, Ranking
-from influence.jobs import DatamodelsConfig
 from influence.measures.baselines import Neighbours, flat
+from influence.methods.datamodels import DatamodelsConfig
 from tests.explorer.made import random_result
 from tests.explorer.pages import click, errors, grid, ids, open_page, texts, warnings
 

@@ -1,7 +1,6 @@
 """What the images page shows, without Streamlit."""
 
 import base64
-import importlib
 import io
 import re
 import shlex
@@ -326,16 +325,16 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
     shipped: Result, monkeypatch: pytest.MonkeyPatch, results_home: object
 ) -> None:
     """The arguments go through the command line, and come out as the config."""
-    from influence import jobs
     from influence.datamodels.estimators.base import ESTIMATORS as MEMBERS
+    from influence.methods.datamodels import Datamodels, DatamodelsConfig
+    from influence.methods.datamodels.run import PROTOCOLS
 
-    job = importlib.import_module("influence.jobs.datamodels")
     assert set(ESTIMATORS) == set(MEMBERS)
     for name, offered in ESTIMATOR_SETTINGS.items():
         assert offered.items() <= MEMBERS[name]().settings.items()
-    assert set(SEEDS) == set(job.PROTOCOLS)
+    assert set(SEEDS) == set(PROTOCOLS)
     seen = []
-    monkeypatch.setattr(jobs, "datamodels", lambda config, out, *_: seen.append(config) or out)
+    monkeypatch.setattr(Datamodels, "run", lambda config, out, *_, **__: seen.append(config) or out)
     config = shipped.manifest["config"]
     part = {**config, "outcomes": {**config["outcomes"], "classes": ["1", "7"], "train_size": 100}}
     convnet = {
@@ -356,8 +355,8 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
         with pytest.raises(SystemExit):
             main()
     same, more, other, little, chosen, grown, left_behind, by_convnet = seen
-    assert by_convnet == job.DatamodelsConfig.parse(convnet)
-    assert same == job.DatamodelsConfig.parse(config)
+    assert by_convnet == DatamodelsConfig.parse(convnet)
+    assert same == DatamodelsConfig.parse(config)
     assert chosen == same.replace(estimator="ridge", settings={"choose": "target", "penalties": [0.5]})
     assert grown == more.replace(estimator="lasso", settings={"lambdas": 9})
     assert left_behind == same.replace(estimator="ridge")

@@ -16,8 +16,8 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import cifar10, sheets
 from influence.explorer import panel
 from influence.explorer.images import NEAR_COPIES, Filters, Images
-from influence.jobs import DatamodelsConfig
 from influence.learners.convnet import ConvNet
+from influence.methods.datamodels import DatamodelsConfig
 from influence.runs import Run, Runner
 from tests.explorer.made import random_result
 from tests.explorer.pages import open_page

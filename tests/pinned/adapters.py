@@ -17,7 +17,7 @@ import pandas as pd
 import typer.main
 from streamlit.testing.v1 import AppTest
 
-from influence import evidence, homes, jobs, results
+from influence import evidence, homes, results
 from influence.cli import main as command_line
 from influence.cli.options import outcome_config as _outcome_config
 from influence.datamodels import outcomes
@@ -31,6 +31,8 @@ from influence.jobs.evaluation.removal import _completed as completed
 from influence.learners import regression
 from influence.learners.base import LEARNERS, Learner, Subsets
 from influence.learners.regression import RegressionConfig
+from influence.methods.datamodels import DatamodelsConfig
+from influence.methods.tracin import TracInConfig, TracInImagesConfig
 from influence.retraining.trainer import ClassifierTrainer, RegressionTrainer
 from influence.retraining.trainings import Training, Trainings
 
@@ -69,7 +71,7 @@ def digest(config: OutcomeConfig) -> str:
 
 
 def default_store(config: OutcomeConfig) -> Path:
-    return Path(jobs.default_store(config))
+    return Path(outcomes.default_store(config))
 
 
 def default_configs() -> dict[str, dict[str, Any]]:
@@ -77,9 +79,9 @@ def default_configs() -> dict[str, dict[str, Any]]:
     configs: dict[str, dict[str, Any]] = {f"learner {name}": learner().as_dict() for name, learner in LEARNERS.items()}
     configs["learner regression"] = RegressionConfig().as_dict()
     configs |= {f"estimator {name}": each().settings for name, each in ESTIMATORS.items()}
-    configs["method datamodels"] = jobs.DatamodelsConfig().as_dict()
-    configs["method tracin of images"] = jobs.TracInImagesConfig().as_dict()
-    configs["method tracin of houses"] = jobs.TracInConfig().as_dict()
+    configs["method datamodels"] = DatamodelsConfig().as_dict()
+    configs["method tracin of images"] = TracInImagesConfig().as_dict()
+    configs["method tracin of houses"] = TracInConfig().as_dict()
     configs["evaluation lds"] = evaluation.LdsConfig().as_dict()
     configs["evaluation removal"] = evaluation.RemovalConfig().as_dict()
     configs["evaluation mislabels"] = evaluation.MislabelsConfig().as_dict()

@@ -7,6 +7,7 @@ it is done.
 from influence.datamodels.outcomes.backends import Backend
 from influence.datamodels.outcomes.collection import Collected, collect
 from influence.datamodels.outcomes.config import OutcomeConfig
+from influence.datamodels.outcomes.place import default_store
 from influence.datamodels.outcomes.reading import Outcomes, missing, read, read_config, reproduce, size
 from influence.datamodels.outcomes.verification import Check, verify
 
@@ -17,6 +18,7 @@ __all__ = [
     "OutcomeConfig",
     "Outcomes",
     "collect",
+    "default_store",
     "missing",
     "read",
     "read_config",

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from influence import evidence, homes
+from influence.circumstances import circumstances
 from influence.datamodels import outcomes
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.errors import explain_write_errors
-from influence.jobs.circumstances import circumstances
 from influence.learners import regression
 from influence.measures.baselines import Neighbours, flat
 from influence.progress import Report

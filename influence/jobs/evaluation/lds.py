@@ -16,12 +16,12 @@ from influence.datamodels.outcomes import OutcomeConfig, Outcomes
 from influence.datamodels.subsets import draw
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.jobs.datamodels import DatamodelsConfig
 from influence.jobs.evaluation.common import neighbours_of, store_evidence
 from influence.jobs.scores import check_same_data, outcome_config, scores_of, takes_minutes
 from influence.measures.baselines import same_class
 from influence.measures.lds import LEAST_MODELS, Lds, noise_ceiling
 from influence.measures.lds import lds as score_lds
+from influence.methods.datamodels import DatamodelsConfig
 from influence.progress import Report, Stages, counting, silent
 from influence.results import Result
 from influence.retraining.trainer import ClassifierTrainer

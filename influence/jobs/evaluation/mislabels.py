@@ -16,15 +16,16 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.jobs.evaluation.common import MANY, store_evidence
 from influence.jobs.scores import trained_with
-from influence.jobs.tracin_images import cross_entropy, outputs, without_fixed_layers
 from influence.learners.base import Learner, Models, Subsets, margins, prepared
 from influence.learners.mlp import Mlp
+from influence.learners.outputs import cross_entropy, outputs
 from influence.learners.traceable import Traceable, TraceableTogether
 from influence.measures import mislabels as flips
 from influence.progress import Report, Stages, counting, silent
 from influence.retraining.seeds import derived
 from influence.retraining.trainer import ClassifierTrainer, Retrained
 from influence.retraining.trainings import Training, Trainings
+from influence.tracin.fixed_layers import without_fixed_layers
 from influence.tracin.scores import TracInCP
 
 

@@ -18,7 +18,6 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.jobs.evaluation.common import MANY, neighbours_of, store_evidence
 from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of, takes_minutes, trained_with
-from influence.jobs.tracin import TracInConfig
 from influence.measures.bootstrap import of_means
 from influence.measures.removal import (
     LEAST_SEEDS,
@@ -30,6 +29,7 @@ from influence.measures.removal import (
     predicted_change,
     predicted_support,
 )
+from influence.methods.tracin import TracInConfig
 from influence.progress import Report, Stages, counting, silent
 from influence.results import Result
 from influence.retraining.seeds import derived

@@ -13,15 +13,15 @@ from influence import evidence, results
 from influence.config import Config, setting
 from influence.datamodels import outcomes
 from influence.datamodels.estimators.base import ESTIMATORS, Estimator
-from influence.datamodels.outcomes import Outcomes
+from influence.datamodels.outcomes import Outcomes, default_store
 from influence.datamodels.priors import Prior, tangent_prior
 from influence.errors import InfluenceError
-from influence.jobs.datamodels import DatamodelsConfig, default_store
 from influence.jobs.evaluation.common import neighbours_of, store_evidence
 from influence.jobs.scores import outcome_config
 from influence.measures.baselines import same_class
 from influence.measures.lds import LEAST_MODELS, Lds
 from influence.measures.lds import lds as score_lds
+from influence.methods.datamodels import DatamodelsConfig
 from influence.progress import Report, Stages, silent
 
 

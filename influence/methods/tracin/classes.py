@@ -8,43 +8,26 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
 
 from influence import datasets, results
-from influence.config import Config, setting
+from influence.circumstances import circumstances
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
-from influence.jobs.circumstances import circumstances
-from influence.learners.base import Learner, margins
+from influence.learners.base import margins
 from influence.learners.checkpoints import Checkpoint, save_folder
-from influence.learners.mlp import Mlp
-from influence.learners.toolkit.threads import in_threads
+from influence.learners.outputs import cross_entropy, outputs
 from influence.learners.traceable import Traceable, Traced
+from influence.methods.tracin.config import TracInImagesConfig
 from influence.progress import Report, Stages, silent
 from influence.ranking import Reverse, TopK, check_k, percentiles_of, ranked, shortened, strongest
+from influence.tracin.fixed_layers import without_fixed_layers
 from influence.tracin.scores import Examples, TracInCP
 
 _MEMORY = 2**30  # bytes for a block of targets
 _REVERSE_ROWS = 512  # targets whose scores are sorted by training example at once
-_FORWARD_ROWS = 1000
 
 
-class TracInImagesConfig(Config):
-    """Everything that a TracIn result on images follows from."""
-
-    dataset: str = setting("digits", "Name of the data set.")
-    classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
-    train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
-    learner: Learner = setting(Mlp(), "How the model is trained; it must keep checkpoints.")
-    seed: int = setting(0, "Seed of the initial weights and the order of examples.", ge=0, lt=2**63)
-    checkpoint_every: int = setting(
-        5, "Epochs from one checkpoint to the next; the first is after so many, the last at the end.", ge=1
-    )
-    k: int = setting(50, "Training examples kept for each target, either way.")
-    reverse_k: int = setting(20, "Targets kept for each training example, either way.", ge=1)
-
-
-def tracin_images(config: TracInImagesConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
+def run(config: TracInImagesConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
     """Train, score and write a TracIn result folder.
 
     Raises
@@ -60,7 +43,7 @@ def tracin_images(config: TracInImagesConfig, out: Path, replace: bool = False, 
         )
     started = time.monotonic()
     if not datasets.facts(config.dataset).classes:
-        raise InfluenceError(f"{config.dataset} has values instead of classes: use `jobs.tracin`.")
+        raise InfluenceError(f"{config.dataset} has values instead of classes: give a TracInConfig.")
     dataset = datasets.load(config.dataset, config.classes, config.train_size)
     check_k(config.k, len(dataset.train))
     _check_labels(dataset)
@@ -84,11 +67,6 @@ def tracin_images(config: TracInImagesConfig, out: Path, replace: bool = False, 
 
 
 _SHARES = {"training": 1.0, "scoring every pair": 10.0, "self-influence": 1.0}  # of the time, roughly
-
-
-def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """(n, n_classes) outputs and (n,) labels -> (n,) losses."""
-    return nn.functional.cross_entropy(outputs, labels, reduction="none")
 
 
 def _check_labels(dataset: Dataset) -> None:
@@ -126,56 +104,9 @@ def _see(whole: list[Checkpoint], moving: Traced, train: Examples, targets: Exam
     return _Seen(checkpoints, train_logits.numpy(), test_logits.numpy())
 
 
-def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
-    """(n, ...) -> (n, ...), each block by one of torch's threads."""
-
-    def work(rows: Tensor) -> Tensor:
-        with torch.no_grad():
-            given: Tensor = model(rows)
-        return given
-
-    return torch.cat(in_threads(work, inputs.split(_FORWARD_ROWS)))
-
-
 def _losses(logits: np.ndarray, split: Split) -> np.ndarray:
     losses: np.ndarray = cross_entropy(torch.from_numpy(logits), torch.tensor(split.labels)).numpy()
     return losses
-
-
-def without_fixed_layers(traced: Traced, dataset: Dataset) -> tuple[Traced, Examples, Examples]:
-    """Layers before the first trained one that are the same in all checkpoints are applied once for all of them.
-
-    Returns
-    -------
-    moving : Traced
-        The layers from there on, which give the same gradients.
-    train, targets : Examples
-        What they get.
-    """
-    parts = dataset.train, dataset.test
-    moving, inputs = traced, [torch.tensor(part.inputs) for part in parts]
-    if fixed := _fixed_layers(traced):
-        model = traced.model.eval()
-        model.load_state_dict(traced.checkpoints[0].state)
-        before, rest = model[:fixed], model[fixed:]  # type: ignore[index]
-        checkpoints = [
-            replace(checkpoint, state={name: checkpoint.state[name] for name in rest.state_dict()})
-            for checkpoint in traced.checkpoints
-        ]
-        moving, inputs = Traced(rest, checkpoints), [outputs(before, part) for part in inputs]
-    train, targets = map(Examples, inputs, (torch.tensor(part.labels) for part in parts))
-    return moving, train, targets
-
-
-def _fixed_layers(traced: Traced) -> int:
-    """How many layers at the front of a model are not trained, and are the same in all its checkpoints."""
-    if not isinstance(traced.model, nn.Sequential):
-        return 0
-    is_trained = [any(each.requires_grad for each in layer.parameters()) for layer in traced.model]
-    fixed = is_trained.index(True) if True in is_trained else 0
-    first, *others = (checkpoint.state for checkpoint in traced.checkpoints)
-    names = traced.model[:fixed].state_dict()
-    return fixed if all(torch.equal(first[name], other[name]) for other in others for name in names) else 0
 
 
 @dataclass(frozen=True)

@@ -4,30 +4,27 @@ Of a store's models, the first ``held_out`` are never fitted: they judge. The ``
 store that grows keeps its judges, and a longer run's score can be compared with a shorter one's.
 """
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from pydantic import model_validator
 
-from influence import datasets, homes, results
-from influence.config import Config, setting
-from influence.datamodels.estimators.base import ESTIMATORS, Estimator, LinearDatamodel
-from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, missing, read, read_config
+from influence import datasets, results
+from influence.circumstances import circumstances
+from influence.datamodels.estimators.base import LinearDatamodel
+from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, default_store, missing, read
 from influence.datamodels.priors import tangent_prior
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.jobs.circumstances import circumstances
 from influence.measures.lds import LEAST_MODELS as LEAST_HELD_OUT
 from influence.measures.lds import Lds, Quality, noise_ceiling, quality, random_baseline
+from influence.methods.datamodels.config import DatamodelsConfig
 from influence.progress import Report, Stages, silent
 from influence.ranking import Reverse, TopK, check_k, percentiles_of, ranked, shortened, strongest
 from influence.text import duration
@@ -42,57 +39,6 @@ _BLOCK = 512  # targets whose weights are held at once
 _DENSE_COUNTS = 50  # removals counted one by one; beyond, in growing steps
 _COARSE_COUNTS = 60
 _OF_CURVES = 16  # significant bits of a removal curve, whose points are looked at for their differences
-
-
-class DatamodelsConfig(Config):
-    """Everything that a result follows from; where outcomes are stored is no part of it."""
-
-    outcomes: OutcomeConfig = setting(OutcomeConfig(), "How the models are trained.")
-    models: int = setting(1000, "Models that are fitted.")
-    held_out: int = setting(512, "Models that are never fitted, and judge the fit.")
-    estimator: str = setting("prior-informed", "How weights are fitted to the outcomes.")
-    prior_models: int = setting(
-        16, "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones."
-    )
-    ceiling: bool = setting(
-        True, "Train the held-out subsets a second time, which tells how much of a margin is chance."
-    )
-    k: int = setting(50, "Training examples kept for each target, either way.")
-    reverse_k: int = setting(20, "Targets kept for each training example, either way.")
-    settings: dict[str, Any] = setting({}, "Settings of the estimator; those left out have their defaults.", added=True)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for name, smallest, why in (
-            ("models", self.fitted_by.least_models, f"which {self.estimator} needs to be fitted"),
-            ("held_out", LEAST_HELD_OUT, "which a correlation over held-out models needs"),
-            ("prior_models", 1, "which a prior needs"),
-            ("reverse_k", 1, "so that there is something to show"),
-        ):
-            if getattr(self, name) < smallest:
-                raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least {smallest}, {why}.")
-        return self
-
-    @property
-    def fitted_by(self) -> Estimator:
-        """The estimator with its settings."""
-        return ESTIMATORS[self.estimator](**self.settings)
-
-
-def default_store(config: OutcomeConfig) -> str:
-    """Where the outcomes of a config are kept unless something else is asked for: every config has its own place.
-
-    Where the project ships outcomes of this very config, the place starts as a copy of them.
-    """
-    place = homes.results_home() / ".outcomes" / f"{config.dataset}-{config.digest[:16]}"
-    shipped = homes.precomputed_home() / config.dataset / "outcomes"
-    if not place.exists() and shipped.exists() and read_config(str(shipped)).digest == config.digest:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as aside:
-            copy = shutil.copytree(shipped, Path(aside) / "store")
-            with suppress(OSError):  # another process was quicker
-                copy.rename(place)
-    return str(place)
 
 
 @contextmanager
@@ -110,7 +56,7 @@ def _explain_memory() -> Iterator[None]:
 
 
 @_explain_memory()
-def datamodels(
+def run(
     config: DatamodelsConfig,
     out: Path,
     store: str | None = None,

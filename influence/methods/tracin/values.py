@@ -4,19 +4,18 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from influence import datasets, results
-from influence.config import Config, setting
-from influence.datasets import Dataset, Facts, Split, california_housing
+from influence.circumstances import circumstances
+from influence.datasets import Dataset, Facts, Split
 from influence.errors import InfluenceError
-from influence.jobs.circumstances import circumstances
 from influence.learners import regression
 from influence.learners.checkpoints import save_folder
-from influence.learners.regression import RegressionConfig
+from influence.methods.tracin.config import TracInConfig
 from influence.progress import Report, Stages, silent
 from influence.ranking import TopK, check_k, percentiles_of, ranked, strongest
 from influence.tracin.scores import Examples, TracInCP
@@ -30,17 +29,6 @@ TITLES = {
 }
 
 
-class TracInConfig(Config):
-    """Everything that a TracIn result follows from."""
-
-    dataset: str = setting(california_housing.NAME, "Name of the data set.")
-    k: int = setting(50, "Training examples kept for each target, either way.")
-    learner: RegressionConfig = setting(RegressionConfig(), "How the model is trained.")
-    layers: Literal["all", "last"] = setting(
-        "all", "Layers whose gradients count; the last alone is an approximation.", added=True
-    )
-
-
 @dataclass(frozen=True)
 class _Scored:
     """What scoring leaves; targets are the group of the eleven first, then all test houses."""
@@ -50,7 +38,7 @@ class _Scored:
     self_influence: np.ndarray  # (n_train,)
 
 
-def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
+def run(config: TracInConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
     """Train, score and write a TracIn result folder.
 
     Raises
@@ -60,7 +48,7 @@ def tracin(config: TracInConfig, out: Path, replace: bool = False, report: Repor
         Nothing is left behind.
     """
     if datasets.facts(config.dataset).classes:
-        raise InfluenceError(f"{config.dataset} has classes instead of values: use `jobs.tracin_images`.")
+        raise InfluenceError(f"{config.dataset} has classes instead of values: give a TracInImagesConfig.")
     _check_facts(datasets.facts(config.dataset))
     started = time.monotonic()
     dataset = datasets.load(config.dataset)

@@ -1,0 +1,46 @@
+"""The settings of datamodels."""
+
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from influence.config import Config, setting
+from influence.datamodels.estimators.base import ESTIMATORS, Estimator
+from influence.datamodels.outcomes.config import OutcomeConfig
+from influence.errors import InfluenceError
+from influence.measures.lds import LEAST_MODELS as LEAST_HELD_OUT
+
+
+class DatamodelsConfig(Config):
+    """Everything that a result follows from; where outcomes are stored is no part of it."""
+
+    outcomes: OutcomeConfig = setting(OutcomeConfig(), "How the models are trained.")
+    models: int = setting(1000, "Models that are fitted.")
+    held_out: int = setting(512, "Models that are never fitted, and judge the fit.")
+    estimator: str = setting("prior-informed", "How weights are fitted to the outcomes.")
+    prior_models: int = setting(
+        16, "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones."
+    )
+    ceiling: bool = setting(
+        True, "Train the held-out subsets a second time, which tells how much of a margin is chance."
+    )
+    k: int = setting(50, "Training examples kept for each target, either way.")
+    reverse_k: int = setting(20, "Targets kept for each training example, either way.")
+    settings: dict[str, Any] = setting({}, "Settings of the estimator; those left out have their defaults.", added=True)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, smallest, why in (
+            ("models", self.fitted_by.least_models, f"which {self.estimator} needs to be fitted"),
+            ("held_out", LEAST_HELD_OUT, "which a correlation over held-out models needs"),
+            ("prior_models", 1, "which a prior needs"),
+            ("reverse_k", 1, "so that there is something to show"),
+        ):
+            if getattr(self, name) < smallest:
+                raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least {smallest}, {why}.")
+        return self
+
+    @property
+    def fitted_by(self) -> Estimator:
+        """The estimator with its settings."""
+        return ESTIMATORS[self.estimator](**self.settings)

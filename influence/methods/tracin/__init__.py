@@ -1,0 +1,36 @@
+"""TracIn (Pruthi et al. 2020): how much training on each example lowered the loss of each test example."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from influence.config import Config
+from influence.methods.base import Method
+from influence.methods.tracin.config import TracInConfig, TracInImagesConfig
+from influence.progress import Report, silent
+
+__all__ = ["TracIn", "TracInConfig", "TracInImagesConfig"]
+
+
+class TracIn(Method):
+    """TracInCP: inner products of loss gradients, summed over the checkpoints of one training."""
+
+    name: ClassVar[str] = "tracin"
+    title: ClassVar[str] = "TracIn"
+    config: ClassVar[type[Config]] = TracInImagesConfig
+
+    @classmethod
+    def parse(cls, values: Any) -> Config:
+        """Read the config of a manifest; that of data with values names no classes."""
+        kind = TracInConfig if isinstance(values, dict) and "classes" not in values else TracInImagesConfig
+        return kind.parse(values)
+
+    @classmethod
+    def run(
+        cls, config: TracInConfig | TracInImagesConfig, out: Path, replace: bool = False, report: Report = silent
+    ) -> Path:
+        """Train with checkpoints, score every pair, and write a result folder."""
+        from influence.methods.tracin import classes, values
+
+        if isinstance(config, TracInConfig):
+            return values.run(config, out, replace, report)
+        return classes.run(config, out, replace, report)
