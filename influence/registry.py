@@ -48,6 +48,9 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             raise InfluenceError(unknown(self.what, str(name), self))
         return self._members[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
 
