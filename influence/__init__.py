@@ -1,4 +1,4 @@
-"""Which training examples made my model do that? Datamodels and TracIn, with an explorer."""
+"""Which training examples made my model do that? Datamodels, TracIn and exact derivatives, with an explorer."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -8,16 +8,26 @@ if TYPE_CHECKING:
     from influence.errors import InfluenceError
     from influence.learners.checkpoints import Checkpoint
     from influence.tracin import Examples, Projection, TopK, TracInCP, tracin_ideal
+    from influence.unrolled.modules import ModuleTraining
+    from influence.unrolled.optimizers import SGD, Adam
+    from influence.unrolled.scores import Unrolled
+    from influence.unrolled.training import Step, shuffled
 
 __all__ = [
+    "SGD",
+    "Adam",
     "Checkpoint",
     "Dataset",
     "Examples",
     "InfluenceError",
+    "ModuleTraining",
     "Projection",
     "Split",
+    "Step",
     "TopK",
     "TracInCP",
+    "Unrolled",
+    "shuffled",
     "tracin_ideal",
 ]
 
@@ -26,6 +36,12 @@ _HOMES = {
     "Split": "influence.datasets",
     "InfluenceError": "influence.errors",
     "Checkpoint": "influence.learners.checkpoints",
+    "ModuleTraining": "influence.unrolled.modules",
+    "SGD": "influence.unrolled.optimizers",
+    "Adam": "influence.unrolled.optimizers",
+    "Unrolled": "influence.unrolled.scores",
+    "Step": "influence.unrolled.training",
+    "shuffled": "influence.unrolled.training",
 }
 
 

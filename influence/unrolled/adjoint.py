@@ -10,7 +10,6 @@ It is exact: nothing is linearised but the target itself, at the training that w
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from influence.unrolled.trajectory import Trajectory
@@ -49,8 +48,3 @@ def back(
             adjoint.by_weights.add_(share)
         on_progress((total - number) / total)
     return scores
-
-
-def finite(scores: Tensor) -> bool:
-    """Whether all are finite numbers."""
-    return bool(torch.isfinite(scores).all())
