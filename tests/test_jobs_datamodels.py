@@ -18,8 +18,11 @@ from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
 from influence.learners.mlp import Mlp
 from influence.measures.lds import lds
-from influence.methods.datamodels import Datamodels, DatamodelsConfig
-from influence.methods.datamodels.run import Estimate, between_classes, measure, most_alike, removal_counts, run
+from influence.methods.datamodels import Datamodels, DatamodelsConfig, summaries
+from influence.methods.datamodels.alike import most_alike
+from influence.methods.datamodels.measure import Estimate, measure
+from influence.methods.datamodels.run import run
+from influence.methods.datamodels.summaries import between_classes, removal_counts
 from influence.results import Result
 
 JOB = importlib.import_module("influence.methods.datamodels.run")  # the function of that name hides it
@@ -33,7 +36,7 @@ SHORT = 5e-4  # relative error of kept scores
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store, and its repetition, with all that the tests below need."""
     place = str(tmp_path_factory.mktemp("store") / "digits")
-    run(SMALL, Path(place).parent / "first", place)
+    run(SMALL, Path(place).parent / "first", store=place)
     return place
 
 
@@ -78,8 +81,8 @@ def test_the_strongest_of_every_training_example_are_kept_too(
 def test_the_reverse_does_not_depend_on_blocks(
     result: Result, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(JOB, "_BLOCK", 7)
-    again = results.read(run(SMALL, tmp_path / "again", store))
+    monkeypatch.setattr(summaries, "_BLOCK", 7)
+    again = results.read(run(SMALL, tmp_path / "again", store=store))
     for table, first in ((again.reverse, result.reverse), (again.influences, result.influences)):
         assert table is not None
         assert first is not None
@@ -202,7 +205,7 @@ def test_every_estimator_is_fitted_without_training(
 
     monkeypatch.setattr(JOB, "collect", never)
     config = SMALL.replace(estimator=estimator, prior_models=2)
-    read = results.read(run(config, tmp_path / "fit", store, train=False))
+    read = results.read(run(config, tmp_path / "fit", store=store, train=False))
     assert read.manifest["config"]["estimator"] == estimator
     assert read.manifest["quality"]["fitted"] == 60
 
@@ -217,7 +220,7 @@ def test_other_settings_alone_are_fitted_without_training(
     read = {}
     for penalty in (0.1, 10.0):
         config = SMALL.replace(settings={"penalties": [penalty]})
-        read[penalty] = results.read(run(config, tmp_path / str(penalty), store))
+        read[penalty] = results.read(run(config, tmp_path / str(penalty), store=store))
         manifest = read[penalty].manifest
         assert DatamodelsConfig.parse(manifest["config"]) == config
         assert manifest["estimator_settings"] == {"choose": "overall", "penalties": [penalty]}
@@ -246,7 +249,7 @@ def test_a_larger_run_continues_the_store_and_keeps_its_judges(store: str, tmp_p
     before = outcomes.read(store, range(100))
     seen: list[str] = []
     config = SMALL.replace(models=110)
-    read = results.read(run(config, tmp_path / "more", store, report=lambda share, what: seen.append(what)))
+    read = results.read(run(config, tmp_path / "more", store=store, report=lambda share, what: seen.append(what)))
     assert any(what.startswith("training: 50 of 50 models") for what in seen)
     assert read.manifest["quality"]["fitted"] == 110
     assert np.array_equal(outcomes.read(store, range(100)).margins, before.margins)
@@ -265,7 +268,7 @@ def test_measuring_trains_the_first_models_and_keeps_them(tmp_path: Path) -> Non
     last = measure(SMALL, place)
     assert (last.models, last.seconds) == (0, None)
     assert np.array_equal(outcomes.read(place, range(50)).margins, kept.margins)
-    assert run(SMALL, tmp_path / "one", place, train=False).is_dir()
+    assert run(SMALL, tmp_path / "one", store=place, train=False).is_dir()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +287,7 @@ def test_an_estimate_in_words(models: int, seconds: float | None, text: str) -> 
 
 def test_progress_rises_to_one(tmp_path: Path) -> None:
     shares: list[float] = []
-    run(SMALL, tmp_path / "one", str(tmp_path / "store"), report=lambda share, what: shares.append(share))
+    run(SMALL, tmp_path / "one", store=str(tmp_path / "store"), report=lambda share, what: shares.append(share))
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
@@ -299,14 +302,16 @@ def test_a_replay_gives_the_same_tables(result: Result, tmp_path: Path) -> None:
 
 
 def test_without_a_ceiling_nothing_is_trained_twice(tmp_path: Path) -> None:
-    read = results.read(run(SMALL.replace(ceiling=False), tmp_path / "one", str(tmp_path / "store")))
+    read = results.read(run(SMALL.replace(ceiling=False), tmp_path / "one", store=str(tmp_path / "store")))
     assert read.manifest["quality"]["ceiling"] is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "store"]
 
 
 def test_part_of_a_data_set(tmp_path: Path) -> None:
     part = QUICK.replace(classes=("3", "8"), train_size=200)
-    read = results.read(run(SMALL.replace(outcomes=part, ceiling=False), tmp_path / "one", str(tmp_path / "store")))
+    read = results.read(
+        run(SMALL.replace(outcomes=part, ceiling=False), tmp_path / "one", store=str(tmp_path / "store"))
+    )
     assert set(read.targets["label"]) == {3, 8}
     assert len(read.train) == 200
     assert read.manifest["config"]["outcomes"]["classes"] == ["3", "8"]
@@ -331,7 +336,7 @@ def test_settings_that_will_not_do(changes: dict[str, object], message: str) -> 
 
 def test_k_beyond_the_training_set(tmp_path: Path) -> None:
     with pytest.raises(InfluenceError, match="k is 1438, but must lie between 1 and the 1437"):
-        run(SMALL.replace(k=1438), tmp_path / "one", str(tmp_path / "store"))
+        run(SMALL.replace(k=1438), tmp_path / "one", store=str(tmp_path / "store"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -344,14 +349,14 @@ def test_a_config_that_is_none() -> None:
 
 def test_an_incomplete_store_is_not_fitted(store: str, tmp_path: Path) -> None:
     with pytest.raises(InfluenceError, match=r"lacks \d+ of the 1040 models"):
-        run(SMALL.replace(models=1000), tmp_path / "one", store, train=False)
+        run(SMALL.replace(models=1000), tmp_path / "one", store=store, train=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_of_another_config_is_refused(store: str, tmp_path: Path) -> None:
     other = QUICK.replace(subsets=SubsetConfig(alpha=0.4))
     with pytest.raises(InfluenceError, match="holds models of another config"):
-        run(SMALL.replace(outcomes=other), tmp_path / "one", store)
+        run(SMALL.replace(outcomes=other), tmp_path / "one", store=store)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -363,9 +368,9 @@ def test_a_damaged_store_says_how_to_mend_it(tmp_path: Path) -> None:
     assert isinstance(margins, zarr.Array)
     margins[60, 5] = 1.5
     with pytest.raises(InfluenceError, match="verify the store with repair, then collect again"):
-        run(SMALL.replace(ceiling=False), tmp_path / "one", place)
+        run(SMALL.replace(ceiling=False), tmp_path / "one", store=place)
     assert outcomes.verify(place, repair=True).damaged == [60]
-    assert run(SMALL.replace(ceiling=False), tmp_path / "one", place).is_dir()
+    assert run(SMALL.replace(ceiling=False), tmp_path / "one", store=place).is_dir()
 
 
 def test_models_that_diverge_are_left_out_with_a_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,7 +387,7 @@ def test_models_that_diverge_are_left_out_with_a_count(tmp_path: Path, monkeypat
             return logits
 
     monkeypatch.setattr(Mlp, "fit", lambda self, train, subsets: Sick(real(self, train, subsets)))
-    read = results.read(run(SMALL.replace(ceiling=False), tmp_path / "one", place))
+    read = results.read(run(SMALL.replace(ceiling=False), tmp_path / "one", store=place))
     quality = read.manifest["quality"]
     assert quality["diverged"] == 2  # one of each fifty
     assert quality["fitted"] + quality["held_out"] == 98
@@ -391,7 +396,7 @@ def test_models_that_diverge_are_left_out_with_a_count(tmp_path: Path, monkeypat
 def test_all_models_diverging_is_one_sentence(tmp_path: Path) -> None:
     wild = QUICK.replace(learner=Mlp(width=8, epochs=1, learning_rate=1e30))
     with pytest.raises(InfluenceError, match="of the held-out models diverged, which leaves"):
-        run(SMALL.replace(outcomes=wild), tmp_path / "one", str(tmp_path / "store"))
+        run(SMALL.replace(outcomes=wild), tmp_path / "one", store=str(tmp_path / "store"))
     assert not (tmp_path / "one").exists()
 
 
@@ -419,7 +424,7 @@ def test_out_of_memory_is_one_sentence(
     monkeypatch.setattr(*place, full)
     config = SMALL.replace(models=before) if place[1] == "collect" else SMALL  # more than there are
     with pytest.raises(InfluenceError, match="does not fit into memory: no result was written") as caught:
-        run(config, tmp_path / "one", store)
+        run(config, tmp_path / "one", store=store)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
     assert outcomes.size(store) == before
@@ -431,7 +436,7 @@ def test_other_errors_stay_what_they_are(store: str, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Ridge, "fit", broken)
     with pytest.raises(RuntimeError, match="shapes"):
-        run(SMALL, tmp_path / "one", store)
+        run(SMALL, tmp_path / "one", store=store)
 
 
 def test_shipped_outcomes_are_where_a_run_of_their_config_starts(

@@ -48,7 +48,7 @@ JUDGE = LdsConfig(bootstrap=20, feature_models=2)
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An outcome store of 100 models, the ceiling's of 40 beside it, and a result fitted on 60 beside both."""
     place = str(tmp_path_factory.mktemp("evaluation") / "digits")
-    run(SMALL, Path(place).parent / "fitted", place)
+    run(SMALL, Path(place).parent / "fitted", store=place)
     return place
 
 
@@ -263,7 +263,7 @@ def test_how_repeatable_training_is_from_common_seeds(tmp_path: Path) -> None:
     """Where a few members are others, a model says almost the same; where most are, it says something else."""
     common = SMALL.replace(outcomes=QUICK.replace(subsets=SubsetConfig(seeds="common")), ceiling=False)
     place = str(tmp_path / "store")
-    folder = run(common, tmp_path / "common", place)
+    folder = run(common, tmp_path / "common", store=place)
     judge = JUDGE.replace(ceiling=False, swapped=5, swapped_models=12)
     evaluation.lds(folder, place, judge, folder=tmp_path / "trainings")
     found = evidence.read(results.read(folder)).lds
@@ -515,7 +515,7 @@ def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: 
 
 def test_common_seeds_compare_with_trainings_of_their_own(store: str, tmp_path: Path) -> None:
     common = SMALL.replace(outcomes=QUICK.replace(subsets=SubsetConfig(seeds="common")), ceiling=False)
-    folder = run(common, tmp_path / "common", str(tmp_path / "store"))
+    folder = run(common, tmp_path / "common", store=str(tmp_path / "store"))
     evaluation.removal(folder, FEW.replace(seeds=1), str(tmp_path / "store"))
     found = removed(folder)
     assert any("everything once, from the same initial weights" in note for note in found.notes)

@@ -184,7 +184,7 @@ def run(
     """Train what is missing, fit, judge, and write a result folder: collect and fit in one."""
     from influence.datamodels import outcomes
     from influence.methods.datamodels import Datamodels, DatamodelsConfig
-    from influence.methods.datamodels.run import measure as time_first
+    from influence.methods.datamodels.measure import measure as time_first
 
     with reporting(events) as report:
         trained = outcome_config(dataset, alpha, seed, seeds, learner, setting, classes, train_size)

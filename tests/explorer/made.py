@@ -9,7 +9,8 @@ import torch
 from influence import results
 from influence.datasets import Dataset
 from influence.methods.datamodels import DatamodelsConfig
-from influence.methods.datamodels.run import most_alike, removal_counts
+from influence.methods.datamodels.alike import most_alike
+from influence.methods.datamodels.summaries import removal_counts
 from influence.ranking import TopK, ranked
 
 

@@ -327,7 +327,7 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
     """The arguments go through the command line, and come out as the config."""
     from influence.datamodels.estimators.base import ESTIMATORS as MEMBERS
     from influence.methods.datamodels import Datamodels, DatamodelsConfig
-    from influence.methods.datamodels.run import PROTOCOLS
+    from influence.methods.datamodels.words import PROTOCOLS
 
     assert set(ESTIMATORS) == set(MEMBERS)
     for name, offered in ESTIMATOR_SETTINGS.items():

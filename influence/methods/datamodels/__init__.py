@@ -48,4 +48,4 @@ class Datamodels(Method):
         """
         from influence.methods.datamodels import run
 
-        return run.run(config, out, store, replace, report, backend, train)
+        return run.run(config, out, replace, report, store=store, backend=backend, train=train)
