@@ -7,12 +7,12 @@ import streamlit as st
 
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.explorer import compare, library, panel, shelf
+from influence.explorer import compare, describing, panel, shelf
 from influence.explorer.compare import NEIGHBOURS, NONE, Nearest, Ranking
 from influence.explorer.grid import Cell, image_grid
 from influence.explorer.houses import FEATURES, Houses
-from influence.explorer.library import Listed
 from influence.explorer.pictures import Pictures
+from influence.library import Entry
 from influence.results import Result
 
 SLOTS = ("first", "second", "third")
@@ -27,7 +27,7 @@ def main() -> None:
     st.caption("One test example, and the training examples that different methods or runs say helped and hurt it.")
     found = shelf.every()
     name = shelf.choose_dataset(found, check, *PICKED)
-    of_it = library.of_dataset(found, name)
+    of_it = {id_: each for id_, each in found.items() if each.dataset == name}
     dataset = shelf.data_of(next(iter(of_it.values())))
     chosen = choose_methods(of_it, dataset is not None, check)
     listed = {id_: of_it[id_] for id_ in chosen if id_ != NEIGHBOURS}
@@ -37,13 +37,13 @@ def main() -> None:
         st.error("Neighbours are a reference for results: choose at least one result.", icon=":material/error:")
         return
     for other in compared[1:]:
-        if why := library.why_not_together(compared[0], other):
+        if why := describing.why_not_together(compared[0], other):
             st.error(why, icon=":material/error:")
             return
     target, k = choose_target(listed[compared[0].name], compared, check)
     whole = data_for(listed[compared[0].name], dataset)
     rankings = [
-        nearest(whole, listed[compared[0].name], target, int(compared[0].manifest["k"]))
+        nearest(whole, listed[compared[0].name], target, int(compared[0].manifest.k))
         if id_ == NEIGHBOURS and whole is not None
         else compare.ranking(read[id_], target)
         for id_ in chosen
@@ -61,7 +61,7 @@ def main() -> None:
 # --- what is chosen -------------------------------------------------------------------------------------------------
 
 
-def choose_methods(of_it: dict[str, Listed], has_data: bool, check: panel.Check) -> list[str]:
+def choose_methods(of_it: dict[str, Entry], has_data: bool, check: panel.Check) -> list[str]:
     """Two or three different ones: results, and neighbours where the data are here."""
     options = [*of_it, *([NEIGHBOURS] if has_data else [])]
     chosen: list[str] = []
@@ -85,13 +85,13 @@ def choose_methods(of_it: dict[str, Listed], has_data: bool, check: panel.Check)
     return chosen
 
 
-def choose_target(first: Listed, compared: list[Result], check: panel.Check) -> tuple[int, int]:
-    noun = library.noun(first)
+def choose_target(first: Entry, compared: list[Result], check: panel.Check) -> tuple[int, int]:
+    noun = describing.noun(first)
     default = compare.default_target(compared[0])
     if compare.why_not_target(compared, default, noun):
         common = set.intersection(*(set(result.targets.index) for result in compared))
         default = min((target for target in common if target >= 0), default=default)
-    most = min(int(result.manifest["k"]) for result in compared)
+    most = min(int(result.manifest.k) for result in compared)
 
     def at_random() -> None:
         st.session_state["target"] = int(random.choice([one for one in compared[0].targets.index if one >= 0]))
@@ -114,15 +114,13 @@ def choose_target(first: Listed, compared: list[Result], check: panel.Check) -> 
     return target, k
 
 
-def data_for(listed: Listed, dataset: Dataset | None) -> Dataset | None:
+def data_for(listed: Entry, dataset: Dataset | None) -> Dataset | None:
     """The very data of the results that are compared, which may be a part of the data set."""
     return None if dataset is None else shelf.data_of(listed)
 
 
-def nearest(dataset: Dataset, listed: Listed, target: int, k: int) -> Ranking:
-    return _nearest(dataset, dataset.content_hash, listed.has_classes, *library.part_of(listed.manifest)).ranking(
-        target, k
-    )
+def nearest(dataset: Dataset, listed: Entry, target: int, k: int) -> Ranking:
+    return _nearest(dataset, dataset.content_hash, listed.has_classes, *listed.manifest.part).ranking(target, k)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Measuring the training part …")
@@ -136,7 +134,7 @@ def _nearest(
 
 
 def show_images(
-    listed: dict[str, Listed],
+    listed: dict[str, Entry],
     compared: list[Result],
     rankings: list[Ranking],
     target: int,
@@ -144,7 +142,7 @@ def show_images(
     pictures: Pictures,
     check: panel.Check,
 ) -> None:
-    classes, labels = compared[0].manifest["classes"], compared[0].train["label"]
+    classes, labels = compared[0].manifest.classes, compared[0].train["label"]
     of_target = classes[int(compared[0].targets.loc[target, "label"])]
     st.subheader(f"Test image {target}, class {of_target}")
     left, right = st.columns([1, 5], gap="medium")
@@ -152,7 +150,7 @@ def show_images(
         panel_picture(pictures, target, of_target)
     with right:
         said = [
-            f"- {result.name}: the model{'s say' if result.manifest['method'] == 'datamodels' else ' says'} "
+            f"- {result.name}: the model{'s say' if result.manifest.method == 'datamodels' else ' says'} "
             f"**{classes[int(result.targets.loc[target, 'prediction'])]}**, margin "
             f"{result.targets.loc[target, 'margin']:+.2f}"
             for result in compared
@@ -196,7 +194,7 @@ def panel_picture(pictures: Pictures, target: int, of_target: str) -> None:
     )
 
 
-def head(ranking: Ranking, listed: dict[str, Listed], target: int) -> None:
+def head(ranking: Ranking, listed: dict[str, Entry], target: int) -> None:
     """A method's name and how far it can be trusted."""
     st.markdown(f"#### {ranking.name}")
     if ranking.name == NEIGHBOURS:
@@ -204,7 +202,9 @@ def head(ranking: Ranking, listed: dict[str, Listed], target: int) -> None:
         st.caption(f"Alike in their inputs; no model is asked. {known}")
         return
     one = listed[ranking.name]
-    st.caption(f"{library.method(one.manifest)} · {compare.lds_of(one, shelf.evaluated(one), shelf.read(one), target)}")
+    st.caption(
+        f"{describing.method(one.manifest)} · {compare.lds_of(one, shelf.evaluated(one), shelf.read(one), target)}"
+    )
 
 
 def train_cell(pictures: Pictures, row: object, name: str, sign: int, shared: int, of: int) -> Cell:
@@ -225,7 +225,7 @@ def pick_train(train: int) -> None:
 
 
 def show_train(
-    listed: dict[str, Listed],
+    listed: dict[str, Entry],
     compared: list[Result],
     rankings: list[Ranking],
     labels: "pd.Series[int]",
@@ -242,7 +242,7 @@ def show_train(
     if train not in labels.index:
         left.warning(f"These results have no training image {train}.")
         return
-    name = compared[0].manifest["classes"][int(labels[train])]
+    name = compared[0].manifest.classes[int(labels[train])]
     left.markdown(f"Class **{name}**")
     with right:
         st.dataframe(
@@ -256,7 +256,7 @@ def show_train(
             alt=f"Rank and score of training image {train} by every method.",
         )
     with left:
-        page, link = library.page_of(next(iter(listed.values())), train=int(train))
+        page, link = describing.page_of(next(iter(listed.values())), train=int(train))
         st.page_link(page, label="Open it", icon=":material/arrow_forward:", query_params=link)
 
 
@@ -264,7 +264,7 @@ def show_train(
 
 
 def show_houses(
-    listed: dict[str, Listed],
+    listed: dict[str, Entry],
     compared: list[Result],
     rankings: list[Ranking],
     target: int,
@@ -296,13 +296,11 @@ def show_houses(
                     column_config=house_columns(),
                     alt=f"The houses that {ranking.name} ranks {'highest' if sign > 0 else 'lowest'}.",
                 )
-    page, link = library.page_of(listed[compared[0].name], target=target)
+    page, link = describing.page_of(listed[compared[0].name], target=target)
     st.page_link(page, label="See them on the map", icon=":material/map:", query_params=link)
 
 
-@st.cache_resource(
-    max_entries=4, show_spinner=False, hash_funcs={Result: lambda one: (one.path, one.manifest["created"])}
-)
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Result: lambda one: (one.path, one.manifest.created)})
 def houses_of(result: Result, _dataset: Dataset | None) -> Houses:
     return Houses(result, _dataset)
 
@@ -370,12 +368,12 @@ def overall(names: tuple[str, ...], stamps: tuple[int, ...], _compared: list[Res
     return compare.over_targets(_compared, ks)
 
 
-def about(listed: dict[str, Listed], rankings: list[Ranking], first: Result) -> None:
+def about(listed: dict[str, Entry], rankings: list[Ranking], first: Result) -> None:
     with st.expander("How far to trust this"):
-        lines = [f"- **{id_}**: {each.manifest['title']}. {each.manifest['caveat']}" for id_, each in listed.items()]
+        lines = [f"- **{id_}**: {each.manifest.title}. {each.manifest.caveat}" for id_, each in listed.items()]
         if any(ranking.name == NEIGHBOURS for ranking in rankings):
-            what = "pixels" if "classes" in first.manifest else "standardised features"
-            sign = "; an example of another class counts against" if "classes" in first.manifest else ""
+            what = "pixels" if first.manifest.classes else "standardised features"
+            sign = "; an example of another class counts against" if first.manifest.classes else ""
             lines.append(
                 f"- **{NEIGHBOURS}**: the cosine of {what}, less the mean of the training part{sign}. No "
                 "model is asked."

@@ -11,7 +11,7 @@ from influence.datasets import california_housing
 from influence.errors import InfluenceError
 from influence.explorer import charts, maps, panel, quality
 from influence.explorer.houses import FEATURES, Houses, Pick, provenance
-from influence.results import Entry
+from influence.library import Entry
 
 INFLUENCE, SELF_INFLUENCE = "Influence on a house", "Self-influence"
 PALO_ALTO, ALL = "Palo Alto’s eleven", "All test houses"
@@ -160,7 +160,7 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
     pick = houses.pick(target, k)
     with first:
         headline(pick)
-    if houses.result.manifest["quality"]["explained_variance"]["test"] <= 0:
+    if houses.result.manifest.quality.explained_variance.test <= 0:
         st.warning("This model explains nothing of the test prices (its training may have diverged): don’t trust it.")
     if min(len(pick.proponents), len(pick.opponents)) < k:
         st.info(f"Fewer than {k} of the scores kept are positive, or negative: {len(pick.table)} houses are shown.")
@@ -192,7 +192,7 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
         charts.score_distribution(pick, len(houses.train)), key="distribution", config={"displayModeBar": False}
     )
     st.caption(
-        f"All training houses’ scores. The {houses.result.manifest['k']} strongest either way are counted; "
+        f"All training houses’ scores. The {houses.result.manifest.k} strongest either way are counted; "
         "the bars between them are read off stored percentiles, so their heights are approximate. The marks are the "
         "houses shown above."
     )
@@ -200,7 +200,7 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
 
 def score_sentence(houses: Houses, pick: Pick) -> str:
     whose, them = ("those houses’", "their prices") if pick.is_group else ("this house’s", "its price")
-    checkpoints = len(houses.result.manifest["checkpoint_epochs"])
+    checkpoints = len(houses.result.manifest.checkpoint_epochs)
     sentence = (
         "**What a score says.** Positive: learning from that training house pulled the model’s prediction towards "
         f"{them}; negative: pushed it away. It is the inner product of the training house’s gradient and {whose}, "
@@ -375,15 +375,15 @@ def about(houses: Houses) -> None:
     st.caption(provenance(houses.result))
     with st.expander("How far to trust this"):
         st.markdown(
-            f"- **Method**: {manifest['title']} (Pruthi et al. 2020).\n"
-            f"- **Caveat**: {manifest['caveat']}\n"
+            f"- **Method**: {manifest.title} (Pruthi et al. 2020).\n"
+            f"- **Caveat**: {manifest.caveat}\n"
             "- **The model**: explained variance "
-            f"{manifest['quality']['explained_variance']['test']:.3f} on test houses, "
-            f"{manifest['quality']['explained_variance']['train']:.3f} on training houses.\n"
+            f"{manifest.quality.explained_variance.test:.3f} on test houses, "
+            f"{manifest.quality.explained_variance.train:.3f} on training houses.\n"
             f"- **The ranking**: {trust(houses)}\n"
             "- **The eleven**: the test houses strictly inside longitude −122.17 to −122.10, latitude 37.40 to 37.46."
         )
-        st.plotly_chart(charts.loss_curve(manifest["loss_curve"]), key="loss", config={"displayModeBar": False})
+        st.plotly_chart(charts.loss_curve(manifest.loss_curve), key="loss", config={"displayModeBar": False})
 
 
 def trust(houses: Houses) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from influence import datasets, evidence, results
+from influence import datasets, evidence, library, results
 from influence.datasets import sheets
 from influence.errors import InfluenceError
 from influence.explorer import image_charts, panel
@@ -27,7 +27,7 @@ from influence.explorer.images import (
     Walk,
     run_arguments,
 )
-from influence.results import Entry
+from influence.library import Entry
 
 DATASETS = [name for name in datasets.NAMES if datasets.facts(name).classes]
 METHODS = ("datamodels", "tracin")
@@ -39,9 +39,7 @@ STEP = 1000  # models that one click adds
 def load(entry: Entry, stamps: tuple[int, ...], present: bool) -> Images:
     """A result with its pictures where ``present``; the first time with CIFAR-10's, that takes some seconds."""
     result = results.read(entry.path, entry.name)
-    config = result.manifest["config"]
-    part = config.get("outcomes", config)
-    dataset = datasets.mapped(part["dataset"], tuple(part["classes"]), part["train_size"]) if present else None
+    dataset = datasets.mapped(entry.dataset, *result.manifest.part) if present else None
     return Images(result, dataset, evidence.read(result))
 
 
@@ -72,7 +70,7 @@ def main() -> None:
         method = choose_method(name, check)
         entry = panel.choose_result(name, method, check)
         if method == "datamodels":
-            recompute(results.read_manifest(entry.path)["config"])
+            recompute(entry.manifest.settings)
         else:
             st.caption(
                 f"Another is made on the command line: `python -m influence {method} {name}`; `--help` lists its "
@@ -158,7 +156,7 @@ def choose_dataset(check: panel.Check) -> str:
 
 def methods_on(name: str) -> list[str]:
     """The methods that have results on a data set."""
-    return [method for method in METHODS if results.catalogue(name, method)[0]]
+    return [method for method in METHODS if library.of_method(name, method)[0]]
 
 
 def choose_method(name: str, check: panel.Check) -> str:
@@ -667,7 +665,7 @@ def show_removal(images: Images, pick: Pick, check: panel.Check) -> None:
     )
     st.caption(
         f"Predicted, not measured: the sum of the weights, from a model of the whole training set. {support} "
-        f"The models were trained on {images.result.manifest['subset_size']:,} images each, so the far ends are "
+        f"The models were trained on {images.result.manifest.subset_size:,} images each, so the far ends are "
         "extrapolated."
     )
 
@@ -684,7 +682,7 @@ def show_walk(images: Images, walk: Walk) -> None:
         lambda frame: [target_cell(images, int(row.target), row.score, row.rank) for row in frame.itertuples()],
         pick_target,
     )
-    kept = int(images.result.manifest["reverse_k"])
+    kept = int(images.result.manifest.reverse_k)
     st.caption(
         f"Click a test image to walk back. The result keeps {kept} test images either way for each training image."
     )

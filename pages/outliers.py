@@ -6,12 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from influence.errors import InfluenceError
-from influence.explorer import library, outliers, panel, shelf
+from influence.explorer import describing, outliers, panel, shelf
 from influence.explorer.grid import Cell, image_grid
 from influence.explorer.houses import Houses
-from influence.explorer.library import Listed
 from influence.explorer.outliers import AGREE, ALL, DISAGREE, ORDERS, RANKINGS, Filters, Outliers
 from influence.explorer.pictures import Pictures
+from influence.library import Entry
 from influence.text import command, inline_code
 
 PER_PAGE = 40
@@ -36,7 +36,7 @@ def main() -> None:
     if not examples.rankings:
         st.info(
             f"“{listed.id}” scores no training example by itself: choose a result of TracIn, or run "
-            f"{inline_code(command('evaluate', 'mislabels', library.typed(listed.entry.path)))}."
+            f"{inline_code(command('evaluate', 'mislabels', describing.typed(listed.path)))}."
         )
         return
     ranking = choose_ranking(examples, check)
@@ -57,7 +57,7 @@ def main() -> None:
 # --- what is chosen -------------------------------------------------------------------------------------------------
 
 
-def choose_result(found: dict[str, Listed], check: panel.Check) -> str:
+def choose_result(found: dict[str, Entry], check: panel.Check) -> str:
     panel.keep_within("of", found.__contains__)
     first = list(found).index(outliers.first_shown(found))
 
@@ -113,9 +113,9 @@ def first_sheet() -> None:
     st.session_state["sheet"] = 1
 
 
-def choose_example(place: Any, examples: Outliers, trains: list[int], listed: Listed, check: panel.Check) -> int | None:
+def choose_example(place: Any, examples: Outliers, trains: list[int], listed: Entry, check: panel.Check) -> int | None:
     """The training example that is looked at: the one asked for, else the first of the list."""
-    noun = library.noun(listed)
+    noun = describing.noun(listed)
     default = trains[0] if trains else None
     number = place.number_input(
         f"Training {noun}",
@@ -305,7 +305,7 @@ def show_houses(examples: Outliers, ranking: str, trains: list[int], picked: int
 
 
 def show_example(
-    listed: Listed,
+    listed: Entry,
     examples: Outliers,
     train: int | None,
     chosen: list[int],
@@ -313,7 +313,7 @@ def show_example(
 ) -> None:
     if train is None:
         return
-    noun = library.noun(listed)
+    noun = describing.noun(listed)
     row = examples.table.loc[train]
     st.subheader(f"Training {noun} {train}")
     if (source := pictures("train", train)) is not None:
@@ -333,7 +333,7 @@ def show_example(
         width="stretch",
     )
     with right:
-        page, link = library.page_of(listed, train=train)
+        page, link = describing.page_of(listed, train=train)
         st.page_link(page, label="Open it", icon=":material/arrow_forward:", query_params=link)
     st.dataframe(
         examples.standing(train),
@@ -367,9 +367,9 @@ def describe(examples: Outliers, train: int) -> str:
     return f"Label **{row['label']}**{said}"
 
 
-def show_targets(listed: Listed, examples: Outliers, train: int, pictures: Pictures) -> None:
+def show_targets(listed: Entry, examples: Outliers, train: int, pictures: Pictures) -> None:
     """The targets that it helped and hurt most."""
-    noun = library.noun(listed)
+    noun = describing.noun(listed)
     for frame, title, side in zip(
         examples.targets(train, 10),
         (":blue[**+ Helped most**]", ":orange[**− Hurt most**]"),
@@ -404,7 +404,7 @@ def show_targets(listed: Listed, examples: Outliers, train: int, pictures: Pictu
                 alt=f"Test houses that training house {train} {side} most.",
             )
     if (target := st.session_state.pop(NEW, None)) is not None:
-        page, link = library.page_of(listed, target=target)
+        page, link = describing.page_of(listed, target=target)
         st.switch_page(page, query_params=link)
 
 
@@ -427,7 +427,7 @@ def open_target(target: int) -> None:
     st.session_state[NEW] = target
 
 
-def about(listed: Listed, examples: Outliers) -> None:
+def about(listed: Entry, examples: Outliers) -> None:
     with st.expander("How far to trust this"):
         lines = [f"- **{name}** (from {source}): {RANKINGS[name]}" for name, source in examples.rankings.items()]
         lines.append(
@@ -437,9 +437,9 @@ def about(listed: Listed, examples: Outliers) -> None:
         if examples.result.reverse is None:
             lines.append(
                 "- **Helped and hurt**: this result keeps no table of them, so only targets that keep the example "
-                f"among their {listed.manifest['k']} strongest either way are found."
+                f"among their {listed.manifest.k} strongest either way are found."
             )
-        lines.append(f"- **The method**: {listed.manifest['title']}. {listed.manifest['caveat']}")
+        lines.append(f"- **The method**: {listed.manifest.title}. {listed.manifest.caveat}")
         st.markdown("\n".join(lines))
 
 

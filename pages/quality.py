@@ -9,9 +9,10 @@ import streamlit as st
 from influence import evidence
 from influence.errors import InfluenceError
 from influence.evidence import Evaluated, MislabelsEvidence, RemovalEvidence, SizesEvidence
-from influence.explorer import library, panel, quality, quality_charts, shelf
-from influence.explorer.library import Listed
+from influence.explorer import describing, panel, quality, quality_charts, shelf
 from influence.explorer.quality import Judged
+from influence.library import Entry
+from influence.methods.datamodels.kind import DatamodelsManifest
 
 NO_BAR = {"displayModeBar": False}
 ALL_COUNTS = "any number"
@@ -32,8 +33,8 @@ def main() -> None:
     listed = found[overview(found, known, check)]
     st.divider()
     st.subheader(listed.id)
-    st.markdown(f"{listed.manifest['title']}, on {listed.dataset}")
-    page, link = library.page_of(listed)
+    st.markdown(f"{listed.manifest.title}, on {listed.dataset}")
+    page, link = describing.page_of(listed)
     st.page_link(page, label="Browse this result", icon=":material/arrow_forward:", query_params=link)
     evaluated = known[listed.id]
     for problem in evaluated.problems:
@@ -46,7 +47,7 @@ def main() -> None:
     shelf.leave_ready("quality", KEYS)
 
 
-def shelf_evidence(listed: Listed) -> Evaluated:
+def shelf_evidence(listed: Entry) -> Evaluated:
     """The evidence about a result; what is wrong with the result itself stands in the place of it."""
     try:
         return shelf.evaluated(listed)
@@ -57,7 +58,7 @@ def shelf_evidence(listed: Listed) -> Evaluated:
 # --- all results ----------------------------------------------------------------------------------------------------
 
 
-def overview(found: dict[str, Listed], known: dict[str, Evaluated], check: panel.Check) -> str:
+def overview(found: dict[str, Entry], known: dict[str, Evaluated], check: panel.Check) -> str:
     """The table of all results, and the one that is chosen."""
     table = pd.DataFrame([quality.row(listed, known[id_]) for id_, listed in found.items()])
     panel.keep_within("of", found.__contains__)
@@ -105,7 +106,7 @@ def overview(found: dict[str, Listed], known: dict[str, Evaluated], check: panel
 # --- held-out models ------------------------------------------------------------------------------------------------
 
 
-def show_lds(listed: Listed, evaluated: Evaluated) -> None:
+def show_lds(listed: Entry, evaluated: Evaluated) -> None:
     st.subheader("On models that it has not seen")
     lds = quality.judged(listed.manifest, evaluated.lds)
     if lds is None:
@@ -138,8 +139,8 @@ def show_judged(lds: Judged) -> None:
             )
 
 
-def show_sizes(listed: Listed, sizes: SizesEvidence | None) -> None:
-    if listed.manifest["method"] != "datamodels":
+def show_sizes(listed: Entry, sizes: SizesEvidence | None) -> None:
+    if not isinstance(listed.manifest, DatamodelsManifest):
         return
     st.subheader("From fewer models, by other estimators")
     if sizes is None:
@@ -157,7 +158,7 @@ def show_sizes(listed: Listed, sizes: SizesEvidence | None) -> None:
 # --- removal --------------------------------------------------------------------------------------------------------
 
 
-def show_removal(listed: Listed, removal: RemovalEvidence | None, check: panel.Check) -> None:
+def show_removal(listed: Entry, removal: RemovalEvidence | None, check: panel.Check) -> None:
     st.subheader("When training examples are removed")
     if removal is None:
         not_evaluated(listed, "removal", "whether training without the named examples changes what it says it would")
@@ -183,7 +184,7 @@ def show_removal(listed: Listed, removal: RemovalEvidence | None, check: panel.C
         st.caption("Bars: 95 % intervals over targets.")
 
 
-def show_scatter(listed: Listed, removal: RemovalEvidence, check: panel.Check) -> None:
+def show_scatter(listed: Entry, removal: RemovalEvidence, check: panel.Check) -> None:
     counts = sorted({int(count) for count in removal.tables["effects"]["count"]})
     targets = sorted({int(target) for target in removal.tables["effects"]["target"]})
     first, second, third = st.columns(3, vertical_alignment="bottom")
@@ -193,15 +194,20 @@ def show_scatter(listed: Listed, removal: RemovalEvidence, check: panel.Check) -
     check("removed", count, f"no removal was of so many, so {count} is shown.")
     panel.keep_within("find", targets.__contains__)
     target = second.selectbox(
-        f"Test {library.noun(listed)} to find", targets, index=None, key="find", bind="query-params", placeholder="none"
+        f"Test {describing.noun(listed)} to find",
+        targets,
+        index=None,
+        key="find",
+        bind="query-params",
+        placeholder="none",
     )
     check("find", target, f"no removal was tried for it, so {'none' if target is None else target} is shown.")
     if target is not None:
-        page, link = library.page_of(listed, target=target)
+        page, link = describing.page_of(listed, target=target)
         with third:
             st.page_link(
                 page,
-                label=f"Open test {library.noun(listed)} {target}",
+                label=f"Open test {describing.noun(listed)} {target}",
                 icon=":material/arrow_forward:",
                 query_params=link,
             )
@@ -214,7 +220,7 @@ def show_scatter(listed: Listed, removal: RemovalEvidence, check: panel.Check) -
 
     unit = "margin" if listed.has_classes else "$100,000"
     st.plotly_chart(
-        quality_charts.removal_scatter(frame, unit, removal.has_scale, library.noun(listed), target),
+        quality_charts.removal_scatter(frame, unit, removal.has_scale, describing.noun(listed), target),
         key="removals",
         on_select=clicked,
         selection_mode="points",
@@ -226,20 +232,20 @@ def show_scatter(listed: Listed, removal: RemovalEvidence, check: panel.Check) -
         "point to open its target."
     )
     if (opened := st.session_state.pop("target to open", None)) is not None:
-        page, link = library.page_of(listed, target=opened)
+        page, link = describing.page_of(listed, target=opened)
         st.switch_page(page, query_params=link)
 
 
 # --- mislabels ------------------------------------------------------------------------------------------------------
 
 
-def show_mislabels(listed: Listed, mislabels: MislabelsEvidence | None) -> None:
+def show_mislabels(listed: Entry, mislabels: MislabelsEvidence | None) -> None:
     st.subheader("When labels are flipped")
     if mislabels is None:
         not_evaluated(listed, "mislabels", "how many flipped labels self-influence finds, and how many plain loss does")
         return
     curves = mislabels.tables["curves"]
-    found = shelf.searches(listed, mislabels)
+    found = quality.searches(mislabels)
     for column, search in zip(st.columns(max(2, len(found)), gap="medium"), found, strict=False):
         with column:
             st.markdown(f"**Labels flipped {quality.FLIPS[search.flips]}**")
@@ -273,7 +279,7 @@ def show_mislabels(listed: Listed, mislabels: MislabelsEvidence | None) -> None:
 # --- what there is not, and what it means ---------------------------------------------------------------------------
 
 
-def not_evaluated(listed: Listed, kind: str, what: str) -> None:
+def not_evaluated(listed: Entry, kind: str, what: str) -> None:
     commands = quality.commands(listed, kind)
     if not commands:
         st.markdown(f"**Not evaluated**: {quality.why_none(listed, kind)}")
@@ -288,13 +294,13 @@ def how_to(commands: Sequence[str]) -> None:
         st.code("\n".join(commands), language="bash", wrap_lines=True)
 
 
-def about(listed: Listed, evaluated: Evaluated) -> None:
+def about(listed: Entry, evaluated: Evaluated) -> None:
     st.divider()
     with st.expander("How far to trust this", expanded=True):
         for title, notes in quality.caveats(listed.manifest, evaluated).items():
             st.markdown(f"**{title}**\n" + "".join(f"\n- {note}" for note in notes))
     st.caption(
-        f"{listed.manifest['learner']} · made {listed.manifest['created'][:10]} · result “{listed.id}”. Every figure "
+        f"{listed.manifest.learner} · made {listed.manifest.created[:10]} · result “{listed.id}”. Every figure "
         "is in the result’s folder, with its config and seeds."
     )
 

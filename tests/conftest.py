@@ -55,7 +55,7 @@ SLOW = (
     "test_jobs_tracin_images.py",
     "test_notebook.py",
     "test_packaging.py",
-    "test_results.py::test_readers_never_notice_a_replacement",
+    "results/test_killed.py::test_readers_never_notice_a_replacement",
     "test_runs.py",
     "test_serve.py",
     "test_stopping.py",

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from influence.datasets import Dataset, Split
 from influence.evidence import Evaluated
-from influence.explorer import library, quality
+from influence.explorer import describing, quality
 from influence.explorer.houses import FEATURES, Houses, nearest_km
-from influence.explorer.library import Listed
+from influence.library import Entry
 from influence.results import Result
 
 NEIGHBOURS = "neighbours"  # stands in lists beside the results
@@ -58,7 +59,7 @@ class Ranking:
         return None, float(self.scores[train]) if train in self.scores.index else None
 
 
-def ranking(result: Result, target: int) -> Ranking:
+def ranking(result: Result[Any], target: int) -> Ranking:
     """What a result keeps of a target."""
     kept = result.of(target)
     strongest = kept.sort_values("rank", key=abs, kind="stable")
@@ -175,7 +176,7 @@ def agreement(rankings: Sequence[Ranking], n_train: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mean_overlap(first: Result, second: Result, sign: int, k: int) -> tuple[float, int]:
+def mean_overlap(first: Result[Any], second: Result[Any], sign: int, k: int) -> tuple[float, int]:
     """Mean overlap@k over the targets (not groups of them) that both results explain, and how many these are."""
     common = np.intersect1d(first.targets.index, second.targets.index)
     common = common[common >= 0]
@@ -185,7 +186,7 @@ def mean_overlap(first: Result, second: Result, sign: int, k: int) -> tuple[floa
     return len(np.intersect1d(ours, theirs, assume_unique=True)) / (k * len(common)), len(common)
 
 
-def _keys(result: Result, sign: int, k: int, targets: np.ndarray) -> np.ndarray:
+def _keys(result: Result[Any], sign: int, k: int, targets: np.ndarray) -> np.ndarray:
     """(target, train) as one number, of the k strongest of a sign."""
     frame = result.influences
     rank, target = sign * frame["rank"].to_numpy(np.int64), frame["target"].to_numpy(np.int64)
@@ -194,7 +195,7 @@ def _keys(result: Result, sign: int, k: int, targets: np.ndarray) -> np.ndarray:
     return keys
 
 
-def over_targets(compared: Sequence[Result], ks: Sequence[int]) -> pd.DataFrame:
+def over_targets(compared: Sequence[Result[Any]], ks: Sequence[int]) -> pd.DataFrame:
     """As `agreement`, averaged over all targets that two results explain."""
     rows = []
     for first, second in combinations(compared, 2):
@@ -222,15 +223,15 @@ def in_how_many(rankings: Sequence[Ranking], sign: int, k: int) -> pd.Series:
 # --- what is compared -----------------------------------------------------------------------------------------------
 
 
-def other_method(of_it: dict[str, Listed], options: Sequence[str]) -> str:
+def other_method(of_it: dict[str, Entry], options: Sequence[str]) -> str:
     """What the first of the options is best compared with: a result of another method, else whatever comes next."""
     first, *others = options
-    methods = {id_: each.manifest["method"] for id_, each in of_it.items()}
+    methods = {id_: each.method for id_, each in of_it.items()}
     ordered = sorted(others, key=lambda id_: methods.get(id_, methods[first]) == methods[first])
     return ordered[0] if ordered else NONE
 
 
-def lds_of(listed: Listed, found: Evaluated, result: Result, target: int) -> str:
+def lds_of(listed: Entry, found: Evaluated, result: Result[Any], target: int) -> str:
     """A result's LDS on held-out models, over all targets and of this one."""
     lds = quality.judged(listed.manifest, found.lds)
     if lds is None:
@@ -239,7 +240,7 @@ def lds_of(listed: Listed, found: Evaluated, result: Result, target: int) -> str
     text = f"LDS {own.mean:.3f} ({own.low:.3f} to {own.high:.3f})"
     each = lds.per_target.set_index("target")["result"] if lds.per_target is not None else result.targets.get("lds")
     if each is not None and np.isfinite(each.get(target, np.nan)):
-        text += f", of this {library.noun(listed)} {each[target]:.2f}"
+        text += f", of this {describing.noun(listed)} {each[target]:.2f}"
     return text
 
 
@@ -259,7 +260,7 @@ def neighbours_lds(found: Sequence[Evaluated]) -> str:
 def _neighbours_baseline(found: Evaluated) -> tuple[int, str] | None:
     """Of how many models the features were (0 for inputs), and the score with its interval."""
     if found.lds is not None:
-        return int(found.lds.config["feature_models"]), str(found.lds.methods["neighbours"])
+        return found.lds.feature_models, str(found.lds.methods["neighbours"])
     if found.sizes is None:
         return None
     rows = found.sizes.scores[found.sizes.scores["estimator"] == "neighbours"]
@@ -267,16 +268,14 @@ def _neighbours_baseline(found: Evaluated) -> tuple[int, str] | None:
         return None
     row = rows.iloc[0]
     over = f"over {row['targets']:,} targets"
-    return int(
-        found.sizes.config["feature_models"]
-    ), f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}), {over}"
+    return found.sizes.feature_models, f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}), {over}"
 
 
-def default_target(result: Result) -> int:
+def default_target(result: Result[Any]) -> int:
     """The target shown first: the best explained of the mistakes where that is known, else the first there is."""
     targets = result.targets
     if result.groups:
-        return int(next(iter(result.groups.values()))["targets"][0])
+        return int(next(iter(result.groups.values())).targets[0])
     if "lds" not in targets:
         return int(targets.index.min())
     wrong = targets[targets["label"] != targets["prediction"]]
@@ -284,7 +283,7 @@ def default_target(result: Result) -> int:
     return int(best.index[int(best["lds"].argmax())])
 
 
-def why_not_target(compared: Sequence[Result], target: int, noun: str) -> str | None:
+def why_not_target(compared: Sequence[Result[Any]], target: int, noun: str) -> str | None:
     """Why a number can't be compared, in one sentence; None if it can."""
     lacking = [result.name for result in compared if target < 0 or target not in result.targets.index]
     if not lacking:

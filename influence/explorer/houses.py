@@ -8,6 +8,7 @@ import pandas as pd
 
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
+from influence.methods.tracin.kind import TracInOfValues
 from influence.ranking import PERCENTILES
 from influence.results import Result
 
@@ -91,8 +92,8 @@ class Houses:
         If the result was made from other data.
     """
 
-    def __init__(self, result: Result, dataset: Dataset | None) -> None:
-        if dataset is not None and dataset.content_hash != result.manifest["dataset_hash"]:
+    def __init__(self, result: Result[TracInOfValues], dataset: Dataset | None) -> None:
+        if dataset is not None and dataset.content_hash != result.manifest.dataset_hash:
             raise InfluenceError(
                 f"The result {result.name} was made from another version of {dataset.name} than the one on this "
                 "machine: compute it again."
@@ -102,13 +103,13 @@ class Houses:
         self.test = _join(result.targets.drop(columns="score_percentiles"), dataset.test if dataset else None)
         self.train = _join(result.train, dataset.train if dataset else None)
         (self.group_id,) = result.groups
-        self.palo_alto: list[int] = result.groups[self.group_id]["targets"]
+        self.palo_alto = list(result.groups[self.group_id].targets)
 
     @property
     def max_k(self) -> int:
         """How many proponents can be shown: all that the result keeps, or those whose place it names."""
-        k = int(self.result.manifest["k"])
-        return k if self.has_data else min(k, int(self.result.manifest["named_top_k"]))
+        k = self.result.manifest.k
+        return k if self.has_data else min(k, self.result.manifest.named_top_k)
 
     @property
     def pickable(self) -> list[int]:
@@ -133,7 +134,7 @@ class Houses:
         """The k strongest training houses either way for a test house, or for a group's id."""
         if target in self.result.groups:
             group = self.result.groups[target]
-            houses, title = self.test.loc[group["targets"]], group["title"]
+            houses, title = self.test.loc[list(group.targets)], group.title
         else:
             houses, title = self.test.loc[[target]], f"house {target}"
         influences = self.result.of(target)
@@ -171,16 +172,16 @@ class Houses:
         return order.iloc[: -N_EXTREMES - 1 : -1], order.iloc[:N_EXTREMES]
 
 
-def provenance(result: Result) -> str:
+def provenance(result: Result[TracInOfValues]) -> str:
     """One line: from what, by what and when."""
     manifest = result.manifest
-    config, epochs = manifest["config"], manifest["checkpoint_epochs"]
-    explained = manifest["quality"]["explained_variance"]["test"]
+    config, epochs = manifest.config, manifest.checkpoint_epochs
+    explained = manifest.quality.explained_variance.test
     return (
-        f"{manifest['dataset']} · {manifest['learner']} · "
+        f"{manifest.dataset} · {manifest.learner} · "
         f"{len(epochs)} checkpoints (epochs {epochs[0]} to {epochs[-1]}) · "
-        f"seed {config['learner']['seed']} · explained variance on test houses {explained:.2f} · "
-        f"made {manifest['created'][:10]} in {manifest['seconds']:.0f} s · result “{result.name}”"
+        f"seed {config.learner.seed} · explained variance on test houses {explained:.2f} · "
+        f"made {manifest.created[:10]} in {manifest.seconds:.0f} s · result “{result.name}”"
     )
 
 

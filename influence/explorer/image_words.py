@@ -1,18 +1,22 @@
 """What the images page says of the scores of each method."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from influence.evidence import LdsEvidence
-from influence.explorer.library import typed
-from influence.results import Result
+from influence.explorer.describing import typed
+from influence.methods.datamodels.kind import DatamodelsManifest
+from influence.methods.tracin.kind import TracInOfClasses
+from influence.results import Interval, Result, ResultManifest
 from influence.text import command, inline_code
 
+M = TypeVar("M", bound=ResultManifest)
 
-class Words(ABC):
+
+class Words(ABC, Generic[M]):
     """The words for one method.
 
     Attributes
@@ -54,23 +58,27 @@ class Words(ABC):
         """What is known of a training image, one of `Images.train`."""
 
     @abstractmethod
-    def provenance(self, result: Result) -> str:
+    def provenance(self, result: Result[M]) -> str:
         """One line: from what, by what and when."""
 
     @abstractmethod
-    def trust(self, result: Result, lds: LdsEvidence | None) -> str:
+    def trust(self, result: Result[M], lds: LdsEvidence | None) -> str:
         """How well the scores predict models that they were not made from, in plain words."""
 
+    def lds_of_fit(self, manifest: M) -> Interval | None:
+        """The LDS that the method measured itself; None if it measures none."""
+        return None
+
     @abstractmethod
-    def meaning(self, manifest: dict[str, Any]) -> str:
+    def meaning(self, manifest: M) -> str:
         """What a score says, and what it does not."""
 
     @abstractmethod
-    def details(self, manifest: dict[str, Any]) -> dict[str, str]:
+    def details(self, manifest: M) -> dict[str, str]:
         """What else to know before trusting it, by title."""
 
 
-class Datamodels(Words):
+class Datamodels(Words[DatamodelsManifest]):
     method = "datamodels"
     score = "weight"
     scores = "weights"
@@ -102,41 +110,44 @@ class Datamodels(Words):
             f"of other classes **{row['other_classes']:+.4f}**"
         )
 
-    def provenance(self, result: Result) -> str:
+    def provenance(self, result: Result[DatamodelsManifest]) -> str:
         manifest = result.manifest
-        config, quality = manifest["config"], manifest["quality"]
-        subsets = config["outcomes"]["subsets"]
+        config, quality = manifest.config, manifest.quality
+        subsets = config.outcomes.subsets
         return (
-            f"{manifest['dataset']} · {quality['fitted']:,} models of {manifest['learner']} on subsets of "
-            f"{manifest['subset_size']:,} of {len(result.train):,} training images (alpha {subsets['alpha']:g}) · "
-            f"seed {subsets['seed']}, {subsets['seeds']} · {config['estimator']} · {_made(result)}"
+            f"{manifest.dataset} · {quality.fitted:,} models of {manifest.learner} on subsets of "
+            f"{manifest.subset_size:,} of {len(result.train):,} training images (alpha {subsets.alpha:g}) · "
+            f"seed {subsets.seed}, {subsets.seeds} · {config.estimator} · {_made(result)}"
         )
 
-    def trust(self, result: Result, lds: LdsEvidence | None) -> str:
+    def trust(self, result: Result[DatamodelsManifest], lds: LdsEvidence | None) -> str:
         manifest = result.manifest
-        quality = manifest["quality"]
-        own, random, ceiling = quality["lds"], quality["random"], quality["ceiling"]
+        quality = manifest.quality
+        own, random, ceiling = quality.lds, quality.random, quality.ceiling
         text = (
-            f"On {quality['held_out']} models that were not used for the weights, what the weights predict for a test "
-            f"image and what those models said correlate at **{own['mean']:.3f}** (linear datamodeling score, LDS; "
-            f"{own['level']:.0%} interval {own['low']:.3f} to {own['high']:.3f}; 1 is perfect). "
-            f"Random weights get {random['mean']:.3f}."
+            f"On {quality.held_out} models that were not used for the weights, what the weights predict for a test "
+            f"image and what those models said correlate at **{own.mean:.3f}** (linear datamodeling score, LDS; "
+            f"{own.level:.0%} interval {own.low:.3f} to {own.high:.3f}; 1 is perfect). "
+            f"Random weights get {random.mean:.3f}."
         )
-        if ceiling is not None and manifest["config"]["outcomes"]["subsets"]["seeds"] == "fresh":
-            best = np.sqrt(max(ceiling["mean"], 0.0))
+        if ceiling is not None and manifest.config.outcomes.subsets.seeds == "fresh":
+            best = np.sqrt(max(ceiling.mean, 0.0))
             text += (
                 f" Training twice on the same subset with two seeds, one result predicts the other at "
-                f"{ceiling['mean']:.3f}: the rest is chance, and a perfect predictor would get about {best:.2f}."
+                f"{ceiling.mean:.3f}: the rest is chance, and a perfect predictor would get about {best:.2f}."
             )
         elif ceiling is not None:
             text += (
-                f" The same subsets trained from another initialisation predict these models at {ceiling['mean']:.3f}: "
+                f" The same subsets trained from another initialisation predict these models at {ceiling.mean:.3f}: "
                 "so much of what is explained here holds for any initialisation."
             )
         return text
 
-    def meaning(self, manifest: dict[str, Any]) -> str:
-        share = manifest["config"]["outcomes"]["subsets"]["alpha"]
+    def lds_of_fit(self, manifest: DatamodelsManifest) -> Interval | None:
+        return manifest.quality.lds
+
+    def meaning(self, manifest: DatamodelsManifest) -> str:
+        share = manifest.alpha
         return (
             "**What a weight says.** Models that saw this training image had a margin on the test image that is larger "
             f"by about the weight, averaged over random subsets of {share:.0%} of the training set, all other images' "
@@ -147,20 +158,20 @@ class Datamodels(Words):
             "vouches for."
         )
 
-    def details(self, manifest: dict[str, Any]) -> dict[str, str]:
-        quality = manifest["quality"]
+    def details(self, manifest: DatamodelsManifest) -> dict[str, str]:
+        quality = manifest.quality
         return {
-            "Method": f"{manifest['title']}.",
-            "Protocol": manifest["protocol"],
-            "The models": f"{quality['accuracy']:.1%} of the test images right on average; {quality['fitted']:,} were "
-            f"fitted, {quality['held_out']:,} judged, {quality['diverged']:,} diverged and were left out.",
-            "Error": f"predictions for held-out models miss by {quality['error']:.0%} of the margins’ variance on "
-            f"average; their mean correlation (Pearson) is {quality['correlation']:.3f}.",
-            "Caveat": manifest["caveat"],
+            "Method": f"{manifest.title}.",
+            "Protocol": manifest.protocol,
+            "The models": f"{quality.accuracy:.1%} of the test images right on average; {quality.fitted:,} were "
+            f"fitted, {quality.held_out:,} judged, {quality.diverged:,} diverged and were left out.",
+            "Error": f"predictions for held-out models miss by {quality.error:.0%} of the margins’ variance on "
+            f"average; their mean correlation (Pearson) is {quality.correlation:.3f}.",
+            "Caveat": manifest.caveat,
         }
 
 
-class TracIn(Words):
+class TracIn(Words[TracInOfClasses]):
     method = "tracin"
     score = "score"
     scores = "scores"
@@ -191,16 +202,16 @@ class TracIn(Words):
             f"Self-influence **{row['self_influence']:.3g}**, number {rank:,} of {len(train):,} from the highest"
         )
 
-    def provenance(self, result: Result) -> str:
+    def provenance(self, result: Result[TracInOfClasses]) -> str:
         manifest = result.manifest
-        epochs = manifest["checkpoint_epochs"]
+        epochs = manifest.checkpoint_epochs
         return (
-            f"{manifest['dataset']} · one model of {manifest['learner']} · {len(result.train):,} training images · "
-            f"{len(epochs)} checkpoints (epochs {epochs[0]} to {epochs[-1]}) · seed {manifest['config']['seed']} · "
+            f"{manifest.dataset} · one model of {manifest.learner} · {len(result.train):,} training images · "
+            f"{len(epochs)} checkpoints (epochs {epochs[0]} to {epochs[-1]}) · seed {manifest.config.seed} · "
             f"{_made(result)}"
         )
 
-    def trust(self, result: Result, lds: LdsEvidence | None) -> str:
+    def trust(self, result: Result[TracInOfClasses], lds: LdsEvidence | None) -> str:
         if lds is None:
             how = inline_code(command("evaluate", "lds", typed(result.path), "--store", "STORE"))
             return (
@@ -209,19 +220,19 @@ class TracIn(Words):
             )
         own, random, same = (lds.methods[name] for name in ("result", "random", "same-class"))
         text = (
-            f"On {lds.held_out} models trained on random subsets, the sum of a subset’s scores for a test image and "
-            f"what those models said of it correlate at **{own.mean:.3f}** (linear datamodeling score, LDS; "
+            f"On {lds.held_out} models trained on random subsets, the sum of a subset’s scores for a test "
+            f"image and what those models said of it correlate at **{own.mean:.3f}** (linear datamodeling score, LDS; "
             f"{own.level:.0%} interval {own.low:.3f} to {own.high:.3f}; 1 is perfect). Random scores get "
             f"{random.mean:.3f}, and knowing only which images are of its class {same.mean:.3f}."
         )
         if lds.ceiling is not None:
             text += (
-                f" A second training on the same subsets predicts the first at {lds.ceiling.mean:.3f}: the rest is "
-                "chance."
+                f" A second training on the same subsets predicts the first at {lds.ceiling.mean:.3f}: the "
+                "rest is chance."
             )
         return text
 
-    def meaning(self, manifest: dict[str, Any]) -> str:
+    def meaning(self, manifest: TracInOfClasses) -> str:
         return (
             "**What a score says.** Summed over the checkpoints: by how much a gradient step on this training image, "
             "at the learning rate of that time, lowered the test image's loss, to first order. A proponent lowered "
@@ -231,24 +242,23 @@ class TracIn(Words):
             "gradients of their own, such as mislabelled ones, are high in many lists."
         )
 
-    def details(self, manifest: dict[str, Any]) -> dict[str, str]:
-        accuracy = manifest["quality"]["accuracy"]
+    def details(self, manifest: TracInOfClasses) -> dict[str, str]:
+        accuracy = manifest.quality.accuracy
         return {
-            "Method": f"{manifest['title']} (Pruthi et al. 2020).",
-            "The model": f"{accuracy['test']:.1%} of the test images right, {accuracy['train']:.1%} of the training "
-            "images.",
-            "Units": manifest.get("units", "reduction of the loss"),
-            "Caveat": manifest["caveat"],
+            "Method": f"{manifest.title} (Pruthi et al. 2020).",
+            "The model": f"{accuracy.test:.1%} of the test images right, {accuracy.train:.1%} of the training images.",
+            "Units": manifest.units or "reduction of the loss",
+            "Caveat": manifest.caveat,
         }
 
 
-WORDS: dict[str, Words] = {words.method: words for words in (Datamodels(), TracIn())}
+WORDS: dict[str, Words[Any]] = {words.method: words for words in (Datamodels(), TracIn())}
 
 
 def _verdict(row: "pd.Series[Any]") -> str:
     return f":orange[**{row['named']}**, wrong ✗]" if row["wrong"] else f"**{row['named']}**, right ✓"
 
 
-def _made(result: Result) -> str:
+def _made(result: Result[Any]) -> str:
     manifest = result.manifest
-    return f"made {manifest['created'][:10]} in {manifest['seconds']:.0f} s · result “{result.name}”"
+    return f"made {manifest.created[:10]} in {manifest.seconds:.0f} s · result “{result.name}”"

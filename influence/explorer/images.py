@@ -12,7 +12,7 @@ import pandas as pd
 from influence import datasets
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.evidence import Estimate, Evaluated
+from influence.evidence import Evaluated
 from influence.explorer.image_words import WORDS
 from influence.explorer.pictures import Pictures
 from influence.ranking import PERCENTILES
@@ -193,16 +193,16 @@ class Images:
         If the result was made from other data.
     """
 
-    def __init__(self, result: Result, dataset: Dataset | None, evaluated: Evaluated | None = None) -> None:
-        if dataset is not None and dataset.content_hash != result.manifest["dataset_hash"]:
+    def __init__(self, result: Result[Any], dataset: Dataset | None, evaluated: Evaluated | None = None) -> None:
+        if dataset is not None and dataset.content_hash != result.manifest.dataset_hash:
             raise InfluenceError(
                 f"The result {result.name} was made from another version of {dataset.name} than the one on this "
                 "machine: compute it again."
             )
         self.result = result
-        self.words = WORDS[result.manifest["method"]]
+        self.words = WORDS[result.manifest.method]
         self.evaluated = evaluated or Evaluated()
-        self.classes: tuple[str, ...] = tuple(result.manifest["classes"])
+        self.classes: tuple[str, ...] = result.manifest.classes
         names = np.array(self.classes)
         self.test = result.targets.assign(**{"class": names[result.targets["label"]]})
         self.test["named"] = names[self.test["prediction"]]
@@ -215,7 +215,7 @@ class Images:
         if "prediction" in self.train:
             self.train["named"] = names[self.train["prediction"]]
         manifest = result.manifest
-        self.picture = Pictures(dataset) if dataset else Pictures.shipped(manifest["dataset"], manifest["dataset_hash"])
+        self.picture = Pictures(dataset) if dataset else Pictures.shipped(manifest.dataset, manifest.dataset_hash)
 
     # --- the gallery ---
 
@@ -237,7 +237,7 @@ class Images:
     @property
     def alike(self) -> float:
         """The correlation of pixels from which two pictures count as near-copies."""
-        return datasets.facts(self.result.manifest["dataset"]).near_copy
+        return datasets.facts(self.result.manifest.dataset).near_copy
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -305,8 +305,8 @@ class Images:
     def hard(self) -> float:
         """The LDS below which a test image counts as hard to explain."""
         measured = self.evaluated.lds
-        own = self.result.manifest["quality"]["lds"]
-        mean = Estimate.of(own).mean if own else measured.methods["result"].mean if measured else 0.0
+        own = self.words.lds_of_fit(self.result.manifest)
+        mean = own.mean if own else measured.methods["result"].mean if measured else 0.0
         return _HARD * mean
 
     @cached_property
@@ -379,7 +379,8 @@ class Images:
 
     @property
     def max_k(self) -> int:
-        return int(self.result.manifest["k"])
+        k: int = self.result.manifest.k
+        return k
 
     def pick(self, target: int, k: int) -> Pick:
         """A test image with its k strongest training images either way."""
@@ -393,7 +394,7 @@ class Images:
     def walk(self, train: int, k: int) -> Walk:
         """A training image with the k test images that it helps and hurts most."""
         row: pd.Series[Any] = self.train.loc[train]  # type: ignore[assignment]
-        frame = _strongest(self.result.by(train), min(k, int(self.result.manifest["reverse_k"])))
+        frame = _strongest(self.result.by(train), min(k, self.result.manifest.reverse_k))
         facts = self.test.loc[frame["target"]]
         for column, source in (("class", "class"), ("prediction", "named"), ("wrong", "wrong")):
             frame[column] = facts[source].to_numpy()
@@ -437,7 +438,7 @@ class Images:
     def removal(self, target: int) -> Removal:
         """What the datamodel predicts for a test image when training images are taken away."""
         row: pd.Series[Any] = self.test.loc[target]  # type: ignore[assignment]
-        counts = np.array(self.result.manifest["removal_counts"], dtype=np.int64)
+        counts = np.array(self.result.manifest.removal_counts, dtype=np.int64)
         n = len(self.train)
         variance = counts * (n - counts) / max(n - 1, 1) * float(row["weight_sd"]) ** 2
         everything = float(row["intercept"]) + float(row["weight_sum"])

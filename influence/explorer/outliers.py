@@ -11,7 +11,7 @@ import pandas as pd
 
 from influence.errors import InfluenceError
 from influence.explorer.houses import Houses
-from influence.explorer.library import Listed
+from influence.library import Entry
 from influence.results import Result
 
 ALL, AGREE, DISAGREE = "all", "says the label", "says another"
@@ -91,9 +91,9 @@ class Outliers:
         Those that are known, and where each comes from.
     """
 
-    def __init__(self, result: Result, judgement: Judgement | None = None, houses: Houses | None = None) -> None:
+    def __init__(self, result: Result[Any], judgement: Judgement | None = None, houses: Houses | None = None) -> None:
         self.result, self.houses = result, houses
-        self.classes: tuple[str, ...] = tuple(result.manifest.get("classes", ()))
+        self.classes: tuple[str, ...] = result.manifest.classes
         train = result.train if houses is None else houses.train
         known, sources = self._own(train)
         if judgement is not None:
@@ -251,11 +251,11 @@ def changed(text: str, trains: Sequence[int], on: bool) -> str:
     return ",".join([*kept, *(names if on else [])])
 
 
-def first_shown(found: dict[str, Listed]) -> str:
+def first_shown(found: dict[str, Entry]) -> str:
     """The result that the page opens with: one that knows self-influence, if possible on digits (its pictures ship)."""
 
     def order(id_: str) -> tuple[bool, bool, bool]:
         one = found[id_]
-        return one.manifest["method"] != "tracin", one.dataset != "digits", not one.has_classes
+        return one.method != "tracin", one.dataset != "digits", not one.has_classes
 
     return min(found, key=order)

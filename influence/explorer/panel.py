@@ -8,10 +8,10 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from influence import homes, results
+from influence import homes, library, results
 from influence.errors import InfluenceError
 from influence.explorer.maps import Style
-from influence.results import Entry
+from influence.library import Entry
 from influence.runs import Run, Runner
 from influence.stopping import keeps_models
 from influence.text import duration
@@ -276,7 +276,7 @@ def choose_result(dataset: str, method: str, check: Check) -> Entry:
     """A list of the results of a method, with rename and delete. Stops the page where there is none."""
     if message := st.session_state.pop("panel_message", None):
         st.error(message)
-    entries, problems = results.catalogue(dataset, method)
+    entries, problems = library.of_method(dataset, method)
     if not entries:
         st.info(f"There is no result yet. Compute one with `python -m influence {method} {dataset}`, or from here.")
         _problems(problems)
@@ -308,14 +308,14 @@ def _problems(problems: Sequence[str]) -> None:
 
 def _rename(entry: Entry) -> None:
     try:
-        st.session_state["result"] = results.rename(entry, st.session_state[f"name_of_{entry.name}"]).name
+        st.session_state["result"] = library.rename(entry, st.session_state[f"name_of_{entry.name}"]).name
     except InfluenceError as error:
         st.session_state["panel_message"] = str(error)
 
 
 def _delete(entry: Entry) -> None:
     try:
-        results.delete(entry)
+        library.delete(entry)
         st.session_state.pop("result", None)
     except InfluenceError as error:
         st.session_state["panel_message"] = str(error)

@@ -11,11 +11,15 @@ import numpy as np
 import pandas as pd
 
 from influence import evidence, homes
-from influence.evidence import Estimate, Evaluated, LdsEvidence, MislabelsEvidence, RemovalEvidence
-from influence.explorer import library
-from influence.explorer.library import Listed
+from influence.errors import InfluenceError
+from influence.evidence import Evaluated, LdsEvidence, MislabelsEvidence, RemovalEvidence
+from influence.evidence.removal import Support
+from influence.explorer import describing
+from influence.library import Entry
 from influence.measures.bootstrap import Figure
-from influence.measures.mislabels import advantage
+from influence.methods.datamodels.kind import DatamodelsManifest
+from influence.methods.tracin.kind import TracInManifest, TracInOfClasses
+from influence.results import Interval, ResultManifest
 from influence.text import command
 
 NAMES = {
@@ -36,25 +40,25 @@ class Judged:
 
     Parameters
     ----------
-    methods : dict of str to Estimate
+    methods : dict of str to Interval
         Of "result" and, where measured, "neighbours", "same-class", "random".
-    ceiling : Estimate or None
+    ceiling : Interval or None
         How well a second training on the same subsets predicts the first.
     held_out : int
     common : bool
         Whether the models that judge share their initial weights and order of examples.
     per_target : pd.DataFrame or None
         As `influence.evidence` describes lds/targets.
-    repeatable : Estimate or None
+    repeatable : Interval or None
         How well models that share all seeds predict each other where a few of their members differ.
     """
 
-    methods: dict[str, Estimate]
-    ceiling: Estimate | None
+    methods: dict[str, Interval]
+    ceiling: Interval | None
     held_out: int
     common: bool
     per_target: pd.DataFrame | None = None
-    repeatable: Estimate | None = None
+    repeatable: Interval | None = None
 
     @property
     def best(self) -> float | None:
@@ -68,43 +72,39 @@ class Judged:
         return math.sqrt(self.ceiling.mean)
 
 
-def judged(manifest: dict[str, Any], lds: LdsEvidence | None) -> Judged | None:
+def judged(manifest: ResultManifest, lds: LdsEvidence | None) -> Judged | None:
     """What is known of a result's LDS; None if nothing is."""
     if lds is not None:
-        common = lds.config["outcomes"]["subsets"]["seeds"] == "common"
-        return Judged(lds.methods, lds.ceiling, lds.held_out, common, lds.tables["targets"], lds.repeatable)
-    quality = manifest["quality"]
-    if not quality.get("lds"):
+        return Judged(lds.methods, lds.ceiling, lds.held_out, lds.is_common, lds.tables["targets"], lds.repeatable)
+    if not isinstance(manifest, DatamodelsManifest) or manifest.quality.lds is None:
         return None
-    methods = {
-        name: Estimate.of(quality[key]) for name, key in (("result", "lds"), ("random", "random")) if quality.get(key)
-    }
-    ceiling = Estimate.of(quality["ceiling"]) if quality.get("ceiling") else None
-    common = manifest["config"].get("outcomes", {}).get("subsets", {}).get("seeds") == "common"
-    return Judged(methods, ceiling, int(quality["held_out"]), common)
+    quality = manifest.quality
+    measured = {"result": quality.lds, "random": quality.random}
+    methods = {name: each for name, each in measured.items() if each is not None}
+    return Judged(methods, quality.ceiling, quality.held_out, manifest.is_common)
 
 
 # --- the overview ---------------------------------------------------------------------------------------------------
 
 
-def row(listed: Listed, found: Evaluated) -> dict[str, Any]:
+def row(listed: Entry, found: Evaluated) -> dict[str, Any]:
     """A result's line in the table of all."""
     lds = judged(listed.manifest, found.lds)
     return {
         "result": listed.id,
         "data": listed.dataset,
-        "method": library.method(listed.manifest),
-        "learner": library.learner(listed.manifest),
-        "models": library.models(listed.manifest),
+        "method": describing.method(listed.manifest),
+        "learner": describing.learner(listed.manifest),
+        "models": describing.models(listed.manifest),
         "lds": short(lds.methods["result"]) if lds else "–",
         "best": f"{lds.best:.2f}" if lds and lds.best is not None else "–",
         "evidence": ", ".join(found.kinds) or ("its own LDS" if lds else "not evaluated"),
     }
 
 
-def has_evidence(listed: Listed) -> bool:
+def has_evidence(listed: Entry) -> bool:
     """Whether there is a folder of any kind of evidence, whatever is in it."""
-    return any(evidence.place(listed.entry.path, kind).exists() for kind in evidence.KINDS)
+    return any(evidence.place(listed.path, kind).exists() for kind in evidence.KINDS)
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------
@@ -115,16 +115,16 @@ def number(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"
 
 
-def interval(estimate: Estimate | Figure) -> str:
+def interval(estimate: Interval | Figure) -> str:
     return f"{number(estimate.low)} to {number(estimate.high)}"
 
 
-def short(estimate: Estimate | Figure) -> str:
+def short(estimate: Interval | Figure) -> str:
     """A score and its interval, for a narrow column."""
     return f"{estimate.mean:.3f} ({estimate.low:.3f}–{estimate.high:.3f})"
 
 
-def percent(estimate: Estimate | Figure) -> str:
+def percent(estimate: Interval | Figure) -> str:
     """A share with its interval."""
     return f"{estimate.mean:.0%} ({estimate.low:.0%} to {estimate.high:.0%})"
 
@@ -170,13 +170,13 @@ def removal_verdicts(removal: RemovalEvidence, unit: str) -> list[str]:
     """What retraining without the named examples says of the scores."""
     said = []
     if whole := removal.agreement.get("all"):
-        rank = whole["spearman"]
+        rank = whole.spearman
         text = f"**Predicted and measured changes agree at {rank.mean:.2f}** (Spearman, {interval(rank)}; 1 is perfect)"
         if removal.has_scale:
-            slope = whole["slope"]
+            slope = whole.slope
             text += f"; where 1 was predicted, {number(slope.mean)} came ({interval(slope)}), in {unit}"
         others = [
-            f"{CHOICES[choice]} {number(each['spearman'].mean)} ({interval(each['spearman'])})"
+            f"{CHOICES[choice]} {number(each.spearman.mean)} ({interval(each.spearman)})"
             for choice, each in removal.agreement.items()
             if choice != "all"
         ]
@@ -200,7 +200,7 @@ def _noise_verdict(removal: RemovalEvidence, unit: str) -> str | None:
     effects = removed(removal, None).dropna(subset=["error"])
     change, error = effects["measured"].abs(), effects["error"]
     lost = float((change <= 2 * error).mean()) if len(effects) else 0.0
-    if lost <= 0.5 or removal.agreement["all"]["spearman"].low > 0:
+    if lost <= 0.5 or removal.agreement["all"].spearman.low > 0:
         return None
     return (
         f"**Inconclusive**: {lost:.0%} of the measured changes are within two standard errors of none (a change is "
@@ -228,19 +228,19 @@ def _flips_verdict(removal: RemovalEvidence) -> str | None:
     return f"{text}; {', '.join(others)}." if others else f"{text}."
 
 
-def _support_verdict(support: dict[str, Any]) -> str:
-    if not support["tried"]:
+def _support_verdict(support: Support) -> str:
+    if not support.tried:
         return "Data support: none was predicted within what can be removed."
     text = (
-        f"Data support: of {support['tried']:,} targets whose predicted support was removed, {support['flipped']:.0%} "
-        f"are then mostly named another class, and {support['negative']:.0%} have a negative mean margin."
+        f"Data support: of {support.tried:,} targets whose predicted support was removed, {support.flipped:.0%} "
+        f"are then mostly named another class, and {support.negative:.0%} have a negative mean margin."
     )
-    if support["spearman"] is not None:
-        text += f" Predicted and found supports agree at {support['spearman']:.2f} (Spearman, {support['found']:,})."
+    if support.spearman is not None:
+        text += f" Predicted and found supports agree at {support.spearman:.2f} (Spearman, {support.found:,})."
     return text
 
 
-def mislabel_verdict(name: str, against: Figure | None, found: Estimate, loss: Estimate) -> str:
+def mislabel_verdict(name: str, against: Interval | None, found: Interval, loss: Interval) -> str:
     """Whether a ranking finds more flips than plain loss; ``against`` is how much more, with an interval."""
     text = f"{percent(found)} of the flips in the first 20 %; plain loss {percent(loss)}"
     if against is None:
@@ -293,17 +293,12 @@ class Search:
 
 def searches(mislabels: MislabelsEvidence) -> list[Search]:
     """What every ranking found, and whether that is more than plain loss finds: computed from the kept scores."""
-    examples = mislabels.tables["examples"]
     found = []
     for kind, rankings in mislabels.found.items():
-        rows = examples[examples["flips"] == kind]
-        flipped = (rows["label"] != rows["true"]).to_numpy()
         lines, verdicts = [], []
         for name, figures in rankings.items():
-            scores, loss = rows[name].to_numpy(float), rows["loss"].to_numpy(float)
-            can_tell = name != "loss" and flipped.any() and np.isfinite(scores).all() and np.isfinite(loss).all()
-            more = advantage(scores, loss, flipped) if can_tell else None
-            area, share = figures["area"], figures["at_20"]
+            more = mislabels.more_than_loss[kind][name]
+            area, share = figures.area, figures.at_20
             lines.append(
                 (
                     name,
@@ -314,7 +309,7 @@ def searches(mislabels: MislabelsEvidence) -> list[Search]:
                 )
             )
             if name in ("self-influence", "own-weight"):
-                verdicts.append(mislabel_verdict(name, more, share, rankings["loss"]["at_20"]))
+                verdicts.append(mislabel_verdict(name, more, share, rankings["loss"].at_20))
         columns = ["ranking", "what it is", "area", "found in the first 20 %", "more than loss"]
         found.append(Search(kind, pd.DataFrame(lines, columns=columns), verdicts))
     return found
@@ -323,54 +318,43 @@ def searches(mislabels: MislabelsEvidence) -> list[Search]:
 # --- what would evaluate it -----------------------------------------------------------------------------------------
 
 
-def commands(listed: Listed, kind: str) -> list[str]:
+def commands(listed: Entry, kind: str) -> list[str]:
     """The commands, in order, that would make a kind of evidence; none where it is not defined for these data."""
-    folder = library.typed(listed.entry.path)
+    folder = describing.typed(listed.path)
     if kind == "removal":
-        return [command("evaluate", "removal", folder)] if listed.manifest["method"] in ("datamodels", "tracin") else []
+        is_known = isinstance(listed.manifest, DatamodelsManifest | TracInManifest)
+        return [command("evaluate", "removal", folder)] if is_known else []
     if not listed.has_classes:
         return []
     if kind == "sizes":
-        return [command("evaluate", "sizes", folder)] if listed.manifest["method"] == "datamodels" else []
+        is_fitted = isinstance(listed.manifest, DatamodelsManifest)
+        return [command("evaluate", "sizes", folder)] if is_fitted else []
     if kind == "mislabels":
         return [command("evaluate", "mislabels", folder)]
     return _lds_commands(listed, folder)
 
 
-def why_none(listed: Listed, kind: str) -> str:
+def why_none(listed: Entry, kind: str) -> str:
     """Why there is no command for a kind of evidence."""
     if kind == "lds":
         return f"models are collected on subsets of data sets with classes alone, and {listed.dataset} has values."
     if kind == "mislabels":
         return f"{listed.dataset} has values and no labels to flip."
     if kind == "sizes":
-        return f"{library.method(listed.manifest)} is not fitted on models' outcomes, of which there could be fewer."
-    return f"how to train like “{listed.manifest['method']}” is not known."
+        return f"{describing.method(listed.manifest)} is not fitted on models' outcomes, of which there could be fewer."
+    return f"how to train like “{listed.manifest.method}” is not known."
 
 
-def _lds_commands(listed: Listed, folder: str) -> list[str]:
+def _lds_commands(listed: Entry, folder: str) -> list[str]:
     """Judge by a store that is there, or collect one first."""
     manifest = listed.manifest
-    outcomes = manifest["config"].get("outcomes")
     store = _store(listed)
     if store is not None:
         again = Path(f"{store}-ceiling").exists()
         return [command("evaluate", "lds", folder, "--store", store, *([] if again else ["--no-ceiling"]))]
     collected = f"outcomes/{listed.dataset}"
-    judges = manifest["config"].get("held_out", _JUDGES)
-    recipe = outcomes or manifest["config"]
-    arguments = ["datamodels", "collect", listed.dataset, "--models", str(judges)]
-    if outcomes is not None:
-        for name in ("alpha", "seed", "seeds"):
-            arguments += [f"--{name}", str(outcomes["subsets"][name])]
-    own = dict(recipe.get("learner", {}))
-    if "name" in own:
-        arguments += ["--learner", str(own.pop("name"))]
-        for name, value in own.items():
-            arguments += ["--setting", f"{name}={json.dumps(value)}"]
-    classes, train_size = library.part_of(manifest)
-    if classes:
-        arguments += ["--classes", ",".join(classes)]
+    classes, train_size = manifest.part
+    arguments = [*_recipe(manifest), *(["--classes", ",".join(classes)] if classes else [])]
     if train_size is not None:
         arguments += ["--train-size", str(train_size)]
     return [
@@ -380,21 +364,45 @@ def _lds_commands(listed: Listed, folder: str) -> list[str]:
     ]
 
 
-def _store(listed: Listed) -> str | None:
+def _recipe(manifest: ResultManifest) -> list[str]:
+    """The command that collects models like those of a result; as many as judged it, where some did."""
+    judges, learner, more = _JUDGES, None, []
+    if isinstance(manifest, DatamodelsManifest):
+        config = manifest.config
+        judges, learner, subsets = config.held_out, config.outcomes.learner, config.outcomes.subsets
+        more = ["--alpha", str(subsets.alpha), "--seed", str(subsets.seed), "--seeds", subsets.seeds]
+    elif isinstance(manifest, TracInOfClasses):
+        learner = manifest.config.learner
+    arguments = ["datamodels", "collect", manifest.dataset, "--models", str(judges), *more]
+    if learner is not None:
+        arguments += ["--learner", learner.name]
+        for name, value in learner.as_dict().items():
+            arguments += [] if name == "name" else ["--setting", f"{name}={json.dumps(value)}"]
+    return arguments
+
+
+def _store(listed: Entry) -> str | None:
     """An outcome store on this machine that can judge a result: of a datamodel the one it was fitted on."""
+    from influence.datamodels.outcomes import read_config  # learners, which no other part of the page needs
+
     shipped = homes.precomputed_home() / listed.dataset / "outcomes"
     kept = sorted((homes.results_home() / ".outcomes").glob(f"{listed.dataset}-*"))
-    outcomes = listed.manifest["config"].get("outcomes")
+    manifest = listed.manifest
     for place in (shipped, *kept):
-        try:
-            config = json.loads((place / "zarr.json").read_text())["attributes"]["config"]
-            if place.name.endswith("-ceiling") or config["subsets"]["retrain"]:
-                continue
-            part = tuple(config["classes"]), config["train_size"]
-        except (OSError, ValueError, KeyError, TypeError):
+        if not (place / "zarr.json").exists() or place.name.endswith("-ceiling"):
             continue
-        if config == outcomes or (outcomes is None and part == library.part_of(listed.manifest)):
-            return library.typed(place)
+        try:
+            config = read_config(str(place))
+        except InfluenceError:
+            continue
+        if config.subsets.repeat:
+            continue
+        if isinstance(manifest, DatamodelsManifest):
+            fits = config == manifest.config.outcomes
+        else:
+            fits = (config.classes, config.train_size) == manifest.part
+        if fits:
+            return describing.typed(place)
     return None
 
 
@@ -439,11 +447,11 @@ def _pairs(scores: pd.DataFrame) -> list[tuple[str, int]]:
     return list(zip(scores["estimator"].astype(str), scores["models"], strict=True))
 
 
-def caveats(manifest: dict[str, Any], found: Evaluated) -> dict[str, list[str]]:
+def caveats(manifest: ResultManifest, found: Evaluated) -> dict[str, list[str]]:
     """What was compared and what the figures do not say, by kind of evidence."""
-    said: dict[str, list[str]] = {"The method": [manifest["caveat"]]}
-    if protocol := manifest.get("protocol"):
-        said["The method"].append(protocol)
+    said: dict[str, list[str]] = {"The method": [manifest.caveat]}
+    if isinstance(manifest, DatamodelsManifest):
+        said["The method"].append(manifest.protocol)
     titles: Sequence[tuple[str, Any]] = (
         ("LDS", found.lds),
         ("Removal", found.removal),

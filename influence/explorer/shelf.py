@@ -1,67 +1,54 @@
 """Streamlit parts of the pages that look at results of every method: reading them once, and choosing among them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from influence import datasets, evidence, homes, results
+from influence import datasets, evidence, homes, library
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.evidence import Evaluated, MislabelsEvidence
-from influence.explorer import library, panel, quality
-from influence.explorer.library import Listed
+from influence.evidence import Evaluated
+from influence.explorer import describing, panel
 from influence.explorer.outliers import Judgement
 from influence.explorer.pictures import Pictures
-from influence.explorer.quality import Search
+from influence.library import Entry
 from influence.results import Result
 
 
-def read(listed: Listed) -> Result:
+def read(listed: Entry) -> Result[Any]:
     """A result, read and checked once; its name is the id that it has in lists of all."""
-    return _read(listed, panel.stamp(listed.entry.path / "manifest.json"))
+    return _read(listed, panel.stamp(listed.path / "manifest.json"))
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the result …", hash_funcs={Listed: lambda one: one.entry.path})
-def _read(listed: Listed, stamp: int) -> Result:
-    return results.read(listed.entry.path, listed.id)
+@st.cache_resource(max_entries=6, show_spinner="Reading the result …", hash_funcs={Entry: lambda one: one.path})
+def _read(listed: Entry, stamp: int) -> Result[Any]:
+    return library.read(listed)
 
 
-def evaluated(listed: Listed) -> Evaluated:
+def evaluated(listed: Entry) -> Evaluated:
     """The evidence about a result. Where there is none, the result's tables are not read for it."""
-    places = [evidence.place(listed.entry.path, kind) for kind in evidence.KINDS]
+    places = [evidence.place(listed.path, kind) for kind in evidence.KINDS]
     if not any(place.exists() for place in places):
         return Evaluated()
-    stamps = tuple(panel.stamp(folder / "manifest.json") for folder in (listed.entry.path, *places))
+    stamps = tuple(panel.stamp(folder / "manifest.json") for folder in (listed.path, *places))
     return _evaluated(listed, stamps)
 
 
-@st.cache_resource(
-    max_entries=32, show_spinner="Reading the evidence …", hash_funcs={Listed: lambda one: one.entry.path}
-)
-def _evaluated(listed: Listed, stamps: tuple[int, ...]) -> Evaluated:
+@st.cache_resource(max_entries=32, show_spinner="Reading the evidence …", hash_funcs={Entry: lambda one: one.path})
+def _evaluated(listed: Entry, stamps: tuple[int, ...]) -> Evaluated:
     return evidence.read(read(listed))
 
 
-def searches(listed: Listed, mislabels: MislabelsEvidence) -> list[Search]:
-    """What every ranking of a result's mislabels found: intervals take seconds, so they are computed once."""
-    place = evidence.place(listed.entry.path, "mislabels")
-    return _searches(mislabels, listed, panel.stamp(place / "manifest.json"))
-
-
-@st.cache_data(max_entries=32, show_spinner="Comparing the rankings …", hash_funcs={Listed: lambda one: one.entry.path})
-def _searches(_mislabels: MislabelsEvidence, listed: Listed, stamp: int) -> list[Search]:
-    return quality.searches(_mislabels)
-
-
-def judgement(listed: Listed, found: dict[str, Listed]) -> Judgement | None:
+def judgement(listed: Entry, found: dict[str, Entry]) -> Judgement | None:
     """Scores of the training labels as they are, from mislabels evidence on the same data: its own or another's.
 
     What `evaluate mislabels` measured for the data set itself, which no result holds, counts too.
     """
-    others = (one for one in found.values() if one.manifest["dataset_hash"] == listed.manifest["dataset_hash"])
+    others = (one for one in found.values() if one.manifest.dataset_hash == listed.manifest.dataset_hash)
     for one in (listed, *others):
-        if library.part_of(one.manifest) != library.part_of(listed.manifest):
+        if one.manifest.part != listed.manifest.part:
             continue
         try:
             mislabels = evaluated(one).mislabels
@@ -72,13 +59,13 @@ def judgement(listed: Listed, found: dict[str, Listed]) -> Judgement | None:
     return _of_dataset(listed)
 
 
-def _of_dataset(listed: Listed) -> Judgement | None:
+def _of_dataset(listed: Entry) -> Judgement | None:
     folder = homes.results_home() / ".evidence" / listed.dataset
     try:
         manifest, tables = evidence.read_one(folder, "mislabels")
     except InfluenceError:
         return None
-    if manifest["about"].get("dataset_hash") != listed.manifest["dataset_hash"]:
+    if manifest.about.get("dataset_hash") != listed.manifest.dataset_hash:
         return None
     return Judgement(_unflipped(tables["examples"]), listed.dataset)
 
@@ -87,7 +74,7 @@ def _unflipped(examples: pd.DataFrame) -> pd.DataFrame:
     return examples[examples["flips"] == "none"].set_index("train")
 
 
-def data_of(listed: Listed) -> Dataset | None:
+def data_of(listed: Entry) -> Dataset | None:
     """The data that a result is about; None, and a message on the page, where they can't be had."""
     run = panel.runner().current
     being_fetched = run is not None and run.arguments[0] == "data"
@@ -100,24 +87,24 @@ def data_of(listed: Listed) -> Dataset | None:
         )
         return None
     try:
-        return _data(listed, panel.stamp(listed.entry.path / "manifest.json"))
+        return _data(listed, panel.stamp(listed.path / "manifest.json"))
     except InfluenceError as error:
         st.error(str(error), icon=":material/error:")
         return None
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the data …", hash_funcs={Listed: lambda one: one.entry.path})
-def _data(listed: Listed, stamp: int) -> Dataset:
-    return library.load_data(listed)
+@st.cache_resource(max_entries=4, show_spinner="Reading the data …", hash_funcs={Entry: lambda one: one.path})
+def _data(listed: Entry, stamp: int) -> Dataset:
+    return describing.load_data(listed)
 
 
-def pictures_of(listed: Listed, dataset: Dataset | None) -> Pictures:
+def pictures_of(listed: Entry, dataset: Dataset | None) -> Pictures:
     """Its pictures, each drawn once; those that ship where the data set is missing."""
     if not listed.has_classes:
         return Pictures(None)
     if dataset is None:
         return _shipped(listed)
-    return _pictures(dataset, dataset.content_hash, *library.part_of(listed.manifest))
+    return _pictures(dataset, dataset.content_hash, *listed.manifest.part)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -125,8 +112,8 @@ def _pictures(_dataset: Dataset, content_hash: str, classes: tuple[str, ...], tr
     return Pictures(_dataset)
 
 
-def _shipped(listed: Listed) -> Pictures:
-    return _shipped_pictures(listed.dataset, listed.manifest["dataset_hash"])
+def _shipped(listed: Entry) -> Pictures:
+    return _shipped_pictures(listed.dataset, listed.manifest.dataset_hash)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -134,7 +121,7 @@ def _shipped_pictures(name: str, dataset_hash: str) -> Pictures:
     return Pictures.shipped(name, dataset_hash)
 
 
-def every() -> dict[str, Listed]:
+def every() -> dict[str, Entry]:
     """All results by id; stops the page where there is none, and lists the folders that can't be read."""
     found, problems = library.every()
     if problems:
@@ -147,7 +134,7 @@ def every() -> dict[str, Listed]:
     return found
 
 
-def choose_dataset(found: dict[str, Listed], check: panel.Check, *leaves: str) -> str:
+def choose_dataset(found: dict[str, Entry], check: panel.Check, *leaves: str) -> str:
     """A data set that has results; what was picked under the keys ``leaves`` belongs to the one that was shown."""
     names = sorted({listed.dataset for listed in found.values()}, key=list(datasets.NAMES).index)
     first = "digits" if "digits" in names else names[0]

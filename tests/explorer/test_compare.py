@@ -14,7 +14,7 @@ from influence import datasets, evidence, homes, manifests, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.evidence import Evaluated
-from influence.explorer import compare, library
+from influence.explorer import compare, describing
 from influence.explorer.compare import NEIGHBOURS, Nearest, Ranking
 from influence.measures.baselines import Neighbours, flat
 from influence.methods.datamodels import DatamodelsConfig
@@ -112,16 +112,16 @@ def test_nearest_of_houses_compare_standardised_features(houses: Dataset) -> Non
 
 def test_another_data_set_or_part_is_one_sentence(pair: tuple[results.Result, results.Result]) -> None:
     first, second = pair
-    assert library.why_not_together(first, second) is None
+    assert describing.why_not_together(first, second) is None
     fewer = replace(second, name="fewer", train=second.train.iloc[:300])
-    assert library.why_not_together(first, fewer) == (
+    assert describing.why_not_together(first, fewer) == (
         "“datamodels” ranks 1,437 training examples of digits and “fewer” 300 others: choose two of the same classes "
         "and training size."
     )
-    other = replace(second, manifest=second.manifest | {"dataset": "cifar10"})
-    assert "is about digits and “tracin” about cifar10" in str(library.why_not_together(first, other))
-    old = replace(second, manifest=second.manifest | {"dataset_hash": "0" * 64})
-    assert "different versions of digits" in str(library.why_not_together(first, old))
+    other = replace(second, manifest=second.manifest.model_copy(update={"dataset": "cifar10"}))
+    assert "is about digits and “tracin” about cifar10" in str(describing.why_not_together(first, other))
+    old = replace(second, manifest=second.manifest.model_copy(update={"dataset_hash": "0" * 64}))
+    assert "different versions of digits" in str(describing.why_not_together(first, old))
 
 
 @pytest.fixture
@@ -156,8 +156,8 @@ def test_the_lds_of_neighbours_is_told_where_it_is_known() -> None:
     assert compare.neighbours_lds([found]) == (
         f"LDS: not evaluated; of neighbours in the features of 4 trained models, LDS {figure}"
     )
-    config = {**found.lds.config, "feature_models": 0}
-    of_pixels = replace(found, lds=replace(found.lds, manifest={**found.lds.manifest, "config": config}))
+    manifest = found.lds.manifest.model_copy(update={"config": found.lds.config | {"feature_models": 0}})
+    of_pixels = replace(found, lds=replace(found.lds, manifest=manifest))
     assert compare.neighbours_lds([Evaluated(), found, of_pixels]) == f"LDS {figure}"
     assert compare.neighbours_lds([Evaluated()]) == "LDS: not evaluated"
     app = open_page("compare", third=NEIGHBOURS, target="21")

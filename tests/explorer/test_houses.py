@@ -35,15 +35,15 @@ def with_data(shipped: Result, houses: Dataset) -> Houses:
 def test_the_shipped_result_is_the_papers_setting(shipped: Result) -> None:
     assert len(shipped.targets) == 4128 + 1
     assert len(shipped.train) == 16512
-    assert shipped.manifest["config"]["learner"]["epochs"] == 200
-    assert shipped.manifest["checkpoint_epochs"] == list(range(20, 201, 20))
-    assert shipped.manifest["quality"]["explained_variance"]["test"] >= 0.70
-    assert len(shipped.groups[-1]["targets"]) == 11
+    assert shipped.manifest.config.learner.epochs == 200
+    assert shipped.manifest.checkpoint_epochs == tuple(range(20, 201, 20))
+    assert shipped.manifest.quality.explained_variance.test >= 0.70
+    assert len(shipped.groups[-1].targets) == 11
 
 
 def test_only_the_named_houses_ship_with_a_place(shipped: Result) -> None:
-    assert sorted(shipped.targets.index[shipped.targets["price"].notna()]) == shipped.groups[-1]["targets"]
-    shown = [shipped.of(target) for target in (-1, *shipped.groups[-1]["targets"])]
+    assert sorted(shipped.targets.index[shipped.targets["price"].notna()]) == list(shipped.groups[-1].targets)
+    shown = [shipped.of(target) for target in (-1, *shipped.groups[-1].targets)]
     top = {int(train) for frame in shown for train in frame.loc[frame["rank"].abs() <= 20, "train"]}
     order = shipped.train["self_influence"].sort_values().index
     expected = top | {int(house) for house in order[:100]} | {int(house) for house in order[-100:]}
@@ -129,14 +129,14 @@ def test_why_a_number_cannot_be_picked(with_data: Houses, without_data: Houses) 
 
 
 def test_a_result_of_other_data_is_refused(shipped: Result, houses: Dataset) -> None:
-    other = replace(shipped, manifest={**shipped.manifest, "dataset_hash": "0" * 64})
+    other = replace(shipped, manifest=shipped.manifest.model_copy(update={"dataset_hash": "0" * 64}))
     with pytest.raises(InfluenceError, match="another version of california-housing"):
         Houses(other, houses)
 
 
 def test_provenance_names_what_a_reader_needs(shipped: Result) -> None:
     line = provenance(shipped)
-    for part in ("california-housing", "Adam", "10 checkpoints", "seed 0", shipped.manifest["created"][:10]):
+    for part in ("california-housing", "Adam", "10 checkpoints", "seed 0", shipped.manifest.created[:10]):
         assert part in line
 
 

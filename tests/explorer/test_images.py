@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from influence import datasets, homes, results
+from influence import datasets, homes, library, results
 from influence.cli.main import main
 from influence.errors import InfluenceError
 from influence.evidence import METHODS, Evaluated, LdsEvidence
+from influence.evidence.lds import LdsManifest
 from influence.explorer import image_charts
 from influence.explorer.drawing import steps
 from influence.explorer.images import (
@@ -46,14 +47,14 @@ def images(shipped: Result) -> Images:
 
 
 def test_what_ships(shipped: Result) -> None:
-    quality = shipped.manifest["quality"]
-    assert quality["fitted"] >= 5000
-    assert quality["held_out"] == 512
-    assert quality["lds"]["mean"] > 0.67
-    assert shipped.manifest["config"]["estimator"] == "prior-informed"
+    quality = shipped.manifest.quality
+    assert quality.fitted >= 5000
+    assert quality.held_out == 512
+    assert quality.lds.mean > 0.67
+    assert shipped.manifest.config.estimator == "prior-informed"
     assert len(shipped.targets) == 360
     assert len(shipped.train) == 1437
-    assert shipped.manifest["k"] == 50
+    assert shipped.manifest.k == 50
     assert sum(path.stat().st_size for path in shipped.path.rglob("*")) < 5e6
 
 
@@ -61,14 +62,13 @@ def test_the_papers_estimator_ships_too(shipped: Result) -> None:
     """Fitted to the same outcomes, and judged on the same models."""
     folder = homes.precomputed_home() / "digits" / "datamodels-lasso"
     lasso = results.read(folder, "shipped-lasso")
-    assert [e.name for e in results.catalogue("digits", "datamodels")[0]] == ["shipped", "shipped-lasso"]
-    config = lasso.manifest["config"]
-    assert config["estimator"] == "lasso"
-    assert config["outcomes"] == shipped.manifest["config"]["outcomes"]
+    assert [e.name for e in library.of_method("digits", "datamodels")[0]] == ["shipped", "shipped-lasso"]
+    assert lasso.manifest.config.estimator == "lasso"
+    assert lasso.manifest.config.outcomes == shipped.manifest.config.outcomes
     np.testing.assert_allclose(lasso.targets["margin"], shipped.targets["margin"], atol=0.01)
-    quality = lasso.manifest["quality"]
-    assert (quality["fitted"], quality["held_out"]) == (5000, 512)
-    assert quality["lds"]["low"] > 0.5
+    quality = lasso.manifest.quality
+    assert (quality.fitted, quality.held_out) == (5000, 512)
+    assert quality.lds.low > 0.5
     assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
     assert Images(lasso, datasets.load("digits")).pick(21, 50).positive["score"].min() >= 0
 
@@ -196,22 +196,24 @@ def test_why_a_number_cannot_be_picked(images: Images) -> None:
 
 
 def test_a_result_of_other_data_is_refused(shipped: Result) -> None:
-    other = replace(shipped, manifest={**shipped.manifest, "dataset_hash": "0" * 64})
+    other = replace(shipped, manifest=shipped.manifest.model_copy(update={"dataset_hash": "0" * 64}))
     with pytest.raises(InfluenceError, match="another version of digits"):
         Images(other, datasets.load("digits"))
 
 
 def test_sentences_hold_the_numbers(images: Images, shipped: Result) -> None:
-    quality = shipped.manifest["quality"]
-    for number in (quality["lds"]["mean"], quality["lds"]["low"], quality["lds"]["high"], quality["ceiling"]["mean"]):
+    quality = shipped.manifest.quality
+    for number in (quality.lds.mean, quality.lds.low, quality.lds.high, quality.ceiling.mean):
         assert f"{number:.3f}" in images.trust
-    assert f"{np.sqrt(quality['ceiling']['mean']):.2f}" in images.trust
+    assert f"{np.sqrt(quality.ceiling.mean):.2f}" in images.trust
 
     def trust(**changes: object) -> str:
-        return images.words.trust(replace(shipped, manifest={**shipped.manifest, **changes}), None)
+        return images.words.trust(replace(shipped, manifest=shipped.manifest.model_copy(update=changes)), None)
 
-    assert "from another initialisation" in trust(config={"outcomes": {"subsets": {"seeds": "common"}}})
-    assert "chance" not in trust(quality={**quality, "ceiling": None})
+    config = shipped.manifest.config
+    common = config.outcomes.replace(subsets=config.outcomes.subsets.replace(seeds="common"))
+    assert "from another initialisation" in trust(config=config.replace(outcomes=common))
+    assert "chance" not in trust(quality=quality.model_copy(update={"ceiling": None}))
     assert "50%" in images.words.meaning(shipped.manifest)
     for part in ("digits", "5,000 models", "718 of 1,437", "alpha 0.5", "seed 0, fresh", "prior-informed"):
         assert part in images.provenance
@@ -271,7 +273,10 @@ def test_tracin_with_evidence_tells_its_lds(traced: Result) -> None:
     estimates["result"]["mean"] = 0.234
     figures = {"methods": estimates, "ceiling": estimates["random"], "held_out": 77}
     table = pd.DataFrame({"target": traced.targets.index, "result": shares})
-    measured = LdsEvidence({"figures": figures}, {"targets": table})
+    manifest = LdsManifest(
+        kind="lds", about={}, config={}, figures=figures, notes=(), created="2026-01-01T00:00:00+00:00", tables={}
+    )
+    measured = LdsEvidence(manifest, {"targets": table})
     judged = Images(traced, None, Evaluated(measured))
     assert "On 77 models" in judged.trust
     assert "**0.234**" in judged.trust
@@ -335,7 +340,7 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
     assert set(SEEDS) == set(PROTOCOLS)
     seen = []
     monkeypatch.setattr(Datamodels, "run", lambda config, out, *_, **__: seen.append(config) or out)
-    config = shipped.manifest["config"]
+    config = shipped.manifest.settings
     part = {**config, "outcomes": {**config["outcomes"], "classes": ["1", "7"], "train_size": 100}}
     convnet = {
         **config,

@@ -1,6 +1,5 @@
 """The quality page: its verdicts follow from the figures, and what was not measured says how to."""
 
-import json
 import shlex
 import shutil
 from dataclasses import replace
@@ -9,23 +8,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+import zarr
 
-from influence import evidence, homes, results
+from influence import evidence, homes, library, results
 from influence.cli.main import app
-from influence.evidence import Estimate
-from influence.explorer import library, quality
-from influence.explorer.library import Listed
+from influence.datamodels.outcomes import OutcomeConfig
+from influence.evidence import RemovalEvidence
+from influence.evidence.removal import Agreement
+from influence.explorer import quality
 from influence.explorer.quality import Judged
 from influence.explorer.quality_charts import removal_scatter
-from influence.measures.bootstrap import Figure
+from influence.library import Entry
+from influence.results import Interval
 from tests.explorer import evidenced
 from tests.explorer.pages import click_point, codes, open_page, texts, warnings
 
 DIGITS = homes.precomputed_home() / "digits" / "datamodels"
 
 
-def estimate(mean: float, half: float = 0.01) -> Estimate:
-    return Estimate(mean, mean - half, mean + half, 0.95)
+def estimate(mean: float, half: float = 0.01) -> Interval:
+    return Interval(mean=mean, low=mean - half, high=mean + half, level=0.95)
 
 
 def judged(ceiling: float | None = 0.64, common: bool = False) -> Judged:
@@ -44,8 +46,13 @@ def own(results_home: Path) -> Path:
     return Path(shutil.copytree(DIGITS, results_home / "mine", ignore=shutil.ignore_patterns("evidence")))
 
 
-def listed(id_: str) -> Listed:
+def listed(id_: str) -> Entry:
     return library.every()[0][id_]
+
+
+def with_agreement(removal: RemovalEvidence, agreement: dict[str, Agreement]) -> RemovalEvidence:
+    figures = removal.figures.model_copy(update={"agreement": agreement})
+    return replace(removal, manifest=removal.manifest.model_copy(update={"figures": figures}))
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------
@@ -77,12 +84,12 @@ def test_a_baseline_is_beaten_when_the_intervals_are_apart() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (Figure(0.1, 0.02, 0.2, 0.95), "own-weight **finds more than plain loss**"),
-        (Figure(0.0, -0.1, 0.1, 0.95), "**Plain loss does as well as own-weight**"),
-        (Figure(-0.1, -0.2, -0.02, 0.95), "**Plain loss finds more than** own-weight"),
+        (estimate(0.1, 0.08), "own-weight **finds more than plain loss**"),
+        (estimate(0.0, 0.1), "**Plain loss does as well as own-weight**"),
+        (estimate(-0.1, 0.08), "**Plain loss finds more than** own-weight"),
     ],
 )
-def test_plain_loss_is_given_its_due(more: Figure, said: str) -> None:
+def test_plain_loss_is_given_its_due(more: Interval, said: str) -> None:
     assert quality.mislabel_verdict("own-weight", more, estimate(0.6), estimate(0.5)).startswith(said)
 
 
@@ -102,9 +109,8 @@ def test_changes_that_are_lost_in_noise_are_inconclusive(own: Path) -> None:
     whole = evidence.read(results.read(own)).removal
     assert whole is not None
     assert not any("Inconclusive" in each for each in quality.removal_verdicts(whole, "margin"))
-    agreement = {"all": {**whole.figures["agreement"]["all"], "spearman": estimate(0.0).__dict__}}
-    manifest = {**whole.manifest, "figures": {**whole.figures, "agreement": agreement}}
-    clear = replace(whole, manifest=manifest)
+    agreement = {"all": whole.figures.agreement["all"].model_copy(update={"spearman": estimate(0.0)})}
+    clear = with_agreement(whole, agreement)
     assert not any("Inconclusive" in each for each in quality.removal_verdicts(clear, "margin"))  # small, but sure
     effects = whole.tables["effects"].assign(error=np.float32(10))
     said = quality.removal_verdicts(replace(clear, tables={**whole.tables, "effects": effects}), "margin")
@@ -117,9 +123,8 @@ def test_removals_that_are_not_predicted_are_said_to_be_none(own: Path) -> None:
     evidenced.removal(own, results.read(own).targets.index[:12].to_numpy())
     whole = evidence.read(results.read(own)).removal
     assert whole is not None
-    agreement = {"all": whole.figures["agreement"]["all"], "helpful": whole.figures["agreement"]["all"]}
-    manifest = {**whole.manifest, "figures": {**whole.figures, "agreement": agreement}}
-    said = quality.removal_verdicts(replace(whole, manifest=manifest), "margin")
+    agreement = {"all": whole.figures.agreement["all"], "helpful": whole.figures.agreement["all"]}
+    said = quality.removal_verdicts(with_agreement(whole, agreement), "margin")
     assert "only removals of the most helpful were predicted." in said[0]
     assert not any("Within one kind" in each for each in said)
     effects = whole.tables["effects"]
@@ -153,7 +158,7 @@ def test_removal_is_told_with_its_controls(own: Path) -> None:
     removal = evidence.read(results.read(own)).removal
     assert removal is not None
     said = " ".join(quality.removal_verdicts(removal, "margin"))
-    slope = removal.agreement["all"]["slope"].mean
+    slope = removal.figures.agreement["all"].slope.mean
     assert slope == pytest.approx(0.5, abs=0.02)
     assert f"where 1 was predicted, {slope:.2f} came" in said
     assert "Without the 10 most helpful, **50% (49% to 51%) of the trainings** name another class" in said
@@ -201,14 +206,17 @@ def test_commands_give_the_shell_the_results_own_name(
         assert (Path(shlex.split(last)[5]).resolve()) == results_home / name
 
 
+def make_store(place: Path, config: OutcomeConfig) -> None:
+    """A store of no models."""
+    zarr.open_group(str(place), mode="w", attributes={"schema_version": 1, "config": config.as_dict()})
+
+
 def test_a_stores_path_is_quoted_too(own: Path, results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Path(shutil.copytree(results_home, results_home.parent / "my results"))
     monkeypatch.setenv("INFLUENCE_RESULTS_DIR", str(home))
     mine = listed("mine")
     store = home / ".outcomes" / "digits-of-mine"
-    store.mkdir(parents=True)
-    attributes = {"attributes": {"config": mine.manifest["config"]["outcomes"]}}
-    (store / "zarr.json").write_text(json.dumps(attributes))
+    make_store(store, mine.manifest.config.outcomes)
     (command,) = quality.commands(mine, "lds")
     assert shlex.split(command)[5:8] == [str(home / "mine"), "--store", str(store)]
 
@@ -217,16 +225,13 @@ def test_a_store_that_is_there_is_used_and_one_that_is_not_is_collected(own: Pat
     mine = listed("mine")
     assert [command.split()[4] for command in quality.commands(mine, "lds")] == ["collect", "collect", "lds"]
     store = results_home / ".outcomes" / "digits-of-mine"
-    store.mkdir(parents=True)
-    attributes = {"attributes": {"config": mine.manifest["config"]["outcomes"]}}
-    (store / "zarr.json").write_text(json.dumps(attributes))
+    make_store(store, mine.manifest.config.outcomes)
     (command,) = quality.commands(mine, "lds")
     assert command.endswith(f"--store {store} --no-ceiling")
     (results_home / ".outcomes" / "digits-of-mine-ceiling").mkdir()
     (command,) = quality.commands(mine, "lds")
     assert command.endswith(f"--store {store}")
-    other = mine.manifest["config"]["outcomes"] | {"train_size": 100}
-    (store / "zarr.json").write_text(json.dumps({"attributes": {"config": other}}))
+    make_store(store, mine.manifest.config.outcomes.replace(train_size=100))
     assert len(quality.commands(mine, "lds")) == 3
 
 
@@ -305,7 +310,7 @@ def test_damage_is_named_and_the_rest_is_shown(own: Path) -> None:
 def test_houses_are_in_dollars(results_home: Path, no_houses: None) -> None:
     shipped = homes.precomputed_home() / "california-housing" / "tracin"
     copy = Path(shutil.copytree(shipped, results_home / "homes", ignore=shutil.ignore_patterns("checkpoints")))
-    palo_alto = np.array(results.read(copy).groups[-1]["targets"])
+    palo_alto = np.array(results.read(copy).groups[-1].targets)
     evidenced.removal(copy, palo_alto, has_scale=False, flips=False)
     app = open_page("quality", of="homes", find=str(palo_alto[2]))
     assert not app.exception

@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from influence import evidence, manifests, results
+from influence import evidence, homes, manifests, results
 from influence.errors import InfluenceError
-from influence.evidence import Estimate
-from influence.results import Result
-from tests.test_results import write as write_result
+from influence.evidence import RemovalEvidence
+from influence.measures.mislabels import advantage
+from influence.results import Interval, Result, write_tables, writing
+from tests.results.small import write as write_result
 
+REMOVAL = {"agreement": {}, "has_scale": True, "support": None, "trainings": 0}
 HALF = {"mean": 0.5, "low": 0.4, "high": 0.6, "level": 0.95}
 
 
@@ -37,6 +39,12 @@ def targets() -> dict[str, pa.Table]:
     return {"targets": pa.table({"target": np.array([7, 9], np.int32)} | columns)}
 
 
+def removals() -> dict[str, pa.Table]:
+    """Tables of no removals, with all their columns."""
+    wanted = RemovalEvidence.format.tables
+    return {name: table.columns.empty_table() for name, table in wanted.items()}
+
+
 @pytest.fixture
 def result(tmp_path: Path) -> Result:
     return results.read(write_result(tmp_path / "result"))
@@ -47,7 +55,7 @@ def test_what_is_written_comes_back_and_the_result_stays_as_it_is(result: Result
     evidence.write(result.path, "lds", manifest(result), targets())
     found = evidence.read(results.read(result.path))
     assert found.lds is not None
-    assert found.lds.methods["result"] == Estimate(0.5, 0.4, 0.6, 0.95)
+    assert found.lds.methods["result"] == Interval(**HALF)
     assert str(found.lds.ceiling) == "0.640 (0.400 to 0.600)"
     assert found.lds.explained == pytest.approx(0.5 / 0.8)
     assert (found.lds.held_out, found.lds.notes, found.lds.config) == (20, ["A note."], {"seed": 3})
@@ -88,7 +96,8 @@ def test_evidence_about_other_scores_is_not_shown(result: Result, change: str) -
 
 def test_what_to_run_again_is_quoted_for_the_shell(result: Result, results_home: Path) -> None:
     folder = Path(shutil.copytree(result.path, results_home / "it's mine"))
-    place = evidence.write(folder, "removal", manifest(result), targets())
+    place = evidence.write(folder, "removal", manifest(result, figures=REMOVAL), removals())
+    (place / "effects.parquet").unlink()
     (problem,) = evidence.read(results.read(folder)).problems
     assert f"{place / 'effects.parquet'} is missing" in problem
     (code,) = re.findall("`(.+?)`", problem)
@@ -148,11 +157,16 @@ def test_a_manifest_from_before_there_was_a_digest_is_read(result: Result) -> No
     path.write_text(json.dumps(values, indent=2) + "\n")
     found = evidence.read(result)
     assert (found.problems, found.kinds) == ([], ["lds"])
-    assert not manifests.has_digest(found.manifests["lds"])
+    assert not found.manifests["lds"].has_digest
 
 
 def test_a_table_without_its_columns_is_named(result: Result) -> None:
-    evidence.write(result.path, "lds", manifest(result), {"targets": pa.table({"target": np.array([7], np.int32)})})
+    tables = {"targets": pa.table({"target": np.array([7], np.int32)})}
+    with pytest.raises(ValueError, match="the table targets has no column result of type float32"):
+        evidence.write(result.path, "lds", manifest(result), tables)
+    assert evidence.read(result) == evidence.Evaluated()
+    with writing(evidence.place(result.path, "lds")) as partial:
+        write_tables(partial, {"kind": "lds", **manifest(result)}, tables)
     assert "has no column result of type float32" in evidence.read(result).problems[0]
 
 
@@ -162,7 +176,7 @@ def test_an_interrupted_write_leaves_what_was_there(result: Result, monkeypatch:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results, "_write_tables", full)
+    monkeypatch.setattr("influence.results.tables._write", full)
     with pytest.raises(InfluenceError, match="is full"):
         evidence.write(result.path, "lds", manifest(result, config={"seed": 9}), targets())
     found = evidence.read(result).lds
@@ -183,3 +197,39 @@ def test_explained_needs_a_ceiling(result: Result) -> None:
     found = evidence.read(result).lds
     assert found is not None
     assert (found.ceiling, found.explained) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"methods": {}, "ceiling": None}, "lacks figures.held_out"),
+        (
+            {"methods": {"result": HALF | {"mean": "high"}}, "ceiling": None, "held_out": 3},
+            "figures.methods.result.mean",
+        ),
+    ],
+)
+def test_figures_that_are_missing_or_of_another_type_are_not_written(
+    result: Result, figures: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InfluenceError, match=re.escape(said)):
+        evidence.write(result.path, "lds", manifest(result, figures=figures), targets())
+    assert evidence.read(result) == evidence.Evaluated()
+
+
+def test_what_a_ranking_finds_beyond_plain_loss_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = results.read(homes.precomputed_home() / "digits" / "datamodels")
+    found = evidence.read(shipped).mislabels
+    assert found is not None
+    first = found.more_than_loss
+    assert {flips: sorted(rankings) for flips, rankings in first.items()} == dict.fromkeys(
+        ("uniform", "adversarial"), sorted(evidence.RANKINGS)
+    )
+    assert first["uniform"]["loss"] is None
+    examples = found.tables["examples"]
+    rows = examples[examples["flips"] == "adversarial"]
+    scores = (rows[name].to_numpy(float) for name in ("self-influence", "loss"))
+    expected = advantage(*scores, (rows["label"] != rows["true"]).to_numpy())
+    assert first["adversarial"]["self-influence"] == Interval(**expected.as_dict())
+    monkeypatch.setattr("influence.evidence.mislabels.advantage", None)
+    assert found.more_than_loss is first

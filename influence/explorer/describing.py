@@ -1,0 +1,108 @@
+"""What pages say of a result: its method and models in a few words, where it is shown, what it may be compared with."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from influence import datasets
+from influence.errors import InfluenceError
+from influence.library import Entry
+from influence.methods.datamodels.kind import DatamodelsManifest
+from influence.methods.tracin.kind import TracInManifest
+from influence.results import Result, ResultManifest
+
+IMAGES_PAGE, HOUSES_PAGE = "pages/images.py", "pages/houses.py"
+
+
+def method(manifest: ResultManifest) -> str:
+    """The method in a few words, with what sets its results apart."""
+    if isinstance(manifest, DatamodelsManifest):
+        return f"datamodels, {manifest.estimator}"
+    if isinstance(manifest, TracInManifest):
+        return "TracIn, last layer alone" if manifest.is_of_last_layer else "TracIn"
+    return manifest.method
+
+
+def learner(manifest: ResultManifest) -> str:
+    """The learner's name, without its settings."""
+    return manifest.learner.partition(" (")[0].partition(":")[0]
+
+
+def models(manifest: ResultManifest) -> str:
+    """How many models a result is made of."""
+    if isinstance(manifest, DatamodelsManifest):
+        return f"{manifest.quality.fitted:,} on {manifest.alpha:.0%}"
+    if isinstance(manifest, TracInManifest):
+        return f"1, at {len(manifest.checkpoint_epochs)} checkpoints"
+    return "–"
+
+
+def noun(entry: Entry) -> str:
+    """What an example is called."""
+    return datasets.facts(entry.dataset).noun
+
+
+# --- where it is shown ----------------------------------------------------------------------------------------------
+
+
+def page_of(entry: Entry, **choice: int) -> tuple[str, dict[str, str]]:
+    """The page that shows a result, and the parameters of a link to it.
+
+    ``choice`` may name a ``target`` or a ``train`` example.
+    """
+    if entry.has_classes:
+        link = {"data": entry.dataset, "method": entry.method, "result": entry.name}
+        names = {"target": "image", "train": "train"}
+        return IMAGES_PAGE, link | {names[name]: str(index) for name, index in choice.items()}
+    link = {"result": entry.name}
+    if "train" in choice:
+        return HOUSES_PAGE, link | {"show": "Self-influence", "ring": str(choice["train"])}
+    return HOUSES_PAGE, link | ({"house": str(choice["target"])} if "target" in choice else {})
+
+
+def typed(path: Path) -> str:
+    """A path as it would be typed in the folder where the server runs; a shell may want it quoted."""
+    try:
+        short = str(path.resolve().relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(path)
+    return f"./{short}" if short.startswith("-") else short  # else it would be an option
+
+
+# --- what may be compared -------------------------------------------------------------------------------------------
+
+
+def why_not_together(first: Result[Any], second: Result[Any]) -> str | None:
+    """Why the rankings of two results can't be compared, in one sentence; None if they can."""
+    ours, theirs = first.manifest.dataset, second.manifest.dataset
+    if ours != theirs:
+        return f"“{first.name}” is about {ours} and “{second.name}” about {theirs}: choose two of one data set."
+    if not np.array_equal(np.sort(first.train.index.to_numpy()), np.sort(second.train.index.to_numpy())):
+        return (
+            f"“{first.name}” ranks {len(first.train):,} training examples of {ours} and “{second.name}” "
+            f"{len(second.train):,} others: choose two of the same classes and training size."
+        )
+    if first.manifest.dataset_hash != second.manifest.dataset_hash:
+        return (
+            f"“{first.name}” and “{second.name}” were made from different versions of {ours}: compute the older one "
+            "again."
+        )
+    return None
+
+
+def load_data(entry: Entry) -> datasets.Dataset:
+    """The data that a result is about, for looking at some of it.
+
+    Raises
+    ------
+    InfluenceError
+        If they are not on this machine, or are another version than the result's.
+    """
+    dataset = datasets.mapped(entry.dataset, *entry.manifest.part)
+    if dataset.content_hash != entry.manifest.dataset_hash:
+        raise InfluenceError(
+            f"The result {entry.id} was made from another version of {dataset.name} than the one on this machine: "
+            "compute it again."
+        )
+    return dataset

@@ -1,0 +1,34 @@
+"""The kinds of result folders, by method, and what the folders of all methods share."""
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+
+from influence.results.kind import Kind, OneOf
+from influence.results.manifest import ResultManifest
+from influence.results.tables import FLOATS, Table, schema
+
+_METHODS = "influence.methods"
+INFLUENCES = Table(schema(target=pa.int32(), train=pa.int32(), rank=pa.int16(), score=pa.float32()))
+REVERSE = Table(schema(train=pa.int32(), target=pa.int32(), rank=pa.int16(), score=pa.float32()))
+TARGETS = {"target": pa.int32(), "score_percentiles": FLOATS}
+TRAIN = {"train": pa.int32()}
+PLAIN = Kind(
+    ResultManifest, {"influences": INFLUENCES, "targets": Table(schema(**TARGETS)), "train": Table(schema(**TRAIN))}
+)
+
+
+@cache
+def kind_of(method: str) -> Kind[Any] | OneOf:
+    """The kind of a method's results: ``KIND`` in its module ``kind``; of an unknown method, what all results share.
+
+    Methods stand above results and are found here by looking into their folder, as `influence.registry` does.
+    """
+    methods = importlib.import_module(_METHODS)
+    if method not in {module.name for module in pkgutil.iter_modules(methods.__path__) if module.ispkg}:
+        return PLAIN
+    kind: Kind[Any] | OneOf = importlib.import_module(f"{_METHODS}.{method}.kind").KIND
+    return kind
