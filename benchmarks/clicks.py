@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from influence import homes, results
+from influence import homes, library, results
 from tests.browser.driving import CHROMIUM, Server, settled, start_server
 
 DATASETS = ("digits", "cifar10")
@@ -71,7 +71,7 @@ class Line:
 
 
 def measure(browser: Browser, dataset: str, folder: Path, clicks: int) -> Line:
-    entry = results.catalogue(dataset, "datamodels")[0][0]
+    entry = library.of_method(dataset, "datamodels")[0][0]
     result = results.read(entry.path)
     started = time.perf_counter()
     server = start_server(folder)
@@ -173,7 +173,7 @@ def main() -> None:
     lines = []
     with sync_playwright() as playwright:
         for dataset in (options.only,) if options.only else DATASETS:
-            if not results.catalogue(dataset, "datamodels")[0]:
+            if not library.of_method(dataset, "datamodels")[0]:
                 console.print(f"There is no result on {dataset}: left out.")
                 continue
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

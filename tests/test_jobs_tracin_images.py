@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, manifests, results
+from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, library, manifests, results
 from influence.learners.base import LEARNERS, Subsets, margins
 from influence.learners.checkpoints import Checkpoint, load_folder
 from influence.learners.convnet import ConvNet
@@ -362,7 +362,7 @@ def test_the_shipped_result_is_whole_and_small():
     assert (len(read.targets), len(read.train), read.manifest["k"]) == (360, 1_437, 50)
     assert read.manifest["dataset_hash"] == datasets.load("digits").content_hash
     assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 1_000_000
-    entries, problems = results.catalogue("digits", "tracin")
+    entries, problems = library.of_method("digits", "tracin")
     assert [entry.name for entry in entries] == ["shipped"]
     assert problems == []
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from influence import InfluenceError, results, runs
+from influence import InfluenceError, library, results, runs
 from influence.runs import Run, Runner
 
 QUICK = ["tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5"]
@@ -386,6 +386,6 @@ def test_the_end_of_the_parent_is_the_end_of_the_run(houses, results_home):
         parent.communicate()
         if is_alive(run):
             os.kill(run, signal.SIGKILL)
-    assert results.catalogue("california-housing", "tracin")[0][1:] == []
+    assert library.of_method("california-housing", "tracin")[0][1:] == []
     results.sweep(results_home)
     assert os.listdir(results_home) == []

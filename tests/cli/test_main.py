@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from influence import homes, results
+from influence import homes, library, results
 from tests.cli.driving import QUICK, influence, refused
 
 VERBS = ("app", "data", "doctor", "tracin", "replay", "check")
@@ -258,7 +258,7 @@ def test_a_killed_run_leaves_nothing_that_is_seen(houses, results_home):
     process.kill()
     process.communicate()
     assert [path.name[:9] for path in results_home.iterdir()] == [".partial-"]
-    assert results.catalogue("california-housing", "tracin")[0][1:] == []
+    assert library.of_method("california-housing", "tracin")[0][1:] == []
     results.sweep(results_home)
     assert os.listdir(results_home) == []
 

@@ -13,6 +13,7 @@ import zarr
 from influence import evidence, homes, library, results
 from influence.cli.main import app
 from influence.datamodels.outcomes import OutcomeConfig
+from influence.datamodels.outcomes.store import SCHEMA_VERSION
 from influence.evidence import RemovalEvidence
 from influence.evidence.removal import Agreement
 from influence.explorer import quality
@@ -188,7 +189,7 @@ def test_every_command_is_one_that_the_command_line_takes(own: Path, id_: str, k
     assert commands
     for command in commands:
         parse(command)
-    assert str(Path(commands[-1].split()[5]).name) == listed(id_).entry.path.name
+    assert str(Path(commands[-1].split()[5]).name) == listed(id_).path.name
 
 
 ODD = ["my run", "it's; rm -x", "`a` $HOME", "-x", "naïve"]
@@ -208,7 +209,7 @@ def test_commands_give_the_shell_the_results_own_name(
 
 def make_store(place: Path, config: OutcomeConfig) -> None:
     """A store of no models."""
-    zarr.open_group(str(place), mode="w", attributes={"schema_version": 1, "config": config.as_dict()})
+    zarr.open_group(str(place), mode="w", attributes={"schema_version": SCHEMA_VERSION, "config": config.as_dict()})
 
 
 def test_a_stores_path_is_quoted_too(own: Path, results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,12 +122,12 @@ def training_key(removed: list[int], seed: int) -> str:
 
 def result_config(folder: Path) -> dict[str, Any]:
     """A result's config, with today's stored names."""
-    return dict(results.read_manifest(folder)["config"])
+    return dict(results.read_manifest(folder).settings)
 
 
 def evidence_config(folder: Path, kind: str) -> dict[str, Any]:
     """The config of one kind of evidence in a result's folder, with today's stored names."""
-    return dict(evidence.read_one(folder, kind)[0]["config"])
+    return dict(evidence.read_one(folder, kind)[0].config)
 
 
 def store_config(store: Path) -> OutcomeConfig:
@@ -147,14 +147,14 @@ def read_result(folder: Path) -> Read:
     tables = {"influences": read.influences, "targets": read.targets, "train": read.train}
     if read.reverse is not None:
         tables["reverse"] = read.reverse
-    return Read(read.manifest["method"], read.manifest["quality"], tables)
+    return Read(read.manifest.method, read.manifest.quality.model_dump(), tables)
 
 
 def read_evidence(folder: Path) -> dict[str, dict[str, Any]]:
     """The figures of every kind of evidence that is about the result in the folder; a problem with one is an error."""
     found = evidence.read(results.read(folder))
     assert found.problems == []
-    return {kind: getattr(found, kind).figures for kind in found.kinds}
+    return {kind: manifest.figures.model_dump() for kind, manifest in found.manifests.items()}
 
 
 class Models(NamedTuple):
