@@ -193,7 +193,7 @@ def test_the_manifest_says_how_far_to_trust_it(result: Result) -> None:
     assert "its own initial weights" in manifest["protocol"]
     assert manifest["subset_size"] == 718
     assert DatamodelsConfig.parse(manifest["config"]) == SMALL
-    assert "path" not in json.dumps(manifest)
+    assert "path" not in json.dumps(manifest.as_dict())
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
