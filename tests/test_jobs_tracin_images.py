@@ -335,7 +335,8 @@ def test_a_disk_that_fills_leaves_nothing(results_home, monkeypatch, owner):
 
 
 @pytest.mark.parametrize(
-    ("key", "message"), [("reverse_k", "manifest.json lacks reverse_k"), ("classes", "manifest.json lacks .*named_top_k")]
+    ("key", "message"),
+    [("reverse_k", "manifest.json lacks reverse_k"), ("classes", "manifest.json lacks .*named_top_k")],
 )
 def test_a_manifest_that_lacks_something(folder, tmp_path, key, message):
     copy = shutil.copytree(folder, tmp_path / "copy")
