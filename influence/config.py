@@ -79,7 +79,16 @@ class Config(BaseModel):
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
 
 
-def setting(default: Any, help: str, *, added: bool = False, **limits: Any) -> Any:
+def setting(
+    default: Any,
+    help: str,
+    *,
+    added: bool = False,
+    argument: bool = False,
+    option: str | None = None,
+    form: bool = True,
+    **limits: Any,
+) -> Any:
     """A field with its default, its help text and its limits.
 
     Parameters
@@ -89,11 +98,18 @@ def setting(default: Any, help: str, *, added: bool = False, **limits: Any) -> A
         A sentence or a noun phrase; the command line and the sidebar show it.
     added : bool
         Whether configs were stored before there was this setting; of those, the default is true.
+    argument : bool
+        Whether the command line takes it by its place, without an option's name.
+    option : str or None
+        The option's name where it is not the field's, such as ``--kept/--all-scores`` for true and false.
+    form : bool
+        Whether the sidebar's form of a run shows it.
     **limits
-        ``ge``, ``gt``, ``le``, ``lt`` for numbers; ``alias``, the stored name; ``title``, what messages call the
-        setting.
+        ``ge``, ``gt``, ``le``, ``lt`` for numbers; ``alias``, the stored name; ``title``, what messages and the form
+        call the setting.
     """
-    return Field(default, description=help, json_schema_extra={"added": added}, **limits)
+    extra: dict[str, Any] = {"added": added, "argument": argument, "option": option, "form": form}
+    return Field(default, description=help, json_schema_extra=extra, **limits)
 
 
 def _was_added(field: FieldInfo) -> bool:
@@ -124,7 +140,7 @@ def _sentence(config: type[Config], error: ValidationError) -> str:
     if field is None:
         wanted = fault["msg"]
     elif any(each["type"] in _LIMITS for each in faults if each["loc"][:1] == fault["loc"][:1]):
-        wanted = _limits_in_words(field)
+        wanted = limits_in_words(field)
     else:
         wanted = described(field)
     return f"{named} is {fault['input']!r}, but must be {wanted}."
@@ -143,13 +159,21 @@ def unknown(what: str, name: str, known: Iterable[str], owner: str = "") -> str:
     return f"{owner} has no {what} {name!r}: it has {', '.join(names) or 'none'}.{hint}"
 
 
+def kind_of(field: FieldInfo) -> Any:
+    """The type of a field's values, without None: `Real`, or another one."""
+    kinds = tuple(each for each in get_args(field.annotation) if each is not type(None))
+    if {*kinds} == {*get_args(Real)}:
+        return Real
+    return kinds[0] if type(None) in get_args(field.annotation) else field.annotation
+
+
 def described(field: FieldInfo) -> str:
     """What a field takes, in words: "a whole number of at least 1, or null"."""
-    kinds = get_args(field.annotation)
-    is_optional = type(None) in kinds
-    kind = next(each for each in kinds if each is not type(None)) if is_optional else field.annotation
-    limits = _limits_in_words(field)
-    words = _kind_in_words(kind) + (f" of {limits}" if limits.startswith("at ") else f" {limits}" if limits else "")
+    is_optional = type(None) in get_args(field.annotation)
+    limits = limits_in_words(field)
+    words = _kind_in_words(kind_of(field)) + (
+        f" of {limits}" if limits.startswith("at ") else f" {limits}" if limits else ""
+    )
     return words + (", or null" if is_optional else "")
 
 
@@ -163,7 +187,8 @@ def _kind_in_words(kind: Any) -> str:
     return words.get(kind, "a mapping of names to values")
 
 
-def _limits_in_words(field: FieldInfo) -> str:
+def limits_in_words(field: FieldInfo) -> str:
+    """The limits of a field, "at least 1 and below 10"; empty where there are none."""
     names = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     found = {name: getattr(each, name) for each in field.metadata for name in names if hasattr(each, name)}
     return " and ".join(f"{names[name]} {_in_words(limit)}" for name, limit in found.items())

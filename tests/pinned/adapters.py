@@ -19,10 +19,11 @@ from streamlit.testing.v1 import AppTest
 
 from influence import evidence, homes, results
 from influence.cli import main as command_line
-from influence.cli.options import outcome_config as _outcome_config
+from influence.cli.options import chosen_learner, listed
 from influence.datamodels import outcomes
 from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datamodels.outcomes import OutcomeConfig
+from influence.datamodels.subsets import SubsetConfig
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.jobs import evaluation
@@ -54,7 +55,13 @@ def outcome_config(
     repeat: int = 0,
 ) -> OutcomeConfig:
     """The config of an outcome store, from what the command line's options hold."""
-    return _outcome_config(dataset, alpha, seed, seeds, learner, settings, classes, train_size, repeat)
+    return OutcomeConfig(
+        dataset=dataset,
+        classes=listed(classes),
+        train_size=train_size,
+        learner=chosen_learner(dataset, learner, settings),
+        subsets=SubsetConfig(alpha=alpha, seed=seed, seeds=seeds, repeat=repeat),
+    )
 
 
 def outcome_config_from_json(values: dict[str, Any]) -> OutcomeConfig:

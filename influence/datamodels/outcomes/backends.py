@@ -26,6 +26,7 @@ class Backend(Config):
         "Where models are trained: in this process, in processes of this machine (loky), or on a Dask cluster, whose "
         "workers reach the store by its URL and the data set by their own INFLUENCE_DATA_DIR.",
         title="backend",
+        option="--backend",
     )
     workers: int = setting(0, "Processes of loky, each with one thread; 0 is one a processor.", ge=0)
     scheduler: str | None = setting(None, "Address of the Dask scheduler, such as tcp://10.0.0.5:8786.")

@@ -13,7 +13,7 @@ from influence.learners.mlp import Mlp
 class OutcomeConfig(Config):
     """Everything that a store's models follow from; how many there are is no part of it."""
 
-    dataset: str = setting("digits", "Name of the data set.")
+    dataset: str = setting("digits", "Name of the data set.", argument=True)
     classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
     train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
     learner: Learner = setting(Mlp(), "How models are trained.")

@@ -51,6 +51,7 @@ class LdsConfig(Config):
         None,
         "Take the score that the fit itself measured on the same models, instead of computing all scores again. "
         "Default: if that would take minutes.",
+        option="--kept/--all-scores",
     )
     swapped: int = setting(
         0,

@@ -69,6 +69,7 @@ class RemovalConfig(Config):
         None,
         "Use the scores that the result keeps, instead of computing all of them again: no more can be removed then, "
         "and other removals are not predicted. Default: if computing would take minutes.",
+        option="--kept/--all-scores",
     )
     together: bool = setting(
         False,

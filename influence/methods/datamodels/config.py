@@ -17,7 +17,7 @@ class DatamodelsConfig(Config):
     outcomes: OutcomeConfig = setting(OutcomeConfig(), "How the models are trained.")
     models: int = setting(1000, "Models that are fitted.")
     held_out: int = setting(512, "Models that are never fitted, and judge the fit.")
-    estimator: str = setting("prior-informed", "How weights are fitted to the outcomes.")
+    estimator: str = setting("prior-informed", "How weights are fitted to the outcomes; an unknown name lists all.")
     prior_models: int = setting(
         16, "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones."
     )
@@ -26,7 +26,12 @@ class DatamodelsConfig(Config):
     )
     k: int = setting(50, "Training examples kept for each target, either way.")
     reverse_k: int = setting(20, "Targets kept for each training example, either way.")
-    settings: dict[str, Any] = setting({}, "Settings of the estimator; those left out have their defaults.", added=True)
+    settings: dict[str, Any] = setting(
+        {},
+        "Setting of the estimator, NAME=VALUE, such as lambdas=100 of lasso; repeatable.",
+        added=True,
+        option="--estimator-setting",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

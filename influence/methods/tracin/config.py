@@ -11,7 +11,7 @@ from influence.learners.regression import RegressionConfig
 class TracInConfig(Config):
     """Everything that a TracIn result follows from."""
 
-    dataset: str = setting("california-housing", "Name of the data set.")
+    dataset: str = setting("california-housing", "Name of the data set.", argument=True)
     k: int = setting(50, "Training examples kept for each target, either way.")
     learner: RegressionConfig = setting(RegressionConfig(), "How the model is trained.")
     layers: Literal["all", "last"] = setting(
@@ -22,7 +22,7 @@ class TracInConfig(Config):
 class TracInImagesConfig(Config):
     """Everything that a TracIn result on images follows from."""
 
-    dataset: str = setting("digits", "Name of the data set.")
+    dataset: str = setting("digits", "Name of the data set.", argument=True)
     classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
     train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
     learner: Learner = setting(Mlp(), "How the model is trained; it must keep checkpoints.")
