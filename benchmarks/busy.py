@@ -77,7 +77,7 @@ def tracin() -> Callable[[], bytes]:
     """Exact TracIn of 256 test houses and all training houses, over the first two checkpoints that ship."""
     from influence import Examples, TracInCP, datasets, homes
     from influence.learners import regression
-    from influence.learners.checkpoints import load_folder
+    from influence.learners.toolkit.checkpoints import load_folder
 
     data = regression.Standardised.of(datasets.load("california-housing"))
     checkpoints = load_folder(homes.precomputed_home() / "california-housing" / "tracin" / "checkpoints")[:2]

@@ -34,7 +34,7 @@ from influence import Checkpoint, Examples, TracInCP, datasets, homes
 from influence.datasets import california_housing
 from influence.gradients.factors import FactorExtractor
 from influence.learners import regression
-from influence.learners.checkpoints import load_folder
+from influence.learners.toolkit.checkpoints import load_folder
 
 TILE = 512  # rows and columns of one bare product: the tile that TracInCP works in
 CAPTUM_BATCH = 512

@@ -87,6 +87,7 @@ def setting(
     argument: bool = False,
     option: str | None = None,
     form: bool = True,
+    label: str | None = None,
     **limits: Any,
 ) -> Any:
     """A field with its default, its help text and its limits.
@@ -104,11 +105,13 @@ def setting(
         The option's name where it is not the field's, such as ``--kept/--all-scores`` for true and false.
     form : bool
         Whether the sidebar's form of a run shows it.
+    label : str or None
+        What that form calls it, where it is not the field's name.
     **limits
-        ``ge``, ``gt``, ``le``, ``lt`` for numbers; ``alias``, the stored name; ``title``, what messages and the form
-        call the setting.
+        ``ge``, ``gt``, ``le``, ``lt`` for numbers; ``alias``, the stored name; ``title``, what messages call the
+        setting.
     """
-    extra: dict[str, Any] = {"added": added, "argument": argument, "option": option, "form": form}
+    extra: dict[str, Any] = {"added": added, "argument": argument, "option": option, "form": form, "label": label}
     return Field(default, description=help, json_schema_extra=extra, **limits)
 
 

@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from influence.config import Config, kind_of, limits_in_words
+from influence.errors import InfluenceError
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,10 @@ class Setting:
         return self.path[-1]
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """What a form calls it."""
-        return self.field.title or self.name.replace("_", " ").capitalize()
+        words = self.name.replace("_", " ")
+        return str(self._extra("label") or (words if len(words) == 1 else words.capitalize()))
 
     @property
     def help(self) -> str:
@@ -44,6 +47,14 @@ class Setting:
     def kind(self) -> Any:
         """The type, without None."""
         return kind_of(self.field)
+
+    def limit(self, name: str) -> Any:
+        """A limit by its name, such as ``ge``; None where there is no such."""
+        return next((getattr(each, name) for each in self.field.metadata if hasattr(each, name)), None)
+
+    @property
+    def is_optional(self) -> bool:
+        return type(None) in get_args(self.field.annotation)
 
     @property
     def is_span(self) -> bool:
@@ -77,13 +88,32 @@ class Setting:
         return value
 
     def text(self, value: Any) -> str:
-        """A value as it is typed."""
+        """A value as it is typed; nothing for none."""
+        if value is None:
+            return ""
         if isinstance(value, tuple):
             return (":" if self.is_span else ",").join(map(str, value))
         return str(value)
 
-    def arguments(self, value: Any) -> list[str]:
-        """What to type for a value; nothing for none."""
+    def read(self, text: str | None) -> Any:
+        """A value from what was typed for a text, a list or a span; nothing is none, or an empty list.
+
+        Raises
+        ------
+        InfluenceError
+            If it is not what the setting takes.
+        """
+        origin, parts = get_origin(self.kind), get_args(self.kind)
+        if origin is not tuple:
+            return text
+        if text is None:
+            return None if self.is_span or self.is_optional else ()
+        if self.is_span:
+            return span(text, self.option)
+        return tuple(_number(each, parts[0], self.option) for each in listed(text))
+
+    def arguments(self, value: Any, others: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
+        """What to type for a value, of a member with other settings; nothing for none."""
         if value is None or value == ():
             return []
         if self.is_argument:
@@ -94,7 +124,7 @@ class Setting:
         if isinstance(value, Mapping):
             return _pairs(self.option, value)
         if isinstance(value, Config):
-            values = value.as_dict()
+            values = {**value.as_dict(), **others}
             return [self.option, values.pop("name"), *_pairs("--setting", values)]
         return [self.option, self.text(value)]
 
@@ -113,9 +143,62 @@ def settings_of(config: type[Config]) -> Iterator[Setting]:
             yield found
 
 
-def arguments(config: Config) -> list[str]:
-    """What to type after a verb for exactly these settings."""
-    return [text for each in settings_of(type(config)) for text in each.arguments(each.value_in(config))]
+def settings_in_forms(config: Config) -> Iterator[tuple[Setting, Any]]:
+    """Every setting that forms show with its value, those of a member of a family within the config among them."""
+    for each in settings_of(type(config)):
+        value = each.value_in(config)
+        if not each.is_in_form:
+            continue
+        if isinstance(value, Config):
+            yield from ((Setting((*each.path, *own.path), own.field), held) for own, held in settings_in_forms(value))
+        else:
+            yield each, value
+
+
+def arguments(config: Config, changes: Mapping[tuple[str, ...], Any] | None = None) -> list[str]:
+    """What to type after a verb for exactly these settings.
+
+    Parameters
+    ----------
+    config : Config
+    changes : mapping
+        Other values, not checked, by the path of their setting.
+    """
+    texts: list[str] = []
+    for each in settings_of(type(config)):
+        value = each.value_in(config)
+        others = {path[-1]: new for path, new in (changes or {}).items() if path[:-1] == each.path}
+        texts += each.arguments((changes or {}).get(each.path, value), others)
+    return texts
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """What stands between commas, without the spaces around it."""
+    return tuple(each.strip() for each in text.split(",")) if text else ()
+
+
+def span(text: str | None, option: str) -> tuple[int, int] | None:
+    """The two numbers of FIRST:STOP."""
+    if text is None:
+        return None
+    first, colon, stop = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return int(first), int(stop)
+    except ValueError as error:
+        raise InfluenceError(f"{option} {text!r} is not FIRST:STOP: 500:1000, say.") from error
+
+
+def _number(text: str, kind: Any, option: str) -> Any:
+    """A number as a list has it, and text where it is a list of texts."""
+    if kind is str:
+        return text
+    try:
+        return int(text) if kind is int or text.lstrip("-").isdecimal() else float(text)
+    except ValueError as error:
+        whole = "whole " if kind is int else ""
+        raise InfluenceError(f"{option} has {text!r}, which is no {whole}number: 1,10,100, say.") from error
 
 
 def _is_config(kind: Any) -> bool:

@@ -9,9 +9,12 @@ import streamlit as st
 from influence import datasets, evidence, results
 from influence.datasets import california_housing
 from influence.errors import InfluenceError
-from influence.explorer import charts, maps, panel, quality
+from influence.explorer import charts, maps, panel, quality, run_form
 from influence.explorer.houses import FEATURES, Houses, Pick, provenance
+from influence.learners.regression import RegressionConfig
 from influence.library import Entry
+from influence.methods.tracin.config import TracInConfig
+from influence.settings import arguments
 
 INFLUENCE, SELF_INFLUENCE = "Influence on a house", "Self-influence"
 PALO_ALTO, ALL = "Palo Alto’s eleven", "All test houses"
@@ -61,16 +64,10 @@ def main() -> None:
 
 
 def recompute() -> None:
+    start = TracInConfig(learner=RegressionConfig(seed=1))
     with st.form("recompute", border=True):
         st.markdown("**Train and score again**")
-        left, right = st.columns(2)
-        seed = left.number_input("Seed", value=1)
-        epochs = right.number_input("Epochs", value=200)
-        every = left.number_input("Checkpoint every", value=20, help="Epochs from one checkpoint to the next")
-        rate = right.number_input("Learning rate", value=1e-3, step=1e-4, format="%g", help="Adam’s, constant")
-        batch = left.number_input("Batch size", value=512)
-        k = right.number_input("k", max_value=1_000, value=50, help="Proponents and opponents kept for each house")
-        # What is out of range is left to the job, which says why: the browser would silently keep the last good value.
+        held = run_form.widgets(start)
         busy, present = panel.runner().current is not None, california_housing.is_present()
         if st.form_submit_button(
             "Start run",
@@ -79,16 +76,7 @@ def recompute() -> None:
             help="A run is going on." if busy else None if present else "This needs the data set.",
             width="stretch",
         ):
-            options = {
-                "seed": seed,
-                "epochs": epochs,
-                "checkpoint-every": every,
-                "learning-rate": rate,
-                "batch-size": batch,
-                "k": k,
-            }
-            arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-            panel.start(["tracin", california_housing.NAME, *arguments], panel.new_name("tracin"))
+            panel.start(["tracin", *arguments(start, held)], panel.new_name("tracin"))
             st.rerun()
 
 

@@ -8,26 +8,24 @@ import pandas as pd
 import streamlit as st
 
 from influence import datasets, evidence, library, results
+from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datasets import sheets
 from influence.errors import InfluenceError
-from influence.explorer import image_charts, panel
+from influence.explorer import image_charts, panel, run_form
 from influence.explorer.drawing import drawing
 from influence.explorer.grid import Cell, image_grid
 from influence.explorer.images import (
     ALL,
-    ESTIMATOR_SETTINGS,
-    ESTIMATORS,
     HARD,
     NEAR_COPIES,
-    PENALTY_CHOICES,
-    SEEDS,
     Filters,
     Images,
     Pick,
     Walk,
-    run_arguments,
 )
 from influence.library import Entry
+from influence.methods.datamodels.config import DatamodelsConfig
+from influence.settings import arguments
 
 DATASETS = [name for name in datasets.NAMES if datasets.facts(name).classes]
 METHODS = ("datamodels", "tracin")
@@ -70,7 +68,7 @@ def main() -> None:
         method = choose_method(name, check)
         entry = panel.choose_result(name, method, check)
         if method == "datamodels":
-            recompute(entry.manifest.settings)
+            recompute(DatamodelsConfig.parse(entry.manifest.settings))
         else:
             st.caption(
                 f"Another is made on the command line: `python -m influence {method} {name}`; `--help` lists its "
@@ -181,122 +179,57 @@ def leave_everything() -> None:
     panel.drop("image", "train", "page", "margin", "class", "predicted", "mistakes", "lds", "show")
 
 
-def recompute(config: dict[str, Any]) -> None:
+def recompute(config: DatamodelsConfig) -> None:
     busy = panel.runner().current is not None
     waiting = "A run is going on" if busy else None
     with st.container(border=True):
         st.markdown("**Train and fit again**")
         # Outside the form, whose widgets don't change before it is sent: each estimator has settings of its own.
-        estimator = st.selectbox("Estimator", ESTIMATORS, ESTIMATORS.index(config["estimator"]))
+        estimator = st.selectbox("Estimator", list(ESTIMATORS), list(ESTIMATORS).index(config.estimator))
         recipe(config, estimator, busy, waiting)
+    more = config.models + STEP
     st.button(
         f"Add {STEP:,} more to this result",
         key="add_more",
         icon=":material/add:",
         disabled=busy,
-        help=waiting or f"{config['models'] + STEP:,} models of the same recipe, in the same store",
+        help=waiting or f"{more:,} models of the same recipe, in the same store",
         on_click=begin,
-        args=(run_arguments(config, models=config["models"] + STEP),),
+        args=(arguments(config.replace(models=more)),),
         width="stretch",
     )
 
 
-def recipe(config: dict[str, Any], estimator: str, busy: bool, waiting: str | None) -> None:
-    """The form that starts a run."""
-    subsets = config["outcomes"]["subsets"]
+def recipe(config: DatamodelsConfig, estimator: str, busy: bool, waiting: str | None) -> None:
+    """The form that starts a run. It begins with the result's own settings, for another estimator with its defaults."""
+    start = config.replace(models=min(config.models, STEP))
+    given = config.settings if estimator == config.estimator else {}
+    fitting = ESTIMATORS[estimator](**given)
     with st.form("recompute", border=False):
-        left, right = st.columns(2)
-        models = left.number_input("Models", 2, 1_000_000, min(config["models"], STEP), help="Models that are fitted")
-        held_out = right.number_input("Held out", 10, 100_000, config["held_out"], help="Models that only judge")
-        alpha = left.number_input(
-            "Alpha", 0.01, 0.99, subsets["alpha"], 0.05, help="Share of the training images that each model sees"
-        )
-        seed = right.number_input("Seed", 0, 2**31 - 1, subsets["seed"])
-        seeds = st.selectbox(
-            "Seeds",
-            SEEDS,
-            SEEDS.index(subsets["seeds"]),
-            help="fresh: every model has its own initial weights and order of images, so the result is about the "
-            "recipe. common: only the subset differs, so there is less noise, and the result is about this one "
-            "initialisation.",
-        )
-        own = estimator_settings(config, estimator)
+        held = run_form.widgets(start, () if fitting.needs_prior else ("prior_models",))
+        own = run_form.widgets(fitting)
         if st.form_submit_button("Start run", type="primary", disabled=busy, help=waiting, width="stretch"):
-            begin(
-                run_arguments(
-                    config,
-                    models=models,
-                    held_out=held_out,
-                    alpha=alpha,
-                    seed=seed,
-                    seeds=seeds,
-                    estimator=estimator,
-                    **own,
-                )
-            )
+            settings = given | run_form.changed(fitting, own)
+            begin(arguments(start, held | {("estimator",): estimator, ("settings",): settings}))
             st.rerun()
         st.caption(
             "Models are kept: a run trains only those that are not there yet, and another estimator, or other settings "
             "of it, are fitted without training."
             + (
                 " The first model is timed: then you are told how long the others take here, before they are trained."
-                if not datasets.facts(config["outcomes"]["dataset"]).is_quick
+                if not datasets.facts(config.outcomes.dataset).is_quick
                 else ""
             )
         )
 
 
-def estimator_settings(config: dict[str, Any], estimator: str) -> dict[str, Any]:
-    """Widgets for the settings of an estimator; what they change in the config.
-
-    They start from the config's own values where it is of this estimator, and from the defaults where it is not.
-    """
-    own = dict(config.get("settings", {})) if estimator == config["estimator"] else {}
-    now = ESTIMATOR_SETTINGS[estimator] | own
-    left, right = st.columns(2)
-    if "lambdas" in now:
-        own["lambdas"] = left.number_input(
-            "Lambdas", 2, 1000, now["lambdas"], help="How many penalties are tried, from the one that leaves no weight"
-        )
-        own["ratio"] = right.number_input(
-            "Ratio", 0.0001, 0.9, now["ratio"], 0.001, "%.4f", help="The last penalty over the first"
-        )
-    if "choose" in now:
-        own["choose"] = left.selectbox(
-            "Penalty",
-            list(PENALTY_CHOICES),
-            list(PENALTY_CHOICES).index(now["choose"]),
-            format_func=PENALTY_CHOICES.__getitem__,
-            help="Whether the penalty of the least leave-one-out error is chosen for all test images together or for "
-            "each by itself",
-        )
-    if "penalties" in now:
-        given = now["penalties"] or []
-        fixed = given[0] if len(given) == 1 else 0.0
-        penalty = right.number_input(
-            "Fixed penalty",
-            0.0,
-            10_000.0,
-            fixed,
-            format="%.4f",
-            help="Relative to the mean diagonal of the Gram matrix; 0 has it chosen",
-        )
-        if penalty != fixed:
-            own["penalties"] = [penalty] if penalty else None
-    if estimator != "prior-informed":
-        return {"settings": own}
-    prior_models = right.number_input(
-        "Prior models", 1, 1000, config["prior_models"], help="Models whose gradients make the prior"
-    )
-    return {"settings": own, "prior_models": prior_models}
-
-
-def begin(arguments: list[str]) -> None:
+def begin(settings: list[str]) -> None:
     """Start a run; where models take long, one that trains the first and says how long the others will take here."""
-    if not datasets.facts(arguments[2]).is_quick:  # one model is timed before the rest are trained
-        panel.start([*arguments, panel.MEASURE], None)
+    run = ["datamodels", "run", *settings]
+    if not datasets.facts(settings[0]).is_quick:
+        panel.start([*run, panel.MEASURE], None)
     else:
-        panel.start(arguments, panel.new_name("datamodels"))
+        panel.start(run, panel.new_name("datamodels"))
 
 
 # --- the gallery ----------------------------------------------------------------------------------------------------

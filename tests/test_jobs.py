@@ -14,9 +14,10 @@ import torch
 from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, manifests, results
 from influence.datasets.california_housing import is_palo_alto
 from influence.jobs.scores import scores_of
-from influence.learners import checkpoints, regression
-from influence.learners.checkpoints import load_folder
+from influence.learners import regression
 from influence.learners.regression import RegressionConfig, Standardised
+from influence.learners.toolkit import checkpoints
+from influence.learners.toolkit.checkpoints import load_folder
 from influence.methods.tracin import TracIn, TracInConfig
 from influence.methods.tracin.values import PALO_ALTO
 

@@ -12,7 +12,7 @@ import zarr
 from influence import datasets, homes, jobs, manifests, results
 from influence.datamodels import Ridge, outcomes
 from influence.datamodels.estimators.base import ESTIMATORS
-from influence.datamodels.estimators.dual import DualDatamodel
+from influence.datamodels.estimators.toolkit.dual import DualDatamodel
 from influence.datamodels.outcomes import OutcomeConfig, collect, missing
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
@@ -320,9 +320,9 @@ def test_part_of_a_data_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"models": 1}, "models is 1, but must be at least 2, which ridge needs"),
+        ({"models": 1}, "models is 1, but must be at least 2."),
         ({"models": 9, "estimator": "lasso"}, "models is 9, but must be at least 10, which lasso needs"),
-        ({"held_out": 9}, "held_out is 9, but must be at least 10, which a correlation"),
+        ({"held_out": 9}, "held_out is 9, but must be at least 10."),
         ({"estimator": "lass"}, "There is no estimator 'lass': the estimators are .* Did you mean lasso"),
         ({"prior_models": 0}, "prior_models is 0"),
         ({"reverse_k": 0}, "reverse_k is 0"),

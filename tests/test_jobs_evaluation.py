@@ -13,7 +13,7 @@ import pytest
 
 from influence import datasets, evidence, homes, results
 from influence.datamodels import Ridge, outcomes
-from influence.datamodels.estimators.dual import DualDatamodel
+from influence.datamodels.estimators.toolkit.dual import DualDatamodel
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
@@ -28,8 +28,8 @@ from influence.jobs.scores import Scores, load_dataset, price_scores, scores_of,
 from influence.learners.base import Subsets
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
-from influence.learners.outputs import cross_entropy
 from influence.learners.patchnet import PatchNet
+from influence.learners.toolkit.outputs import cross_entropy
 from influence.measures.lds import lds as score_lds
 from influence.measures.removal import predicted_support
 from influence.methods.datamodels import DatamodelsConfig
@@ -153,7 +153,7 @@ def test_price_scores_times_the_residual_are_loss_scores(
     import torch
 
     from influence.learners import regression
-    from influence.learners.checkpoints import load_folder
+    from influence.learners.toolkit.checkpoints import load_folder
     from influence.tracin.scores import Examples, TracInCP
 
     monkeypatch.setattr("influence.jobs.scores.load_folder", lambda folder: load_folder(folder)[:2])  # for speed

@@ -15,11 +15,11 @@ from torch import nn
 
 from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, library, manifests, results
 from influence.learners.base import LEARNERS, Subsets, margins
-from influence.learners.checkpoints import Checkpoint, load_folder
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
-from influence.learners.outputs import cross_entropy
 from influence.learners.patchnet import PatchNet
+from influence.learners.toolkit.checkpoints import Checkpoint, load_folder
+from influence.learners.toolkit.outputs import cross_entropy
 from influence.learners.toolkit.scaling import Scaled
 from influence.learners.traceable import Traceable, Traced
 from influence.methods.tracin import TracIn, TracInImagesConfig

@@ -62,12 +62,7 @@ class Given(Generic[C]):
             return chosen_learner(self._texts.get("dataset", dataset), value, self._texts[_MEMBER_SETTINGS])
         if get_origin(setting.kind) is dict:
             return pairs(value, option)
-        if get_origin(setting.kind) is not tuple:
-            return value
-        if setting.is_span:
-            return span(value, option)
-        whole = get_args(setting.kind)[0] is int
-        return tuple(_whole_number(each, option) if whole else each for each in listed(value))
+        return setting.read(value)
 
 
 def derived(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -161,31 +156,6 @@ def pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
         except ValueError:
             values[name] = value
     return values
-
-
-def span(text: str | None, option: str) -> tuple[int, int] | None:
-    """The two numbers of FIRST:STOP."""
-    if text is None:
-        return None
-    first, colon, stop = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return int(first), int(stop)
-    except ValueError as error:
-        raise InfluenceError(f"{option} {text!r} is not FIRST:STOP: 500:1000, say.") from error
-
-
-def listed(text: str | None) -> tuple[str, ...]:
-    """What stands between the commas of an option, without the spaces around it."""
-    return tuple(each.strip() for each in text.split(",")) if text else ()
-
-
-def _whole_number(text: str, option: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise InfluenceError(f"{option} has {text!r}, which is no whole number: 1,10,100, say.") from error
 
 
 def new_folder(dataset: str, method: str) -> Path:

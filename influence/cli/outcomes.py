@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from influence.cli.options import Events, Given, Out, Replace, derived, new_folder, span
+from influence.cli.options import Events, Given, Out, Replace, derived, new_folder
 from influence.cli.terminal import Terminal, reporting
 from influence.datamodels.outcomes.backends import Backend
 from influence.datamodels.outcomes.config import OutcomeConfig
 from influence.methods.datamodels.config import DatamodelsConfig
+from influence.settings import span
 
 group = typer.Typer(
     help="Datamodels: train many models on subsets, and learn which training examples their margins hang on.",

@@ -36,6 +36,7 @@ class SubsetConfig(Config):
         ge=0,
         lt=2**63,
         alias="retrain",
+        form=False,
     )
 
 

@@ -1,6 +1,5 @@
-"""What the images page shows, worked out without Streamlit: frames, sentences, pictures, the arguments of runs."""
+"""What the images page shows, worked out without Streamlit: frames, sentences, pictures."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -43,19 +42,10 @@ SORTS = {
     "most like a training image first": ("nearest_similarity", False),
     "class explains most first": ("between_classes", False),
 }
-SEEDS = ("fresh", "common")
 _SHOWN = (  # columns of a download, as far as the result has them
     *("class", "named", "wrong", "loss", "margin", "margin_sd", "agreement", "correct", "lds", "error", "support"),
     *("nearest", "nearest_similarity", "between_classes"),
 )
-ESTIMATOR_SETTINGS: dict[str, dict[str, Any]] = {  # those that the sidebar offers, and their defaults
-    "prior-informed": {"choose": "overall"},
-    "lasso": {"lambdas": 50, "ratio": 0.01},
-    "ridge": {"choose": "overall", "penalties": None},
-    "difference-in-means": {},
-}
-ESTIMATORS = tuple(ESTIMATOR_SETTINGS)
-PENALTY_CHOICES = {"overall": "one for all", "target": "one for each"}
 
 
 @dataclass(frozen=True)
@@ -469,32 +459,3 @@ def _strongest(ranked: pd.DataFrame, k: int) -> pd.DataFrame:
 def _sides(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The positive and the negative side, strongest first."""
     return tuple(frame[side].reset_index(drop=True) for side in (frame["rank"] > 0, frame["rank"] < 0))  # type: ignore[return-value]
-
-
-# --- runs -----------------------------------------------------------------------------------------------------------
-
-
-def run_arguments(config: dict[str, Any], **changes: Any) -> list[str]:
-    """The command that makes a result of a manifest's config, with some of its settings changed.
-
-    ``changes`` may name anything of the config, of its outcomes or of its subsets. Another estimator leaves the
-    settings of the config's own behind.
-    """
-    outcomes = config["outcomes"]
-    if changes.get("estimator", config["estimator"]) != config["estimator"]:
-        changes = {"settings": {}, **changes}
-    settings = {**outcomes["subsets"], **outcomes, **config, **changes}
-    arguments = ["datamodels", "run", str(settings["dataset"])]
-    for name in ("models", "held_out", "alpha", "seed", "seeds", "estimator", "prior_models", "k", "reverse_k"):
-        arguments += [f"--{name.replace('_', '-')}", str(settings[name])]
-    for name, value in settings.get("settings", {}).items():
-        arguments += ["--estimator-setting", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
-    learner = dict(outcomes["learner"])
-    arguments += ["--learner", str(learner.pop("name"))]
-    for name, value in learner.items():
-        arguments += ["--setting", f"{name}={json.dumps(value)}"]
-    if settings["classes"]:
-        arguments += ["--classes", ",".join(settings["classes"])]
-    if settings["train_size"] is not None:
-        arguments += ["--train-size", str(settings["train_size"])]
-    return [*arguments, "--ceiling" if settings["ceiling"] else "--no-ceiling"]

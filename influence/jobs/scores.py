@@ -20,8 +20,8 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.learners import regression
 from influence.learners.base import Learner
-from influence.learners.checkpoints import Checkpoint, load_folder
-from influence.learners.outputs import cross_entropy
+from influence.learners.toolkit.checkpoints import Checkpoint, load_folder
+from influence.learners.toolkit.outputs import cross_entropy
 from influence.learners.traceable import Traceable, Traced
 from influence.methods.datamodels import DatamodelsConfig
 from influence.methods.datamodels.run import fitted_model

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from influence.config import Config, setting
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.learners.checkpoints import Checkpoint
+from influence.learners.toolkit.checkpoints import Checkpoint
 
 WIDTHS = (512, 256, 128)  # 168,961 parameters with eight inputs; the paper says 168 K and no widths
 

@@ -3,12 +3,15 @@
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from influence.datasets import Split
 from influence.learners.base import Learner, Models, Subsets
-from influence.learners.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from influence.learners.toolkit.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Traced:
         By epoch, with the learning rate of the step that led to each.
     """
 
-    model: nn.Module
-    checkpoints: list[Checkpoint]
+    model: "nn.Module"
+    checkpoints: "list[Checkpoint]"
 
 
 class Traceable(Learner):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from influence.datasets import Dataset
-from influence.learners.outputs import outputs
+from influence.learners.toolkit.outputs import outputs
 from influence.learners.traceable import Traced
 from influence.tracin.scores import Examples
 

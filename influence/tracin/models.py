@@ -12,7 +12,7 @@ from influence.errors import InfluenceError
 from influence.gradients.factors import Projection
 from influence.gradients.layers import check_hooks
 from influence.gradients.passes import contents, one_line, own_modes
-from influence.learners.checkpoints import Checkpoint, is_extra_state
+from influence.learners.toolkit.checkpoints import Checkpoint, is_extra_state
 
 _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 

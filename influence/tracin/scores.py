@@ -19,7 +19,7 @@ from influence.errors import InfluenceError
 from influence.gradients.factors import FactorExtractor, Factors, Projection, spread
 from influence.gradients.layers import LayerFactors
 from influence.gradients.passes import Loss, own_modes
-from influence.learners.checkpoints import Checkpoint
+from influence.learners.toolkit.checkpoints import Checkpoint
 from influence.ranking import TopK, check_k, strongest
 from influence.tracin.models import check_checkpoints, check_options, check_reaches_copy, copied, load
 

@@ -8,7 +8,9 @@ import sklearn.linear_model
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from influence.datamodels.estimators.lasso import Lasso, Problem, duality_gap
+from influence.datamodels.estimators.lasso import Lasso
+from influence.datamodels.estimators.lasso import path as walk
+from influence.datamodels.estimators.lasso.path import Problem, duality_gap
 from influence.errors import InfluenceError
 from tests.datamodels.test_estimators import problem
 
@@ -66,8 +68,8 @@ def test_the_path_is_the_one_walked_with_scikit_learn():
     masks, margins = sparse_problem(1, 80, 30)
     settings = {"lambdas": 12, "ratio": 0.01, "held_out": 0.25, "patience": 12, "seed": 5}
     lasso = Lasso(**settings, **EXACT)
-    model = lasso.fit(masks, margins, dtype=torch.float64)
-    fitted, held_out = lasso.split(80)
+    model = walk.fit(lasso, masks, margins, dtype=torch.float64)
+    fitted, held_out = walk.split(lasso, 80)
     assert (len(fitted), len(held_out), len({*fitted, *held_out})) == (60, 20, 80)
     a = masks[fitted] - masks[fitted].mean(axis=0)
     for t in range(6):
@@ -90,8 +92,8 @@ def test_the_path_is_the_one_walked_with_scikit_learn():
 
 def test_single_precision_blocks_and_early_leaving_change_little():
     masks, margins = sparse_problem(2, 200, 50)
-    exact = Lasso(patience=50, **EXACT).fit(masks, margins, dtype=torch.float64)
-    quick = Lasso(patience=50, tolerance=1e-5, path_tolerance=1e-4).fit(masks, margins, block=4)
+    exact = walk.fit(Lasso(patience=50, **EXACT), masks, margins, dtype=torch.float64)
+    quick = walk.fit(Lasso(patience=50, tolerance=1e-5, path_tolerance=1e-4), masks, margins, block=4)
     np.testing.assert_allclose(quick.lambda_, exact.lambda_, rtol=0.3)  # neighbours on the path may tie
     close = np.isclose(quick.lambda_, exact.lambda_, rtol=1e-3)
     assert close.sum() >= 4

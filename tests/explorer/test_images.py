@@ -16,6 +16,7 @@ from PIL import Image
 
 from influence import datasets, homes, library, results
 from influence.cli.main import main
+from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
 from influence.evidence import METHODS, Evaluated, LdsEvidence
 from influence.evidence.lds import LdsManifest
@@ -23,17 +24,15 @@ from influence.explorer import image_charts
 from influence.explorer.drawing import steps
 from influence.explorer.images import (
     ALL,
-    ESTIMATOR_SETTINGS,
-    ESTIMATORS,
     QUALITIES,
-    SEEDS,
     SORTS,
     Filters,
     Images,
-    run_arguments,
 )
 from influence.learners.convnet import ConvNet
+from influence.methods.datamodels import Datamodels, DatamodelsConfig
 from influence.results import Result
+from influence.settings import arguments
 
 
 @pytest.fixture(scope="module")
@@ -330,49 +329,21 @@ def test_a_run_from_the_page_has_the_config_that_was_asked_for(
     shipped: Result, monkeypatch: pytest.MonkeyPatch, results_home: object
 ) -> None:
     """The arguments go through the command line, and come out as the config."""
-    from influence.datamodels.estimators.base import ESTIMATORS as MEMBERS
-    from influence.methods.datamodels import Datamodels, DatamodelsConfig
-    from influence.methods.datamodels.words import PROTOCOLS
-
-    assert set(ESTIMATORS) == set(MEMBERS)
-    for name, offered in ESTIMATOR_SETTINGS.items():
-        assert offered.items() <= MEMBERS[name]().settings.items()
-    assert set(SEEDS) == set(PROTOCOLS)
     seen = []
     monkeypatch.setattr(Datamodels, "run", lambda config, out, *_, **__: seen.append(config) or out)
-    config = shipped.manifest.settings
-    part = {**config, "outcomes": {**config["outcomes"], "classes": ["1", "7"], "train_size": 100}}
-    convnet = {
-        **config,
-        "outcomes": {**config["outcomes"], "learner": ConvNet(flip=False).as_dict()},
-    }
-    for arguments in (
-        run_arguments(config),
-        run_arguments(config, models=6000),
-        run_arguments(config, alpha=0.3, seed=5, seeds="common", estimator="lasso", held_out=100),
-        run_arguments(part, ceiling=False),
-        run_arguments(config, estimator="ridge", settings={"choose": "target", "penalties": [0.5]}),
-        run_arguments({**config, "estimator": "lasso", "settings": {"lambdas": 9}}, models=6000),
-        run_arguments({**config, "estimator": "lasso", "settings": {"lambdas": 9}}, estimator="ridge"),
-        run_arguments(convnet),
-    ):
-        monkeypatch.setattr(sys, "argv", ["influence", *arguments, "--out", "x"])
+    config = DatamodelsConfig.parse(shipped.manifest.settings)
+    asked = [
+        config,
+        config.replace(models=6000),
+        config.replace(estimator="lasso", held_out=100, settings={"lambdas": 9}),
+        config.replace(estimator="ridge", settings={"choose": "target", "penalties": [0.5]}),
+        config.replace(ceiling=False, outcomes=config.outcomes.replace(classes=["1", "7"], train_size=100)),
+        config.replace(outcomes=config.outcomes.replace(learner=ConvNet(flip=False))),
+        config.replace(outcomes=config.outcomes.replace(subsets=SubsetConfig(alpha=0.3, seed=5, seeds="common"))),
+    ]
+    for each in asked:
+        monkeypatch.setattr(sys, "argv", ["influence", "datamodels", "run", *arguments(each), "--out", "x"])
         with pytest.raises(SystemExit):
             main()
-    same, more, other, little, chosen, grown, left_behind, by_convnet = seen
-    assert by_convnet == DatamodelsConfig.parse(convnet)
-    assert same == DatamodelsConfig.parse(config)
-    assert chosen == same.replace(estimator="ridge", settings={"choose": "target", "penalties": [0.5]})
-    assert grown == more.replace(estimator="lasso", settings={"lambdas": 9})
-    assert left_behind == same.replace(estimator="ridge")
-    assert more == same.replace(models=6000)
-    assert more.outcomes.digest == same.outcomes.digest  # so it continues the same store
-    subsets = other.outcomes.subsets
-    assert (subsets.alpha, subsets.seed, subsets.seeds, other.estimator, other.held_out) == (
-        0.3,
-        5,
-        "common",
-        "lasso",
-        100,
-    )
-    assert (little.outcomes.classes, little.outcomes.train_size, little.ceiling) == (("1", "7"), 100, False)
+    assert seen == asked
+    assert seen[1].outcomes.digest == config.outcomes.digest  # so it continues the same store

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from influence import Checkpoint, InfluenceError
-from influence.learners.checkpoints import load_folder, save_folder
+from influence.learners.toolkit.checkpoints import load_folder, save_folder
 
 
 def state() -> dict[str, torch.Tensor]:

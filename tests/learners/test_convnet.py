@@ -6,9 +6,10 @@ from torch import nn
 from influence import datasets
 from influence.datasets import Split
 from influence.errors import InfluenceError
-from influence.learners import convnet
 from influence.learners.base import Subsets
-from influence.learners.convnet import ConvNet, build
+from influence.learners.convnet import ConvNet, networks, training
+from influence.learners.convnet.networks import build
+from influence.learners.convnet.training import augmented, fit_one, moves_of
 
 QUICK = ConvNet(width=8, epochs=4, batch_size=64, learning_rate=0.1, flip=False, crop=1)
 
@@ -68,7 +69,7 @@ def test_logits_are_the_last_layer_of_the_features(digits, trained):
 def test_every_image_is_shifted_and_mirrored_on_its_own(digits):
     images = torch.from_numpy(digits.train.inputs[:40, None].astype(np.float32))
     learner = ConvNet(crop=1, flip=True)
-    moved = learner._augment(images, learner._moves(40, np.random.default_rng(0)))
+    moved = augmented(learner, images, moves_of(learner, 40, np.random.default_rng(0)))
     padded = nn.functional.pad(images, (1, 1, 1, 1), mode="reflect")
 
     def window(i, down, right, mirrored):
@@ -88,7 +89,7 @@ def test_every_image_is_shifted_and_mirrored_on_its_own(digits):
         used |= ways
     assert len(used) > 12  # of 18
     still = ConvNet(crop=0, flip=False)
-    assert torch.equal(still._augment(images, still._moves(40, np.random.default_rng(0))), images)
+    assert torch.equal(augmented(still, images, moves_of(still, 40, np.random.default_rng(0))), images)
 
 
 def test_averaged_weights_are_the_mean_over_the_last_steps(digits, masks, monkeypatch):
@@ -116,28 +117,31 @@ def test_a_training_stays_on_the_device_of_its_images(common):
     images = torch.empty(90, 3, 12, 12, device="meta")
     labels = torch.empty(90, dtype=torch.int64, device="meta")
     learner = ConvNet(width=4, epochs=2, batch_size=16, average=0.5)
-    network = learner._fit(images, labels, 5, rng.random(90) < 0.5, 7, common)
+    network = fit_one(learner, images, labels, 5, rng.random(90) < 0.5, 7, common)
     assert {value.device.type for value in network.state_dict().values()} == {"meta"}
     assert network(images).shape == (90, 5)
 
 
 def test_it_learns_in_mixed_precision_too(digits, masks, monkeypatch):
     """What CUDA does, done by the processor."""
-    monkeypatch.setattr(convnet, "_mixed_precision", lambda device: torch.autocast(device.type, torch.bfloat16))
+    monkeypatch.setattr(training, "_mixed_precision", lambda device: torch.autocast(device.type, torch.bfloat16))
     trained = QUICK.fit(digits.train, Subsets(masks[:1], np.array([1], np.uint64)))
     assert {value.dtype for value in trained.networks[0].parameters()} == {torch.float32}
     assert (trained.logits(digits.test.inputs)[0].argmax(axis=1) == digits.test.labels).mean() > 0.9
 
 
-@pytest.mark.parametrize("place", [(ConvNet, "_fit"), (convnet, "_prepare")], ids=lambda place: place[1])
+@pytest.mark.parametrize(
+    "place",
+    [(training, "fit_one"), (training, "prepared_images"), (networks, "prepared_images")],
+    ids=lambda place: f"{place[0].__name__}.{place[1]}",
+)
 def test_out_of_gpu_memory_says_what_to_lower(digits, masks, trained, monkeypatch, place):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has a capacity of ...")
 
     monkeypatch.setattr(*place, full)
-    works = [lambda: QUICK.fit(digits.train, Subsets(masks[:1], np.zeros(1, np.uint64)))]
-    if place[1] == "_prepare":
-        works.append(lambda: trained.logits(digits.test.inputs))
+    fits = [lambda: QUICK.fit(digits.train, Subsets(masks[:1], np.zeros(1, np.uint64)))]
+    works = [lambda: trained.logits(digits.test.inputs)] if place[0] is networks else fits
     for work in works:
         with pytest.raises(InfluenceError) as caught:
             work()

@@ -12,6 +12,7 @@ from influence.errors import InfluenceError
 from influence.learners.base import Subsets
 from influence.learners.patchnet import PatchNet
 from influence.learners.patchnet.patches import FixedLayer, Patches, _pooling
+from influence.learners.patchnet.training import fixed
 
 QUICK = PatchNet(filters=24, patch=3, stride=1, grid=3, width=16, epochs=8, batch_size=64, flip=False)
 
@@ -44,7 +45,7 @@ def test_the_same_subset_and_seed_give_the_same_model_in_any_company(digits, mas
 
 
 def test_answers_to_the_training_part_outlast_questions_about_a_few_images(digits):
-    patches = Patches(digits.train.inputs, QUICK.fixed)
+    patches = Patches(digits.train.inputs, fixed(QUICK))
     plain, mirrored = patches.of(digits.train.inputs), patches.of(digits.train.inputs, mirrored=True)
     for start in range(0, 300, 60):
         few = digits.test.inputs[start : start + 60]
@@ -119,7 +120,7 @@ def test_logits_are_the_last_layer_of_the_features(digits, trained):
 def test_patches_are_whitened_compared_thresholded_and_pooled(digits):
     """The fixed layer, spelled out for one image; bfloat16 keeps two to three digits."""
     settings = PatchNet(filters=5, patch=4, stride=2, grid=3, flip=True)
-    patches = Patches(digits.train.inputs, settings.fixed)
+    patches = Patches(digits.train.inputs, fixed(settings))
     layer = patches.layer
     image = digits.train.inputs[7][:, ::-1].astype(np.float64)
     fields = np.zeros((3, 3, 10))
@@ -142,7 +143,7 @@ def test_pooling_is_torchs(places, grid):
 
 
 def test_the_fixed_layer_is_kept_for_the_same_images(digits):
-    patches = Patches(digits.train.inputs, QUICK.fixed)
+    patches = Patches(digits.train.inputs, fixed(QUICK))
     first = patches.of(digits.test.inputs)
     assert patches.of(digits.test.inputs) is first
     assert patches.of(digits.test.inputs.copy()) is not first

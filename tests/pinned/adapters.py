@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence import evidence, homes, results
 from influence.cli import main as command_line
-from influence.cli.options import chosen_learner, listed
+from influence.cli.options import chosen_learner
 from influence.datamodels import outcomes
 from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datamodels.outcomes import OutcomeConfig
@@ -36,6 +36,7 @@ from influence.methods.datamodels import DatamodelsConfig
 from influence.methods.tracin import TracInConfig, TracInImagesConfig
 from influence.retraining.trainer import ClassifierTrainer, RegressionTrainer
 from influence.retraining.trainings import Training, Trainings
+from influence.settings import listed
 
 Refusal = InfluenceError
 PRECOMPUTED = homes.precomputed_home()

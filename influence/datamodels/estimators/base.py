@@ -1,19 +1,20 @@
 """What an estimator is: it fits a linear datamodel, margin = intercept + sum of the weights of the subset's members.
 
-To add one, write a file beside this one with a subclass of `Estimator`, whose fields are its settings.
+To add one, write a file beside this one with a subclass of `Estimator`, whose fields are its settings; `fit` imports
+torch when it is called, so that a command line that only lists settings starts at once.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from influence.config import Config
-from influence.datamodels.priors import Prior
 from influence.errors import InfluenceError
 from influence.registry import Registry
+
+if TYPE_CHECKING:
+    from influence.datamodels.priors import Prior
 
 BLOCK = 1024  # targets whose weights are held at once while predicting
 
@@ -41,6 +42,8 @@ class LinearDatamodel(ABC):
 
     def predict(self, masks: np.ndarray) -> np.ndarray:
         """Predict (m, n_targets) float32 margins for (m, n_train) bool masks."""
+        import torch
+
         members = torch.as_tensor(masks, dtype=torch.float32)
         blocks = []
         for start in range(0, len(self.intercept_), BLOCK):
@@ -74,7 +77,7 @@ class Estimator(Config):
     is_slow: ClassVar[bool] = False
 
     @abstractmethod
-    def fit(self, masks: np.ndarray, margins: np.ndarray, prior: Prior | None = None) -> LinearDatamodel:
+    def fit(self, masks: np.ndarray, margins: np.ndarray, prior: "Prior | None" = None) -> LinearDatamodel:
         """Fit the weights.
 
         Parameters
@@ -126,15 +129,3 @@ def check_outcomes(masks: np.ndarray, margins: np.ndarray, least: int = 2) -> No
             f"{int(useless.sum())} training example(s) are in all or in none of the {len(masks)} subsets, so that "
             "no weight can be fitted to them: collect more models."
         )
-
-
-def centred(masks: np.ndarray, margins: np.ndarray, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Subtract the means over models from masks and margins, which removes the intercept from least squares problems.
-
-    Returns
-    -------
-    a : (m, n_train), y : (m, n_targets), mean_a : (n_train,), mean_y : (n_targets,)
-    """
-    a, y = torch.as_tensor(masks, dtype=dtype), torch.as_tensor(margins, dtype=dtype)
-    mean_a, mean_y = a.mean(dim=0), y.mean(dim=0)
-    return a.sub_(mean_a), y - mean_y, mean_a, mean_y

@@ -1,13 +1,15 @@
 """Ridge regression, for all targets and penalties from one eigendecomposition."""
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
 
-from influence.datamodels.estimators.base import centred, check_outcomes
-from influence.datamodels.estimators.dual import DualSolver, Penalised, PenalisedDatamodel
-from influence.datamodels.priors import Prior
+from influence.datamodels.estimators.base import check_outcomes
+from influence.datamodels.estimators.penalised import Penalised
+
+if TYPE_CHECKING:
+    from influence.datamodels.estimators.toolkit.dual import PenalisedDatamodel
+    from influence.datamodels.priors import Prior
 
 
 class Ridge(Penalised):
@@ -20,8 +22,13 @@ class Ridge(Penalised):
     name: Literal["ridge"] = "ridge"
     title: ClassVar[str] = "ridge regression"
 
-    def fit(self, masks: np.ndarray, margins: np.ndarray, prior: Prior | None = None) -> PenalisedDatamodel:
+    def fit(self, masks: np.ndarray, margins: np.ndarray, prior: "Prior | None" = None) -> "PenalisedDatamodel":
         """Fit the weights; see `Estimator.fit`."""
+        import torch
+
+        from influence.datamodels.estimators.toolkit.centring import centred
+        from influence.datamodels.estimators.toolkit.dual import DualSolver, PenalisedDatamodel
+
         check_outcomes(masks, margins)
         a, y, mean_a, mean_y = centred(masks, margins, torch.float64)
         dual, penalty, error = DualSolver(a @ a.T).choose(y, self.grid, self.choose)

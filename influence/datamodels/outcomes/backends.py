@@ -4,13 +4,10 @@ import os
 from collections.abc import Iterator
 from typing import Literal, Self
 
-import torch
-from joblib import Parallel, delayed, parallel_config
 from pydantic import model_validator
 
 from influence.config import Config, setting
 from influence.datamodels.outcomes.config import OutcomeConfig
-from influence.datamodels.outcomes.unit import train_models
 from influence.errors import InfluenceError
 from influence.stopping import hangups_ignored
 
@@ -45,6 +42,8 @@ class Backend(Config):
         trained, diverged : int
             Numbers of models, for each span as soon as it ends.
         """
+        from influence.datamodels.outcomes.unit import train_models
+
         if not spans:
             return
         if self.kind == "here":
@@ -56,6 +55,7 @@ class Backend(Config):
             yield from self._train_on_cluster(config, url, spans)
 
     def _train_in_processes(self, config: OutcomeConfig, url: str, spans: list[Span]) -> Iterator[tuple[int, int]]:
+        from joblib import parallel_config
         from joblib.externals.loky import get_reusable_executor
         from joblib.externals.loky.backend import resource_tracker
         from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -76,6 +76,8 @@ class Backend(Config):
             raise
 
     def _train_on_cluster(self, config: OutcomeConfig, url: str, spans: list[Span]) -> Iterator[tuple[int, int]]:
+        from joblib import parallel_config
+
         try:
             from distributed import Client
         except ImportError as error:
@@ -92,10 +94,16 @@ class Backend(Config):
 
 
 def _in_parallel(config: OutcomeConfig, url: str, spans: list[Span]) -> Iterator[tuple[int, int]]:
+    from joblib import Parallel, delayed
+
     tasks = (delayed(_train_in_worker)(config, url, start, stop) for start, stop in spans)
     yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
 
 
 def _train_in_worker(config: OutcomeConfig, url: str, start: int, stop: int) -> tuple[int, int]:
+    import torch
+
+    from influence.datamodels.outcomes.unit import train_models
+
     torch.set_num_threads(1)  # there is a worker a processor
     return train_models(config, url, start, stop)

@@ -13,10 +13,10 @@ from influence.learners.mlp import Mlp
 class OutcomeConfig(Config):
     """Everything that a store's models follow from; how many there are is no part of it."""
 
-    dataset: str = setting("digits", "Name of the data set.", argument=True)
-    classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
-    train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
-    learner: Learner = setting(Mlp(), "How models are trained.")
+    dataset: str = setting("digits", "Name of the data set.", argument=True, form=False)
+    classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.", form=False)
+    train_size: int | None = setting(None, "Only the first so many training examples.", ge=1, form=False)
+    learner: Learner = setting(Mlp(), "How models are trained.", form=False)
     subsets: SubsetConfig = setting(SubsetConfig(), "Which examples each model sees.")
 
     def load(self) -> Dataset:

@@ -18,7 +18,7 @@ from influence.jobs.evaluation.common import MANY, store_evidence
 from influence.jobs.scores import trained_with
 from influence.learners.base import Learner, Models, Subsets, margins, prepared
 from influence.learners.mlp import Mlp
-from influence.learners.outputs import cross_entropy, outputs
+from influence.learners.toolkit.outputs import cross_entropy, outputs
 from influence.learners.traceable import Traceable, TraceableTogether
 from influence.measures import mislabels as flips
 from influence.progress import Report, Stages, counting, silent

@@ -15,34 +15,36 @@ class DatamodelsConfig(Config):
     """Everything that a result follows from; where outcomes are stored is no part of it."""
 
     outcomes: OutcomeConfig = setting(OutcomeConfig(), "How the models are trained.")
-    models: int = setting(1000, "Models that are fitted.")
-    held_out: int = setting(512, "Models that are never fitted, and judge the fit.")
-    estimator: str = setting("prior-informed", "How weights are fitted to the outcomes; an unknown name lists all.")
+    models: int = setting(1000, "Models that are fitted.", ge=2)
+    held_out: int = setting(512, "Models that are never fitted, and judge the fit.", ge=LEAST_HELD_OUT)
+    estimator: str = setting(
+        "prior-informed", "How weights are fitted to the outcomes; an unknown name lists all.", form=False
+    )
     prior_models: int = setting(
-        16, "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones."
+        16,
+        "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones.",
+        ge=1,
     )
     ceiling: bool = setting(
-        True, "Train the held-out subsets a second time, which tells how much of a margin is chance."
+        True, "Train the held-out subsets a second time, which tells how much of a margin is chance.", form=False
     )
-    k: int = setting(50, "Training examples kept for each target, either way.")
-    reverse_k: int = setting(20, "Targets kept for each training example, either way.")
+    k: int = setting(50, "Training examples kept for each target, either way.", form=False)
+    reverse_k: int = setting(20, "Targets kept for each training example, either way.", ge=1, form=False)
     settings: dict[str, Any] = setting(
         {},
         "Setting of the estimator, NAME=VALUE, such as lambdas=100 of lasso; repeatable.",
         added=True,
         option="--estimator-setting",
+        form=False,
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for name, smallest, why in (
-            ("models", self.fitted_by.least_models, f"which {self.estimator} needs to be fitted"),
-            ("held_out", LEAST_HELD_OUT, "which a correlation over held-out models needs"),
-            ("prior_models", 1, "which a prior needs"),
-            ("reverse_k", 1, "so that there is something to show"),
-        ):
-            if getattr(self, name) < smallest:
-                raise InfluenceError(f"{name} is {getattr(self, name)}, but must be at least {smallest}, {why}.")
+        least = self.fitted_by.least_models
+        if self.models < least:
+            raise InfluenceError(
+                f"models is {self.models}, but must be at least {least}, which {self.estimator} needs to be fitted."
+            )
         return self
 
     @property

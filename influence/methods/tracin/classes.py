@@ -14,8 +14,8 @@ from influence.circumstances import circumstances
 from influence.datasets import Dataset, Split
 from influence.errors import InfluenceError
 from influence.learners.base import margins
-from influence.learners.checkpoints import Checkpoint, save_folder
-from influence.learners.outputs import cross_entropy, outputs
+from influence.learners.toolkit.checkpoints import Checkpoint, save_folder
+from influence.learners.toolkit.outputs import cross_entropy, outputs
 from influence.learners.traceable import Traceable, Traced
 from influence.methods.tracin.config import TracInImagesConfig
 from influence.progress import Report, Stages, silent

@@ -11,18 +11,18 @@ from influence.learners.regression import RegressionConfig
 class TracInConfig(Config):
     """Everything that a TracIn result follows from."""
 
-    dataset: str = setting("california-housing", "Name of the data set.", argument=True)
+    dataset: str = setting("california-housing", "Name of the data set.", argument=True, form=False)
     k: int = setting(50, "Training examples kept for each target, either way.")
     learner: RegressionConfig = setting(RegressionConfig(), "How the model is trained.")
     layers: Literal["all", "last"] = setting(
-        "all", "Layers whose gradients count; the last alone is an approximation.", added=True
+        "all", "Layers whose gradients count; the last alone is an approximation.", added=True, form=False
     )
 
 
 class TracInImagesConfig(Config):
     """Everything that a TracIn result on images follows from."""
 
-    dataset: str = setting("digits", "Name of the data set.", argument=True)
+    dataset: str = setting("digits", "Name of the data set.", argument=True, form=False)
     classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
     train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
     learner: Learner = setting(Mlp(), "How the model is trained; it must keep checkpoints.")

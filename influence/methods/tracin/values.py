@@ -14,7 +14,7 @@ from influence.circumstances import circumstances
 from influence.datasets import Dataset, Facts, Split
 from influence.errors import InfluenceError
 from influence.learners import regression
-from influence.learners.checkpoints import save_folder
+from influence.learners.toolkit.checkpoints import save_folder
 from influence.methods.tracin.config import TracInConfig
 from influence.progress import Report, Stages, silent
 from influence.ranking import TopK, check_k, percentiles_of, ranked, strongest

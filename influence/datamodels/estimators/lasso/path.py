@@ -1,14 +1,7 @@
-"""The LASSO of the datamodels paper (Ilyas et al. 2022, section 3): sparse weights, for all targets at once.
-
-For each target, 1/(2m) ||y - b - A w||^2 + lambda ||w||_1, scikit-learn's objective, in the original units: masks are
-0 or 1, weights are in units of the margin. All targets share the masks, and so the Gram matrix A'A / m: an iteration
-of proximal gradient descent is one product of matrices for all of them. Each target follows its own path of falling
-lambdas, extrapolates each start from the last two solutions, and leaves the path when its held-out error has risen.
-"""
+"""The path of `influence.datamodels.estimators.lasso.Lasso`: one penalty after the other, for all targets at once."""
 
 import warnings
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse
@@ -16,9 +9,9 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from influence.config import Real, setting
-from influence.datamodels.estimators.base import Estimator, LinearDatamodel, centred, check_outcomes
-from influence.datamodels.priors import Prior
+from influence.datamodels.estimators.base import LinearDatamodel, check_outcomes
+from influence.datamodels.estimators.lasso.estimator import Lasso
+from influence.datamodels.estimators.toolkit.centring import centred
 
 _LEAST_CURVATURE = 0.1  # of a step, relative to that along one weight
 _RELAXATION = 1.95  # of the step of the greatest descent; at 2, nothing is gained
@@ -47,136 +40,105 @@ class SparseDatamodel(LinearDatamodel):
         return dense
 
 
-class Lasso(Estimator):
-    """L1-penalised least squares; lambda by held-out error, then a refit on all models."""
+def fit(
+    settings: Lasso, masks: np.ndarray, margins: np.ndarray, block: int = 512, dtype: torch.dtype = torch.float32
+) -> SparseDatamodel:
+    """Fit the weights.
 
-    name: Literal["lasso"] = "lasso"
-    title: ClassVar[str] = "LASSO, as in the datamodels paper (Ilyas et al. 2022)"
-    least_models: ClassVar[int] = 10
-    is_slow: ClassVar[bool] = True
-    lambdas: int = setting(
-        50,
-        "Length of the path of lambdas, which falls geometrically from the smallest lambda whose solution is zero.",
-        ge=1,
-    )
-    ratio: Real = setting(1e-2, "The path's last lambda over its first.", gt=0, lt=1)
-    held_out: Real = setting(0.1, "Share of the models on which lambda is chosen.", gt=0, lt=1)
-    patience: int = setting(3, "A target leaves the path after so many lambdas without a smaller held-out error.", ge=1)
-    tolerance: Real = setting(
-        1e-4,
-        "Duality gap of the final fit over the margins' variance, which is scikit-learn's tol.",
-        gt=0,
-    )
-    path_tolerance: Real = setting(
-        1e-3, "Duality gap on the path, where only the held-out error counts, over the margins' variance.", gt=0
-    )
-    max_iterations: int = setting(
-        2000, "Most iterations at one lambda; a warning counts the targets that have not converged by then.", ge=1
-    )
-    seed: int = setting(0, "Seed of the split into fitted and held-out models.", ge=0, lt=2**63)
-
-    def fit(
-        self,
-        masks: np.ndarray,
-        margins: np.ndarray,
-        prior: Prior | None = None,
-        block: int = 512,
-        dtype: torch.dtype = torch.float32,
-    ) -> SparseDatamodel:
-        """Fit the weights; see `Estimator.fit`.
-
-        Parameters
-        ----------
-        masks, margins, prior
-        block : int
-            Targets fitted together: what limits the memory.
-        dtype : torch.dtype
-            float32 is accurate to about 1e-4 of the largest weight.
-        """
-        check_outcomes(masks, margins, self.least_models)
-        fitted, held_out = self.split(len(masks))
-        check_outcomes(masks[fitted], margins[fitted])
-        part, whole = Problem.of(masks[fitted], dtype), Problem.of(masks, dtype)
-        test = torch.as_tensor(masks[held_out], dtype=dtype) - part.mean
-        blocks, lambdas, errors, intercepts, unfinished = [], [], [], [], 0
-        for start in range(0, margins.shape[1], block):
-            y = torch.as_tensor(margins[:, start : start + block].T, dtype=dtype).contiguous()
-            weights, chosen, error = self._path(part, y[:, fitted], test, y[:, held_out])
-            targets = whole.targets(y)
-            solution = whole.solve(targets, chosen, weights, self.tolerance, self.max_iterations)
-            unfinished += int((~solution.converged).sum())
-            blocks.append(scipy.sparse.csr_array(solution.weights.numpy().astype(np.float32)))
-            lambdas.append(chosen.numpy())
-            errors.append(error.numpy())
-            intercepts.append((targets.mean - solution.weights @ whole.mean).numpy())
-        if unfinished:
-            warnings.warn(
-                f"{unfinished} targets did not converge in {self.max_iterations} iterations: their weights are "
-                "approximate; raise max_iterations or ratio.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        intercept, best, held_out_error = (
-            np.concatenate(parts).astype(np.float64) for parts in (intercepts, lambdas, errors)
+    Parameters
+    ----------
+    settings : Lasso
+    masks, margins
+        See `influence.datamodels.estimators.base.Estimator.fit`.
+    block : int
+        Targets fitted together: what limits the memory.
+    dtype : torch.dtype
+        float32 is accurate to about 1e-4 of the largest weight.
+    """
+    check_outcomes(masks, margins, settings.least_models)
+    fitted, held_out = split(settings, len(masks))
+    check_outcomes(masks[fitted], margins[fitted])
+    part, whole = Problem.of(masks[fitted], dtype), Problem.of(masks, dtype)
+    test = torch.as_tensor(masks[held_out], dtype=dtype) - part.mean
+    blocks, lambdas, errors, intercepts, unfinished = [], [], [], [], 0
+    for start in range(0, margins.shape[1], block):
+        y = torch.as_tensor(margins[:, start : start + block].T, dtype=dtype).contiguous()
+        weights, chosen, error = _path(settings, part, y[:, fitted], test, y[:, held_out])
+        targets = whole.targets(y)
+        solution = whole.solve(targets, chosen, weights, settings.tolerance, settings.max_iterations)
+        unfinished += int((~solution.converged).sum())
+        blocks.append(scipy.sparse.csr_array(solution.weights.numpy().astype(np.float32)))
+        lambdas.append(chosen.numpy())
+        errors.append(error.numpy())
+        intercepts.append((targets.mean - solution.weights @ whole.mean).numpy())
+    if unfinished:
+        warnings.warn(
+            f"{unfinished} targets did not converge in {settings.max_iterations} iterations: their weights are "
+            "approximate; raise max_iterations or ratio.",
+            ConvergenceWarning,
+            stacklevel=3,
         )
-        return SparseDatamodel(intercept, scipy.sparse.vstack(blocks, format="csr"), best, held_out_error)
+    intercept, best, held_out_error = (
+        np.concatenate(parts).astype(np.float64) for parts in (intercepts, lambdas, errors)
+    )
+    return SparseDatamodel(intercept, scipy.sparse.vstack(blocks, format="csr"), best, held_out_error)
 
-    def split(self, models: int) -> tuple[np.ndarray, np.ndarray]:
-        """Split the models' positions into those that the path is fitted on and those on which lambda is chosen."""
-        order = np.random.default_rng(self.seed).permutation(models)
-        n_held_out = max(2, round(self.held_out * models))
-        return order[n_held_out:], order[:n_held_out]
 
-    def seconds(self, models: int, targets: int) -> float:
-        """Estimate the time of the paths, one for each target."""
-        return 2e-5 * models * targets
+def split(settings: Lasso, models: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split the models' positions into those that the path is fitted on and those on which lambda is chosen."""
+    order = np.random.default_rng(settings.seed).permutation(models)
+    n_held_out = max(2, round(settings.held_out * models))
+    return order[n_held_out:], order[:n_held_out]
 
-    def _path(self, problem: "Problem", y: Tensor, test: Tensor, y_test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Walk down the path of lambdas.
 
-        Returns
-        -------
-        weights : (k, n_train)
-            At the lambda of the smallest held-out error.
-        lambdas, errors : (k,)
-        """
-        targets = problem.targets(y)
-        y_test = y_test - targets.mean[:, None]
-        variance = y_test.var(dim=1, correction=0)
-        variance = torch.where(variance > 0, variance, torch.ones_like(variance))
+def _path(
+    settings: Lasso, problem: "Problem", y: Tensor, test: Tensor, y_test: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Walk down the path of lambdas.
 
-        def error(rows: Tensor, weights: Tensor) -> Tensor:
-            return (y_test[rows] - weights @ test.T).square().mean(dim=1) / variance[rows]
+    Returns
+    -------
+    weights : (k, n_train)
+        At the lambda of the smallest held-out error.
+    lambdas, errors : (k,)
+    """
+    targets = problem.targets(y)
+    y_test = y_test - targets.mean[:, None]
+    variance = y_test.var(dim=1, correction=0)
+    variance = torch.where(variance > 0, variance, torch.ones_like(variance))
 
-        best = torch.zeros_like(targets.right)
-        active = torch.arange(len(best))
-        best_error = error(active, best)
-        best_lambda = targets.largest.clone()
-        worse = torch.zeros(len(best), dtype=torch.int64)
-        fall = self.ratio ** (1 / max(self.lambdas - 1, 1))
-        before = now = Solution(best.clone(), best.clone(), torch.ones_like(active, dtype=torch.bool))
-        for step in range(1, self.lambdas):
-            remaining = targets[active]
-            lam = remaining.largest * fall**step
-            # Solutions are piecewise linear in lambda, and lambda falls by `fall` times its last fall.
-            weights = now.weights + fall * (now.weights - before.weights)
-            product = now.product + fall * (now.product - before.product)
-            before = now
-            now = problem.solve(remaining, lam, weights, self.path_tolerance, self.max_iterations, product)
-            errors = error(active, now.weights)
-            better = errors < best_error[active]
-            improved = active[better]
-            best[improved], best_error[improved], best_lambda[improved] = (
-                now.weights[better],
-                errors[better],
-                lam[better],
-            )
-            worse[active] = torch.where(better, 0, worse[active] + 1)
-            stay = worse[active] < self.patience
-            active, before, now = active[stay], before[stay], now[stay]
-            if not len(active):
-                break
-        return best, best_lambda, best_error
+    def error(rows: Tensor, weights: Tensor) -> Tensor:
+        return (y_test[rows] - weights @ test.T).square().mean(dim=1) / variance[rows]
+
+    best = torch.zeros_like(targets.right)
+    active = torch.arange(len(best))
+    best_error = error(active, best)
+    best_lambda = targets.largest.clone()
+    worse = torch.zeros(len(best), dtype=torch.int64)
+    fall = settings.ratio ** (1 / max(settings.lambdas - 1, 1))
+    before = now = Solution(best.clone(), best.clone(), torch.ones_like(active, dtype=torch.bool))
+    for step in range(1, settings.lambdas):
+        remaining = targets[active]
+        lam = remaining.largest * fall**step
+        # Solutions are piecewise linear in lambda, and lambda falls by `fall` times its last fall.
+        weights = now.weights + fall * (now.weights - before.weights)
+        product = now.product + fall * (now.product - before.product)
+        before = now
+        now = problem.solve(remaining, lam, weights, settings.path_tolerance, settings.max_iterations, product)
+        errors = error(active, now.weights)
+        better = errors < best_error[active]
+        improved = active[better]
+        best[improved], best_error[improved], best_lambda[improved] = (
+            now.weights[better],
+            errors[better],
+            lam[better],
+        )
+        worse[active] = torch.where(better, 0, worse[active] + 1)
+        stay = worse[active] < settings.patience
+        active, before, now = active[stay], before[stay], now[stay]
+        if not len(active):
+            break
+    return best, best_lambda, best_error
 
 
 @dataclass(frozen=True)

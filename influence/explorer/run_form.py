@@ -1,0 +1,65 @@
+"""The form that starts a run: a widget for each setting of a config, derived from its field."""
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+
+from influence.config import Config, Real
+from influence.errors import InfluenceError
+from influence.settings import Setting, settings_in_forms
+
+
+def widgets(start: Config, without: Collection[str] = ()) -> dict[tuple[str, ...], Any]:
+    """Draw the widgets of a config, two a row, and return what they hold, by each setting's path.
+
+    Limits that are not themselves allowed, such as above 0, are left to the run, which says what is wrong: a browser
+    would keep the last allowed value without a word.
+
+    Parameters
+    ----------
+    start : Config
+        What the widgets hold first.
+    without : collection of str
+        Settings that are not drawn.
+    """
+    drawn = [(setting, value) for setting, value in settings_in_forms(start) if setting.name not in without]
+    columns = st.columns(2)
+    held = {}
+    for place, (setting, value) in enumerate(drawn):
+        with columns[place % 2]:
+            held[setting.path] = widget(setting, value)
+    return held
+
+
+def changed(start: Config, held: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """The settings whose widgets hold something else than what they began with, by name."""
+    drawn = ((each, value) for each, value in settings_in_forms(start) if each.path in held)
+    return {each.name: held[each.path] for each, value in drawn if held[each.path] != value}
+
+
+def widget(setting: Setting, value: Any) -> Any:
+    """Draw the widget of a setting, and return what it holds."""
+    kind = setting.kind
+    if kind is bool:
+        return st.checkbox(setting.label, bool(value), help=setting.help)
+    if get_origin(kind) is Literal:
+        choices = list(get_args(kind))
+        return st.selectbox(setting.label, choices, choices.index(value), help=setting.help)
+    if kind in (int, float, Real):
+        return _number(setting, value)
+    text = st.text_input(setting.label, setting.text(value), placeholder="default", help=setting.help).strip()
+    try:
+        return setting.read(text or None)
+    except InfluenceError:
+        return text  # which the run refuses
+
+
+def _number(setting: Setting, value: Any) -> Any:
+    low, high = (setting.limit(name) for name in ("ge", "le"))
+    if setting.kind is int:
+        return st.number_input(setting.label, low, high, value, 1, help=setting.help)
+    low, high, value = (None if each is None else float(each) for each in (low, high, value))
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.01
+    return st.number_input(setting.label, low, high, value, step, "%g", help=setting.help)
