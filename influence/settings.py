@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -40,7 +40,7 @@ class Setting:
     @property
     def help(self) -> str:
         """The field's sentences, and its limits if it has any."""
-        limits = limits_in_words(self.field)
+        limits = limits_in_words(self.field).removesuffix(" and below 2^63")  # which nobody will type
         return f"{self.field.description or ''}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}"
 
     @cached_property
@@ -80,6 +80,16 @@ class Setting:
         name = self.name.replace("_", "-")
         is_switch = self.kind is bool and self.field.default is not False
         return str(self._extra("option") or (f"--{name}/--no-{name}" if is_switch else f"--{name}"))
+
+    @property
+    def metavar(self) -> str | None:
+        """What to type after the option, where its type alone does not say."""
+        origin, parts = get_origin(self.kind), get_args(self.kind)
+        if origin is Literal:
+            return "|".join(map(str, parts))
+        if origin is tuple:
+            return "FIRST:STOP" if self.is_span else "NAME,..." if parts[0] is str else "NUMBER,..."
+        return "NAME=VALUE" if origin is dict else "NAME" if self.is_member else None
 
     def value_in(self, config: Config) -> Any:
         value: Any = config
@@ -170,6 +180,15 @@ def arguments(config: Config, changes: Mapping[tuple[str, ...], Any] | None = No
         others = {path[-1]: new for path, new in (changes or {}).items() if path[:-1] == each.path}
         texts += each.arguments((changes or {}).get(each.path, value), others)
     return texts
+
+
+def defaults_in_words(family: Mapping[str, type[Config]]) -> str:
+    """What the members of a family can be set to, and their defaults: "mlp: epochs=30, width=32. ..." """
+    texts = {
+        name: [f"{each.name}={json.dumps(each.field.default)}" for each in settings_of(member)]
+        for name, member in family.items()
+    }
+    return " ".join(f"{name}: {', '.join(settings) or 'none'}." for name, settings in texts.items())
 
 
 def listed(text: str | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from influence import datasets, homes
 from influence.config import Config, Real
 from influence.errors import InfluenceError
 from influence.learners.base import LEARNERS, Learner
-from influence.settings import Setting, settings_of
+from influence.settings import Setting, defaults_in_words, settings_of
 
 Out = Annotated[
     Path | None,
@@ -108,9 +108,12 @@ def _options(setting: Setting) -> list[inspect.Parameter]:
         return [_parameter(setting.name, str, typer.Argument(help=f"{setting.help} {names}"), inspect.Parameter.empty)]
     default = setting.field.default
     if setting.is_member:
-        chosen = typer.Option(setting.option, help=f"{setting.help} Default: the one that suits the data set.")
+        suits = f"One of {', '.join(LEARNERS)}. Default: the one that suits the data set."
+        chosen = typer.Option(setting.option, help=f"{setting.help} {suits}", metavar=setting.metavar)
         own = typer.Option(
-            f"--{_MEMBER_SETTINGS}", help=f"Setting of the {setting.name}, NAME=VALUE, such as epochs=10; repeatable."
+            f"--{_MEMBER_SETTINGS}",
+            help=f"A setting of the {setting.name}; repeatable. By default {defaults_in_words(LEARNERS)}",
+            metavar="NAME=VALUE",
         )
         return [
             _parameter(setting.name, str | None, chosen, None),
@@ -118,11 +121,11 @@ def _options(setting: Setting) -> list[inspect.Parameter]:
         ]
     kind = setting.kind
     is_tuple, is_dict = (get_origin(kind) is each for each in (tuple, dict))
-    choices = "|".join(map(str, get_args(kind))) if get_origin(kind) is Literal else None
-    shown = float if kind is Real else str if choices or is_tuple else list[str] if is_dict else kind
+    is_word = get_origin(kind) is Literal
+    shown = float if kind is Real else str if is_word or is_tuple else list[str] if is_dict else kind
     if is_tuple or is_dict:
         default = setting.text(default) if default else None
-    option = typer.Option(setting.option, help=setting.help, metavar=choices)
+    option = typer.Option(setting.option, help=setting.help, metavar=setting.metavar)
     return [_parameter(setting.name, shown | None if default is None else shown, option, default)]
 
 

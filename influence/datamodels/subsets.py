@@ -22,17 +22,21 @@ class SubsetConfig(Config):
     """The distribution of the subsets."""
 
     alpha: Real = setting(
-        0.5, "Share of the training part that each model sees: every subset has round(alpha n) examples.", gt=0, lt=1
+        0.5,
+        "Share of the training part that each model is trained on: every subset has round(alpha n) examples.",
+        gt=0,
+        lt=1,
     )
     seed: int = setting(0, "Seed of the subsets, the initial weights and the order of examples.", ge=0, lt=2**63)
     seeds: Seeds = setting(
         "fresh",
-        "fresh: every model has its own initial weights and order of examples, and a result is about the recipe. "
-        "common: only the subset differs, which is far less noisy, and a result is about this one initialisation.",
+        "fresh: every model has its own initial weights and order of examples, so a result describes the recipe. "
+        "common: models differ in their subset alone, which is far less noisy, and a result describes this one "
+        "initialisation.",
     )
     repeat: int = setting(
         0,
-        "Number of a repetition: the same subsets, trained with other seeds (what a noise ceiling needs).",
+        "Number of the repeat: the same subsets are trained again with other seeds, which a noise ceiling needs.",
         ge=0,
         lt=2**63,
         alias="retrain",

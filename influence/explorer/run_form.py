@@ -42,11 +42,11 @@ def changed(start: Config, held: Mapping[tuple[str, ...], Any]) -> dict[str, Any
 def widget(setting: Setting, value: Any) -> Any:
     """Draw the widget of a setting, and return what it holds."""
     kind = setting.kind
-    if kind is bool:
-        return st.checkbox(setting.label, bool(value), help=setting.help)
-    if get_origin(kind) is Literal:
-        choices = list(get_args(kind))
-        return st.selectbox(setting.label, choices, choices.index(value), help=setting.help)
+    if kind is bool and not setting.is_optional:
+        return st.checkbox(setting.label, value, help=setting.help)
+    if kind is bool or get_origin(kind) is Literal:
+        choices = [*([None] if setting.is_optional else []), *((True, False) if kind is bool else get_args(kind))]
+        return st.selectbox(setting.label, choices, choices.index(value), format_func=_in_words, help=setting.help)
     if kind in (int, float, Real):
         return _number(setting, value)
     text = st.text_input(setting.label, setting.text(value), placeholder="default", help=setting.help).strip()
@@ -54,6 +54,11 @@ def widget(setting: Setting, value: Any) -> Any:
         return setting.read(text or None)
     except InfluenceError:
         return text  # which the run refuses
+
+
+def _in_words(choice: Any) -> str:
+    words = {None: "default", True: "yes", False: "no"}
+    return words.get(choice, str(choice))
 
 
 def _number(setting: Setting, value: Any) -> Any:

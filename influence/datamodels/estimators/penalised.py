@@ -19,12 +19,12 @@ class Penalised(Estimator):
 
     choose: Choice = setting(
         "overall",
-        "overall: one penalty for all targets, decided by the mean of their relative errors. target: one for each.",
+        "overall: one penalty for all targets, chosen by the mean of their relative errors. target: one for each.",
         label="Penalty",
     )
     penalties: tuple[Real, ...] | None = setting(
         None,
-        "Penalties to choose from, relative to the mean diagonal of the Gram matrix; a single one is fixed. null means "
+        "Penalties to choose from, relative to the mean diagonal of the Gram matrix; a single one is fixed. Default: "
         "17 values from 0.01 to 100.",
     )
 

@@ -20,21 +20,23 @@ class ConvNet(Learner):
     name: Literal["convnet"] = "convnet"
     width: int = setting(
         64,
-        "Channels of the first layer; later ones have twice and four times as many. The paper's value is 64.",
+        "Channels of the first layer; later layers have twice and four times as many. The paper's value is 64.",
         ge=1,
     )
     epochs: int = setting(16, "Passes over the examples of a subset.", ge=1)
-    batch_size: int = setting(512, "Training examples in a step, about; as for mlp.", ge=1)
-    learning_rate: Real = setting(0.4, "Learning rate at its peak, a fifth of the way.", gt=0)
+    batch_size: int = setting(512, "Approximate number of training examples in a step.", ge=1)
+    learning_rate: Real = setting(0.4, "Highest learning rate, reached after a fifth of the steps.", gt=0)
     momentum: Real = setting(0.9, "Nesterov momentum of SGD.", ge=0, lt=1)
     weight_decay: Real = setting(5e-4, "Coefficient of half the squared norm of the weights.", ge=0)
-    flip: bool = setting(True, "Mirror half of the images, drawn anew in every epoch. Not for digits or letters.")
+    flip: bool = setting(
+        True, "Mirror half of the images, chosen anew in every epoch. Unsuitable for digits and letters."
+    )
     crop: int = setting(
-        2, "Shift every image by up to so many pixels in either direction; its mirror image fills the border.", ge=0
+        2, "Shift every image by up to this many pixels in either direction; its reflection fills the border.", ge=0
     )
     average: Real = setting(
         0.15,
-        "Share of the steps, from the end, whose weights are averaged; 0 keeps the last weights alone.",
+        "Share of the steps, counted from the end, whose weights are averaged; 0 keeps the last weights.",
         ge=0,
         lt=1,
     )

@@ -25,12 +25,12 @@ class Mlp(TraceableTogether, Differentiable):
     """
 
     name: Literal["mlp"] = "mlp"
-    width: int = setting(32, "Hidden units.", ge=1)
+    width: int = setting(32, "Number of hidden units.", ge=1)
     epochs: int = setting(30, "Passes over the examples of a subset.", ge=1)
     batch_size: int = setting(
         64,
-        "Training examples in a step, about: an epoch has as many steps of equal size as come nearest to it. Where the "
-        "order is common to all models, the expected number of examples of the subset in a step.",
+        "Approximate number of training examples in a step: an epoch is divided into steps of equal size. With common "
+        "seeds, it is the expected number of examples of the subset in a step.",
         ge=1,
     )
     learning_rate: Real = setting(0.1, "Learning rate at the start; it falls linearly to zero.", gt=0)

@@ -29,23 +29,30 @@ class PatchNet(Traceable, Unrollable, Differentiable):
 
     name: Literal["patchnet"] = "patchnet"
     filters: int = setting(
-        256, "Patches that every image is compared with; each gives two channels, for likeness and its opposite.", ge=1
+        256,
+        "Number of patches that every image is compared with; each gives two channels, likeness and its opposite.",
+        ge=1,
     )
-    patch: int = setting(6, "Width and height of a patch in pixels.", ge=1)
-    stride: int = setting(2, "Pixels from one compared patch to the next.", ge=1)
+    patch: int = setting(6, "Width and height of a patch, in pixels.", ge=1)
+    stride: int = setting(2, "Distance from one compared patch to the next, in pixels.", ge=1)
     threshold: Real = setting(
-        1.0, "A likeness counts by how far it exceeds this, in standard deviations of a whitened patch.", ge=0
+        1.0, "Likeness counts by how far it exceeds this threshold, in standard deviations of a whitened patch.", ge=0
     )
-    grid: int = setting(4, "Likenesses are averaged over grid x grid fields of the image.", ge=1)
+    grid: int = setting(4, "Likeness is averaged over grid x grid fields of the image.", ge=1)
     width: int = setting(64, "Channels of the trained convolution.", ge=1)
     epochs: int = setting(6, "Passes over the examples of a subset.", ge=1)
-    batch_size: int = setting(250, "Training examples in a step, about; as for mlp.", ge=1)
-    learning_rate: Real = setting(0.05, "Learning rate at its peak.", gt=0)
+    batch_size: int = setting(250, "Approximate number of training examples in a step.", ge=1)
+    learning_rate: Real = setting(0.05, "Highest learning rate, reached after a fifth of the steps.", gt=0)
     momentum: Real = setting(0.9, "Nesterov momentum of SGD.", ge=0, lt=1)
     weight_decay: Real = setting(2e-3, "Coefficient of half the squared norm of the weights.", ge=0)
-    flip: bool = setting(True, "Mirror half of the images, drawn anew in every epoch. Not for digits or letters.")
+    flip: bool = setting(
+        True, "Mirror half of the images, chosen anew in every epoch. Unsuitable for digits and letters."
+    )
     average: Real = setting(
-        0.3, "Share of the steps, from the end, whose weights are averaged; 0 keeps the last weights.", ge=0, lt=1
+        0.3,
+        "Share of the steps, counted from the end, whose weights are averaged; 0 keeps the last weights.",
+        ge=0,
+        lt=1,
     )
 
     @property

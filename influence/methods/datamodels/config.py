@@ -9,6 +9,7 @@ from influence.datamodels.estimators.base import ESTIMATORS, Estimator
 from influence.datamodels.outcomes.config import OutcomeConfig
 from influence.errors import InfluenceError
 from influence.measures.lds import LEAST_MODELS as LEAST_HELD_OUT
+from influence.settings import defaults_in_words
 
 
 class DatamodelsConfig(Config):
@@ -16,23 +17,23 @@ class DatamodelsConfig(Config):
 
     outcomes: OutcomeConfig = setting(OutcomeConfig(), "How the models are trained.")
     models: int = setting(1000, "Models that are fitted.", ge=2)
-    held_out: int = setting(512, "Models that are never fitted, and judge the fit.", ge=LEAST_HELD_OUT)
+    held_out: int = setting(512, "Models that are never fitted; they judge the fit.", ge=LEAST_HELD_OUT)
     estimator: str = setting(
-        "prior-informed", "How weights are fitted to the outcomes; an unknown name lists all.", form=False
+        "prior-informed", f"How weights are fitted to the outcomes: one of {', '.join(ESTIMATORS)}.", form=False
     )
     prior_models: int = setting(
         16,
-        "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted ones.",
+        "Models whose gradients make the prior of the prior-informed estimator; they are among the fitted models.",
         ge=1,
     )
     ceiling: bool = setting(
-        True, "Train the held-out subsets a second time, which tells how much of a margin is chance.", form=False
+        True, "Train the held-out subsets a second time, which shows how much of a margin is chance.", form=False
     )
-    k: int = setting(50, "Training examples kept for each target, either way.", form=False)
-    reverse_k: int = setting(20, "Targets kept for each training example, either way.", ge=1, form=False)
+    k: int = setting(50, "Training examples kept for each target, in either direction.", form=False)
+    reverse_k: int = setting(20, "Targets kept for each training example, in either direction.", ge=1, form=False)
     settings: dict[str, Any] = setting(
         {},
-        "Setting of the estimator, NAME=VALUE, such as lambdas=100 of lasso; repeatable.",
+        f"A setting of the estimator; repeatable. By default {defaults_in_words(ESTIMATORS)}",
         added=True,
         option="--estimator-setting",
         form=False,

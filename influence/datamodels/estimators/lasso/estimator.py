@@ -21,29 +21,29 @@ class Lasso(Estimator):
     is_slow: ClassVar[bool] = True
     lambdas: int = setting(
         50,
-        "Length of the path of lambdas, which falls geometrically from the smallest lambda whose solution is zero.",
+        "Number of penalties that are tried, falling geometrically from the smallest one that leaves no weight.",
         ge=1,
     )
-    ratio: Real = setting(1e-2, "The path's last lambda over its first.", gt=0, lt=1)
-    held_out: Real = setting(0.1, "Share of the models on which lambda is chosen.", gt=0, lt=1, form=False)
+    ratio: Real = setting(1e-2, "The last penalty that is tried, over the first.", gt=0, lt=1)
+    held_out: Real = setting(0.1, "Share of the models on which the penalty is chosen.", gt=0, lt=1, form=False)
     patience: int = setting(
-        3, "A target leaves the path after so many lambdas without a smaller held-out error.", ge=1, form=False
+        3, "A target leaves the path after this many penalties without a smaller held-out error.", ge=1, form=False
     )
     tolerance: Real = setting(
         1e-4,
-        "Duality gap of the final fit over the margins' variance, which is scikit-learn's tol.",
+        "Largest duality gap of the final fit, over the margins' variance; it is scikit-learn's tol.",
         gt=0,
         form=False,
     )
     path_tolerance: Real = setting(
         1e-3,
-        "Duality gap on the path, where only the held-out error counts, over the margins' variance.",
+        "Largest duality gap on the path, where only the held-out error matters, over the margins' variance.",
         gt=0,
         form=False,
     )
     max_iterations: int = setting(
         2000,
-        "Most iterations at one lambda; a warning counts the targets that have not converged by then.",
+        "Most iterations at one penalty; a warning counts the targets that have not converged by then.",
         ge=1,
         form=False,
     )

@@ -33,11 +33,12 @@ class PriorInformed(Penalised):
     needs_prior: ClassVar[bool] = True
     mixes: tuple[Real, ...] = setting(
         (0.0, 1.0, 10.0, 100.0),
-        "Values of c to choose from; the kernel has mean diagonal 1. With 0 alone and no prior mean, this is ridge.",
+        "Weights c of the prior's kernel to choose from; its mean diagonal is 1. With 0 alone and no prior mean, this "
+        "is ridge regression.",
         form=False,
     )
     choose_on: int = setting(
-        500, "Number of models on which c is chosen, the first of those that are fitted.", ge=1, form=False
+        500, "Number of models on which c is chosen: the first of those that are fitted.", ge=1, form=False
     )
 
     @model_validator(mode="after")
