@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL | re.MULTILINE)
-COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+COMMANDS = [text.splitlines() for kind, text in BLOCKS if kind == "sh"]
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +28,25 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=range(len(COMMANDS)))
-def test_the_commands_of_the_page_run(command: str, extended: Path, results_home: Path) -> None:
-    program, *arguments = shlex.split(command)
-    assert program == "python"
+@pytest.mark.parametrize("commands", COMMANDS, ids=range(len(COMMANDS)))
+def test_the_commands_of_the_page_run(commands: list[str], extended: Path, results_home: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(extended)}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=extended, env=environment, capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stderr
-    (result,) = (path.parent for path in results_home.glob("*/manifest.json"))
-    checked = [sys.executable, "-m", "influence", "check", str(result)]
-    assert subprocess.run(checked, cwd=extended, env=environment).returncode == 0
+
+    def run(*arguments: str) -> None:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, cwd=extended, env=environment, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "python"
+        run(*arguments)
+    made = [path.parent for home in (results_home, extended / "results") for path in home.glob("*/manifest.json")]
+    assert made
+    for result in made:
+        run("-m", "influence", "check", str(result))
+    evaluated = [each for each in commands if " evaluate " in each]
+    assert len([path for result in made for path in result.glob("evidence/*/manifest.json")]) == len(evaluated)
 
 
 def test_every_file_is_pasted_and_every_command_is_there() -> None:

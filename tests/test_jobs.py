@@ -13,7 +13,6 @@ import torch
 
 from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, manifests, results
 from influence.datasets.california_housing import is_palo_alto
-from influence.jobs.scores import scores_of
 from influence.learners import regression
 from influence.learners.regression import RegressionConfig, Standardised
 from influence.learners.toolkit import checkpoints
@@ -139,7 +138,9 @@ def test_the_last_layer_alone(folder, village, results_home):
     kept = read.of(target)
     places = np.searchsorted(village.train.index, kept["train"])
     np.testing.assert_allclose(kept["score"], expected[places], rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
-    again = scores_of(read, village)
+    subject = TracIn.subject(read)
+    subject.share(village, "the village")
+    again = subject.scores()
     np.testing.assert_allclose(
         again.rows(np.array([3]))[0], expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max())
     )

@@ -1,16 +1,18 @@
-"""``evaluate``: measure how far a result can be trusted."""
+"""``evaluate``: measure how far a result can be trusted. A verb an evaluation, with the options of its settings."""
 
 from pathlib import Path
-from typing import Annotated
+from types import GenericAlias
+from typing import Annotated, Any
 
 import typer
 
-from influence import datasets
+from influence import datasets, jobs
 from influence.cli.options import Events, Given, derived
 from influence.cli.terminal import reporting
 from influence.errors import InfluenceError
-from influence.jobs import evaluation
-from influence.jobs.evaluation import LdsConfig, MislabelsConfig, RemovalConfig, SizesConfig
+from influence.evaluation import EVALUATIONS, Evaluation
+from influence.evaluation.lds import LdsConfig, LdsEvaluation
+from influence.evaluation.mislabels import MislabelsConfig, MislabelsEvaluation
 
 group = typer.Typer(
     help="Measure how far a result can be trusted, and keep that beside it. What is trained stays if you stop.",
@@ -26,7 +28,6 @@ FitStore = Annotated[
 ]
 
 
-@group.command("lds", epilog="Example: python -m influence evaluate lds RESULT --store outcomes/digits")
 @derived()
 def lds(
     result: ResultFolder,
@@ -38,40 +39,12 @@ def lds(
     out: EvidenceOut = None,
     events: Events = False,
 ) -> None:
-    """The linear datamodeling score on models that the fit never saw, beside baselines and the noise ceiling."""
+    """Judge by the models of a store, which must be named."""
     with reporting(events) as report:
-        report.done(evaluation.lds(result, store, config(), ceiling_store, out, report.progress))
+        done = jobs.evaluate("lds", result, config(), out, report.progress, store, ceiling_store=ceiling_store)
+        report.done(done)
 
 
-@group.command("sizes", epilog="Example: python -m influence evaluate sizes RESULT --sizes 100,500,1000")
-@derived()
-def sizes(
-    result: ResultFolder,
-    config: Given[SizesConfig],
-    store: FitStore = None,
-    out: EvidenceOut = None,
-    events: Events = False,
-) -> None:
-    """Every estimator from fewer and more models, beside what needs no outcomes, on the models held out of the fit."""
-    with reporting(events) as report:
-        report.done(evaluation.sizes(result, store, config(), out, report.progress))
-
-
-@group.command("removal", epilog="Example: python -m influence evaluate removal RESULT --targets 100 --seeds 10")
-@derived()
-def removal(
-    result: ResultFolder,
-    config: Given[RemovalConfig],
-    store: FitStore = None,
-    out: EvidenceOut = None,
-    events: Events = False,
-) -> None:
-    """Train without the examples that a result names: predicted against measured change, and flipped predictions."""
-    with reporting(events) as report:
-        report.done(evaluation.removal(result, config(), store, out, report.progress))
-
-
-@group.command("mislabels", epilog="Example: python -m influence evaluate mislabels digits --share 0.1")
 @derived("dataset")
 def mislabels(
     what: Annotated[str, typer.Argument(metavar="RESULT|DATASET", help="A result on images, or digits or cifar10.")],
@@ -79,18 +52,41 @@ def mislabels(
     out: EvidenceOut = None,
     events: Events = False,
 ) -> None:
-    """Flip labels, and see which ranking finds the flips: self-influence, memorisation, or plain loss."""
+    """Flip labels of a result's data set, or of the one that is named."""
     with reporting(events) as report:
         about = Path(what) if Path(what).is_dir() and what not in datasets.NAMES else None
         if about is None:
-            wanted = config(dataset=what)
-        elif config.is_given(*_RECIPE, "setting"):
+            report.done(jobs.evaluate_data("mislabels", config(dataset=what), out, report.progress))
+            return
+        if config.is_given(*_RECIPE, "setting"):
             raise InfluenceError("A result has its own learner and data: give a data set's name to choose others.")
-        else:
-            values = config.values(learner=None)
-            wanted = evaluation.mislabels_of(about, **{name: values[name] for name in values if name not in _RECIPE})
-        folder = out or about or evaluation.default_evidence(wanted)
-        report.done(evaluation.mislabels(wanted, folder, about, report.progress))
+        values = config.values(learner=None)
+        wanted = MislabelsConfig(**{name: values[name] for name in values if name not in _RECIPE})
+        report.done(jobs.evaluate("mislabels", about, wanted, out, report.progress))
 
 
 _RECIPE = ("learner", "classes", "train_size")
+
+
+def _verb_of(evaluation: type[Evaluation]) -> Any:
+    """The verb of an evaluation that asks for nothing but a result and its settings."""
+
+    def verb(
+        result: ResultFolder, config: Any, store: FitStore = None, out: EvidenceOut = None, events: Events = False
+    ) -> None:
+        with reporting(events) as report:
+            report.done(jobs.evaluate(evaluation.name, result, config(), out, report.progress, store))
+
+    verb.__annotations__["config"] = GenericAlias(Given, (evaluation.config,))
+    return derived()(verb)
+
+
+_OWN = {LdsEvaluation.name: lds, MislabelsEvaluation.name: mislabels}
+_FORMERLY = {"scaling": "sizes"}  # verbs that go on under the names that they had
+
+for _name, _evaluation in EVALUATIONS.items():
+    _verb = _OWN.get(_name) or _verb_of(_evaluation)
+    for _each in (_name, _FORMERLY.get(_name)):
+        if _each is not None:
+            _example = f"Example: python -m influence evaluate {_each} {_evaluation.example}"
+            group.command(_each, help=_evaluation.title, epilog=_example, hidden=_each != _name)(_verb)

@@ -38,6 +38,7 @@ class Evidence(Generic[M]):
     """
 
     name: ClassVar[str]
+    verb: ClassVar[str | None] = None  # where it is not the name
     format: ClassVar[Kind[Any]]
 
     manifest: M

@@ -1,5 +1,6 @@
 """Where evidence is, reading it with what is wrong in sentences, and writing it."""
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from influence.evidence.lds import LdsEvidence
 from influence.evidence.mislabels import MislabelsEvidence
 from influence.evidence.removal import RemovalEvidence
 from influence.evidence.sizes import SizesEvidence
-from influence.results import Result, writing
+from influence.results import Kind, Result, writing
 from influence.text import command, inline_code
 
 E = TypeVar("E", bound=Evidence[Any])
@@ -26,23 +27,27 @@ KINDS = tuple(_CLASSES)
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What is known of a result: each kind of evidence or None, and what is wrong with others, in sentences."""
+    """What is known of a result: each kind of evidence or None, and what is wrong with others, in sentences.
+
+    ``others`` has what evaluations left that the explorer has no page for, by kind.
+    """
 
     lds: LdsEvidence | None = None
     removal: RemovalEvidence | None = None
     mislabels: MislabelsEvidence | None = None
     sizes: SizesEvidence | None = None
     problems: list[str] = field(default_factory=list)
+    others: dict[str, Evidence[Any]] = field(default_factory=dict)
 
     @property
     def kinds(self) -> list[str]:
-        """Those of `KINDS` that are known."""
+        """The kinds that are known."""
         return list(self.manifests)
 
     @property
     def manifests(self) -> dict[str, EvidenceManifest]:
         """The manifests of what is known, by kind."""
-        known = (self.lds, self.removal, self.mislabels, self.sizes)
+        known = (self.lds, self.removal, self.mislabels, self.sizes, *self.others.values())
         return {each.name: each.manifest for each in known if each is not None}
 
 
@@ -58,7 +63,23 @@ def read(result: Result[Any]) -> Evaluated:
         _known(MislabelsEvidence, result, problems),
         _known(SizesEvidence, result, problems),
         problems,
+        _others(result, problems),
     )
+
+
+def _others(result: Result[Any], problems: list[str]) -> dict[str, Evidence[Any]]:
+    folders = sorted(each.name for each in (result.path / "evidence").glob("[!.]*") if each.name not in _CLASSES)
+    classes = {name: found for name in folders if (found := _class_of(name)) is not None}
+    known = {name: _known(found, result, problems) for name, found in classes.items()}
+    return {name: each for name, each in known.items() if each is not None}
+
+
+def _class_of(kind: str) -> type[Evidence[Any]] | None:
+    """The evidence of a kind; evaluations stand above evidence, and are found here by looking into their folder."""
+    if kind in _CLASSES:
+        return _CLASSES[kind]
+    evaluations = importlib.import_module("influence.evaluation").EVALUATIONS.values()
+    return next((each.evidence for each in evaluations if each.evidence.name == kind), None)
 
 
 def _known(cls: type[E], result: Result[Any], problems: list[str]) -> E | None:
@@ -86,13 +107,21 @@ def read_one(folder: Path, kind: str) -> tuple[Any, dict[str, pd.DataFrame]]:
     InfluenceError
         If there is none, or it is damaged.
     """
-    return _CLASSES[kind].format.read(place(folder, kind), f"run {_again(folder, kind)} again")
+    return _format(kind).read(place(folder, kind), f"run {_again(folder, kind)} again")
+
+
+def _format(kind: str) -> Kind[Any]:
+    found = _class_of(kind)
+    if found is None:
+        raise ValueError(f"no evaluation leaves evidence of the kind {kind!r}")
+    return found.format
 
 
 def _again(folder: Path, kind: str) -> str:
     """The command that measures it again; of evidence about a data set, which no result holds, without its argument."""
     result = [str(folder)] if (folder / "manifest.json").exists() else []
-    return inline_code(command("evaluate", kind, *result, *(["--store", "STORE"] if kind == "lds" else [])))
+    found, store = _class_of(kind), ["--store", "STORE"] if kind == "lds" else []
+    return inline_code(command("evaluate", (found and found.verb) or kind, *result, *store))
 
 
 def write(folder: Path, kind: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Path:
@@ -103,7 +132,7 @@ def write(folder: Path, kind: str, manifest: Mapping[str, Any], tables: Mapping[
     folder : Path
         The result's, which must exist.
     kind : str
-        One of `KINDS`.
+        One of `KINDS`, or one that an evaluation declares.
     manifest : mapping
         ``about``, ``config``, ``figures``, ``notes`` and the circumstances.
     tables : mapping of str to pa.Table
@@ -117,7 +146,7 @@ def write(folder: Path, kind: str, manifest: Mapping[str, Any], tables: Mapping[
     """
     target = place(folder, kind)
     with writing(target, replace=True) as partial:
-        _CLASSES[kind].format.write(partial, {"kind": kind, **manifest}, tables)
+        _format(kind).write(partial, {"kind": kind, **manifest}, tables)
     return target
 
 

@@ -41,6 +41,7 @@ class SizesEvidence(Evidence[SizesManifest]):
     """How the score grows with the number of models, by estimator."""
 
     name: ClassVar[str] = "sizes"
+    verb: ClassVar[str | None] = "scaling"
     format: ClassVar[Kind[Any]] = Kind(
         SizesManifest,
         {

@@ -328,7 +328,7 @@ def commands(listed: Entry, kind: str) -> list[str]:
         return []
     if kind == "sizes":
         is_fitted = isinstance(listed.manifest, DatamodelsManifest)
-        return [command("evaluate", "sizes", folder)] if is_fitted else []
+        return [command("evaluate", "scaling", folder)] if is_fitted else []
     if kind == "mislabels":
         return [command("evaluate", "mislabels", folder)]
     return _lds_commands(listed, folder)

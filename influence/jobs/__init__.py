@@ -1,13 +1,18 @@
 """What a verb does beyond one method: the one place that joins methods, evaluations and the folders of results."""
 
+import time
 from pathlib import Path
+from typing import Any
 
-from influence import results
+from influence import evidence, homes, results
+from influence.circumstances import circumstances
+from influence.config import Config
 from influence.errors import InfluenceError
+from influence.evaluation import EVALUATIONS, Evaluation, Findings
 from influence.methods import METHODS
 from influence.progress import Report, silent
 
-__all__ = ["replay"]
+__all__ = ["evaluate", "evaluate_data", "replay"]
 
 
 def replay(result: Path, out: Path, replace: bool = False, report: Report = silent) -> Path:
@@ -23,3 +28,87 @@ def replay(result: Path, out: Path, replace: bool = False, report: Report = sile
         raise InfluenceError(f"{result} was made by {manifest['method']!r}, which this program does not know.")
     method = METHODS[manifest["method"]]
     return method.run(method.parse(manifest["config"]), out, replace, report)
+
+
+def evaluate(
+    name: str,
+    result: Path,
+    config: Config | None = None,
+    out: Path | None = None,
+    report: Report = silent,
+    store: str | None = None,
+    trainings: Path | None = None,
+    **more: Any,
+) -> Path:
+    """Measure how far a result can be trusted, and keep that as evidence.
+
+    Parameters
+    ----------
+    name : str
+        The evaluation's.
+    result : Path
+    config : Config or None
+        The evaluation's settings; None is its defaults.
+    out : Path or None
+        The folder that gets the evidence; None is the result's.
+    report : Report
+    store : str or None
+        Path or URL of an outcome store, for what needs one. None is where the outcomes of the result's config are kept.
+    trainings : Path or None
+        Where finished trainings are kept; None is a hidden folder among the results.
+    **more
+        What this evaluation alone asks for.
+
+    Returns
+    -------
+    Path
+        The evidence.
+
+    Raises
+    ------
+    InfluenceError
+        If there is no such evaluation or result, or as the evaluation itself does. Nothing is written then.
+    """
+    from influence.evaluation.subject import Subject
+
+    started, evaluation = time.monotonic(), EVALUATIONS[name]
+    read = results.read(result)
+    of = METHODS[read.manifest.method].subject if read.manifest.method in METHODS else Subject
+    found = evaluation.run(of(read, store, trainings), config or evaluation.config(), report, **more)
+    return _keep(evaluation, found, out or result, found.about or evidence.about(read), started, report)
+
+
+def evaluate_data(
+    name: str,
+    config: Any,
+    out: Path | None = None,
+    report: Report = silent,
+    trainings: Path | None = None,
+) -> Path:
+    """Measure on a data set alone, which needs no result.
+
+    Parameters
+    ----------
+    name : str
+        The evaluation's, which must have ``run_on_data``.
+    config
+        Its settings, data set and learner among them.
+    out : Path or None
+        The folder that gets the evidence; None is the data set's own, hidden among the results.
+    report, trainings
+        See `evaluate`.
+    """
+    started, evaluation = time.monotonic(), EVALUATIONS[name]
+    found: Findings = evaluation.run_on_data(config, report, trainings)
+    folder = out or homes.results_home() / ".evidence" / config.dataset
+    return _keep(evaluation, found, folder, found.about or {}, started, report)
+
+
+def _keep(
+    evaluation: type[Evaluation], found: Findings, folder: Path, about: dict[str, Any], started: float, report: Report
+) -> Path:
+    manifest: dict[str, Any] = {"about": about, "config": found.config, "figures": found.figures, "notes": found.notes}
+    manifest |= circumstances(time.monotonic() - started)
+    written = evidence.write(folder, evaluation.evidence.name, manifest, found.tables)
+    report(1.0, "done")
+    return written

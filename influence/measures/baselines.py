@@ -4,7 +4,7 @@ import numpy as np
 
 
 def same_class(targets: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """(n_targets,) and (n_train,) labels -> (n_targets, n_train) float32: 1 for the same class, else 0."""
+    """Score 1 for the same class, else 0: (n_targets,) and (n_train,) labels -> (n_targets, n_train) float32."""
     same: np.ndarray = (targets[:, None] == train).astype(np.float32)
     return same
 
@@ -32,19 +32,20 @@ class Neighbours:
         self._targets, self._train = (_unit(part - centre) for part in (targets, train))
         self._labels = None if target_labels is None or train_labels is None else (target_labels, train_labels)
 
-    def rows(self, places: np.ndarray) -> np.ndarray:
-        """(b,) places of targets -> (b, n_train) float32"""
-        cosine: np.ndarray = np.mean([t[places] @ x.T for t, x in zip(self._targets, self._train, strict=True)], axis=0)
+    def rows(self, positions: np.ndarray) -> np.ndarray:
+        """Compute similarities: (b,) positions of targets -> (b, n_train) float32."""
+        products = [t[positions] @ x.T for t, x in zip(self._targets, self._train, strict=True)]
+        cosine: np.ndarray = np.mean(products, axis=0)
         if self._labels is None:
             return cosine
         targets, train = self._labels
-        sign = np.where(targets[places, None] == train, 1, -1).astype(np.float32)
+        sign = np.where(targets[positions, None] == train, 1, -1).astype(np.float32)
         signed: np.ndarray = sign * np.maximum(cosine, 0)
         return signed
 
 
 def flat(inputs: np.ndarray) -> np.ndarray:
-    """(n, ...) inputs -> (1, n, d) float32: pixels as features."""
+    """Take pixels as features: (n, ...) inputs -> (1, n, d) float32."""
     return inputs.reshape(1, len(inputs), -1).astype(np.float32)
 
 

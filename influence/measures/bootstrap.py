@@ -31,7 +31,7 @@ def resampled(
     Parameters
     ----------
     statistic : callable
-        (r,) places of rows -> (f,) numbers.
+        (r,) positions of rows -> (f,) numbers.
     units : (n,) int
         What each row belongs to (its target, say): the rows of a unit are drawn together.
     times : int

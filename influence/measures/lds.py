@@ -1,6 +1,6 @@
 """The linear datamodeling score (Park et al. 2023, section 2), with an interval, a baseline and a ceiling.
 
-For each target, the Spearman correlation over held-out subsets between what the trained models said and the sum of the
+For each target, the Spearman correlation over held-out subsets between the trained models' outputs and the sum of the
 scores of the subset's members; then the mean over targets. State alpha, the margin, how many held-out models there were
 and whether seeds were fresh or common with every figure: they change it more than most methods do.
 """
@@ -37,6 +37,11 @@ class Lds:
     interval: tuple[float, float]
     level: float
     n_models: int
+
+    def as_dict(self) -> dict[str, float]:
+        """The mean and its interval, as manifests hold them."""
+        low, high = self.interval
+        return {"mean": self.mean, "low": low, "high": high, "level": self.level}
 
     def __str__(self) -> str:
         low, high = self.interval

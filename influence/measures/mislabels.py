@@ -45,7 +45,7 @@ def flip(
     n, number = len(labels), round(share * len(labels))
     if number < 1:
         raise InfluenceError(f"share {share} of {n} training examples is none: raise one of them.")
-    classes, places = np.unique(labels, return_inverse=True)
+    classes, positions = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise InfluenceError(
             f"All {n} training examples are of one class, so no label can be flipped to another: choose at least two "
@@ -54,7 +54,7 @@ def flip(
     rng = np.random.default_rng(seed)
     flipped = np.zeros(n, dtype=bool)
     flipped[rng.choice(n, number, replace=False)] = True
-    others = classes[(places + rng.integers(1, len(classes), size=n)) % len(classes)] if wrong is None else wrong
+    others = classes[(positions + rng.integers(1, len(classes), size=n)) % len(classes)] if wrong is None else wrong
     if (others == labels)[flipped].any():
         raise ValueError("a wrong class is the right one")
     if not np.isin(others[flipped], classes).all():
@@ -146,7 +146,7 @@ def _per_flip(scores: np.ndarray, flipped: np.ndarray) -> np.ndarray:
 
 
 def _ties(scores: np.ndarray, flipped: np.ndarray) -> list[tuple[int, int, int]]:
-    """By falling score, each run of equal ones: its first place, its size, and how many of it are flips."""
+    """By falling score, each run of equal ones: its first position, its size, and how many of it are flips."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

@@ -27,7 +27,7 @@ class Effect:
     error : float
         Its standard error, over the trainings of both sides; NaN if there is one alone on either.
     flipped : float
-        Share of the trainings without them that name another class than ``prediction``; NaN without classes.
+        Share of the trainings without them that predict another class than ``prediction``; NaN without classes.
     """
 
     change: float
@@ -43,7 +43,7 @@ def counts(largest: int, steps: int = 6) -> tuple[int, ...]:
 
 
 def predicted_change(scores: np.ndarray, removed: np.ndarray) -> float:
-    """(n_train,) scores of one target, and places of removed examples: the change of its output."""
+    """Predict the change of a target's output from its (n_train,) scores and the positions of what is removed."""
     return -float(scores[removed].sum(dtype=np.float64))
 
 
@@ -62,17 +62,19 @@ def predicted_support(scores: np.ndarray, intercept: float) -> int:
     return int(below[0]) if len(below) else -1
 
 
-def measured(before: np.ndarray, after: np.ndarray, named: np.ndarray | None = None, prediction: int = -1) -> Effect:
-    """What a removal did to one target.
+def measured(
+    before: np.ndarray, after: np.ndarray, predictions: np.ndarray | None = None, prediction: int = -1
+) -> Effect:
+    """Compare one target's outputs with and without the removed examples.
 
     Parameters
     ----------
     before, after : (s,) and (r,)
         Outputs of trainings with and without the examples; those that are not finite are left out.
-    named : (r,) int or None
-        Classes that the trainings without them name.
+    predictions : (r,) int or None
+        Classes that the models without them predict.
     prediction : int
-        The class that those with them mostly name.
+        The class that those with them mostly predict.
     """
     kept = np.isfinite(after)
     first, second = before[np.isfinite(before)].astype(np.float64), after[kept].astype(np.float64)
@@ -80,7 +82,7 @@ def measured(before: np.ndarray, after: np.ndarray, named: np.ndarray | None = N
         raise InfluenceError("All trainings of a removal diverged: lower the learner's learning rate.")
     both = min(len(first), len(second)) >= LEAST_SEEDS
     error = np.sqrt(sum(part.var(ddof=1) / len(part) for part in (first, second))) if both else np.nan
-    flipped = np.nan if named is None else float((named[kept] != prediction).mean())
+    flipped = np.nan if predictions is None else float((predictions[kept] != prediction).mean())
     return Effect(float(second.mean() - first.mean()), float(error), flipped)
 
 

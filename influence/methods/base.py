@@ -6,10 +6,14 @@ an instance. A file that declares a method imports neither torch nor what trains
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from influence.config import Config
 from influence.progress import Report, silent
+
+if TYPE_CHECKING:
+    from influence.evaluation.subject import Subject
+    from influence.results import Result
 
 
 class Method(ABC):
@@ -61,3 +65,19 @@ class Method(ABC):
             Before any work if the config, the data set or ``out`` won't do; later if the work fails in a way that the
             user can mend. Nothing is left behind.
         """
+
+    @classmethod
+    def subject(cls, result: "Result[Any]", store: str | None = None, trainings: Path | None = None) -> "Subject":
+        """What evaluations judge of a result of this method: its kept scores, unless the method computes all again.
+
+        Parameters
+        ----------
+        result : Result
+        store : str or None
+            Where outcomes may be from which all scores follow; None is where those of the result's config are kept.
+        trainings : Path or None
+            Where finished trainings are kept; None is a hidden folder among the results.
+        """
+        from influence.evaluation.subject import Subject
+
+        return Subject(result, store, trainings)

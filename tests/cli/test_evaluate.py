@@ -42,7 +42,7 @@ def test_every_kind(here, made: tuple[Path, Path], tmp_path: Path) -> None:
     assert here("evaluate", "removal", result, *FEW, "--choices", "helpful,random", "--store", store)[0] == 0
     assert here("evaluate", "mislabels", result, "--models", 1, "--subset-models", 20)[0] == 0
     quick = ("--targets", 8, "--lasso-targets", 3, "--bootstrap", 10, "--feature-models", 1, "--sizes", "20,500")
-    assert here("evaluate", "sizes", result, "--store", store, *quick)[0] == 0
+    assert here("evaluate", "scaling", result, "--store", store, *quick)[0] == 0
     found = evaluated(result)
     assert found.sizes is not None
     assert set(found.sizes.scores["models"]) == {0, 16, 20, 30}
@@ -114,7 +114,7 @@ def trained(home: Path) -> int:
         return 0
 
 
-@pytest.mark.parametrize("verb", ["lds", "removal", "mislabels", "sizes"])
+@pytest.mark.parametrize("verb", ["lds", "removal", "mislabels", "scaling", "sizes"])
 def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     status, output, errors = here("evaluate", verb, "--help")
@@ -127,7 +127,7 @@ def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPa
     [
         (["lds", "nowhere", "--store", "x"], "nowhere is not a result folder"),
         (["sizes", "RESULT", "--store", "nowhere"], "There is no outcome store at nowhere"),
-        (["sizes", "RESULT", "--sizes", "1,5"], "each at least 2"),
+        (["scaling", "RESULT", "--sizes", "1,5"], "each at least 2"),
         (["sizes", "RESULT", "--sizes", "many"], "--sizes"),
         (["lds", "RESULT", "--store", "nowhere"], "There is no outcome store at nowhere"),
         (["lds", "RESULT", "--store", "STORE", "--models", "5"], "--models '5' is not FIRST:STOP"),

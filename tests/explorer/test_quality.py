@@ -344,7 +344,7 @@ def test_sizes_are_a_curve_a_table_and_a_sentence(own: Path) -> None:
 
 def test_sizes_not_evaluated_say_how(own: Path) -> None:
     assert any(
-        code.startswith("python -m influence evaluate sizes ") for code in codes(open_page("quality", of="mine"))
+        code.startswith("python -m influence evaluate scaling ") for code in codes(open_page("quality", of="mine"))
     )
     assert quality.commands(listed("digits/tracin"), "sizes") == []
     assert "not fitted" in quality.why_none(listed("digits/tracin"), "sizes")

@@ -26,9 +26,11 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import SubsetConfig
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.jobs import evaluation
-from influence.jobs.evaluation.mislabels import _Suspicions
-from influence.jobs.evaluation.removal import _completed as completed
+from influence.evaluation import EVALUATIONS
+from influence.evaluation.mislabels import MislabelsConfig
+from influence.evaluation.mislabels.suspicions import SuspicionTrainer
+from influence.evaluation.removal import RemovalConfig
+from influence.evaluation.removal.config import completed
 from influence.learners import regression
 from influence.learners.base import LEARNERS, Learner, Subsets
 from influence.learners.regression import RegressionConfig
@@ -90,21 +92,18 @@ def default_configs() -> dict[str, dict[str, Any]]:
     configs["method datamodels"] = DatamodelsConfig().as_dict()
     configs["method tracin of images"] = TracInImagesConfig().as_dict()
     configs["method tracin of houses"] = TracInConfig().as_dict()
-    configs["evaluation lds"] = evaluation.LdsConfig().as_dict()
-    configs["evaluation removal"] = evaluation.RemovalConfig().as_dict()
-    configs["evaluation mislabels"] = evaluation.MislabelsConfig().as_dict()
-    configs["evaluation scaling"] = evaluation.SizesConfig().as_dict()
+    configs |= {f"evaluation {name}": each.config().as_dict() for name, each in EVALUATIONS.items()}
     return configs
 
 
 def completed_mislabels(n_train: int) -> dict[str, Any]:
     """The config of an evaluation of flipped labels once its open settings are chosen by the number of examples."""
-    return evaluation.MislabelsConfig().completed(n_train).as_dict()
+    return MislabelsConfig().completed(n_train).as_dict()
 
 
 def completed_removal(dataset: Dataset) -> dict[str, Any]:
     """Likewise of an evaluation by removal of models that do not share their seeds."""
-    return completed(evaluation.RemovalConfig(), dataset, False, None).as_dict()
+    return completed(RemovalConfig(), dataset, False, None).as_dict()
 
 
 def training_store_names(digits: Dataset, houses: Dataset | None) -> dict[str, str]:
@@ -114,7 +113,7 @@ def training_store_names(digits: Dataset, houses: Dataset | None) -> dict[str, s
         "removal, fresh seeds": ClassifierTrainer(digits, mlp, common=False),
         "removal, common seeds": ClassifierTrainer(digits, mlp, common=True),
         "mislabels, subsets": ClassifierTrainer(digits, mlp, part="train"),
-        "mislabels, everything": _Suspicions(digits, mlp, 6),
+        "mislabels, everything": SuspicionTrainer(digits, mlp, 6),
     }
     if houses is not None:
         trainers["removal, houses"] = RegressionTrainer(houses, RegressionConfig())

@@ -1,7 +1,7 @@
 """Datamodels (Ilyas et al. 2022): how much each training example adds to margins, learned from many models."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from influence.config import Config
 from influence.methods.base import Method
@@ -10,6 +10,8 @@ from influence.progress import Report, silent
 
 if TYPE_CHECKING:
     from influence.datamodels.outcomes import Backend
+    from influence.evaluation.subject import Subject
+    from influence.results import Result
 
 __all__ = ["Datamodels", "DatamodelsConfig"]
 
@@ -49,3 +51,10 @@ class Datamodels(Method):
         from influence.methods.datamodels import run
 
         return run.run(config, out, replace, report, store=store, backend=backend, train=train)
+
+    @classmethod
+    def subject(cls, result: "Result[Any]", store: str | None = None, trainings: Path | None = None) -> "Subject":
+        """See `Method.subject`."""
+        from influence.methods.datamodels.scores import DatamodelsSubject
+
+        return DatamodelsSubject(result, store, trainings)

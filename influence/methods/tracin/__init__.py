@@ -1,12 +1,16 @@
 """TracIn (Pruthi et al. 2020): how much training on each example lowered the loss of each test example."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from influence.config import Config
 from influence.methods.base import Method
 from influence.methods.tracin.config import TracInConfig, TracInImagesConfig
 from influence.progress import Report, silent
+
+if TYPE_CHECKING:
+    from influence.evaluation.subject import Subject
+    from influence.results import Result
 
 __all__ = ["TracIn", "TracInConfig", "TracInImagesConfig"]
 
@@ -34,3 +38,10 @@ class TracIn(Method):
         if isinstance(config, TracInConfig):
             return values.run(config, out, replace, report)
         return classes.run(config, out, replace, report)
+
+    @classmethod
+    def subject(cls, result: "Result[Any]", store: str | None = None, trainings: Path | None = None) -> "Subject":
+        """See `Method.subject`."""
+        from influence.methods.tracin.scores import subject_of
+
+        return subject_of(result, store, trainings)

@@ -5,6 +5,7 @@ from typing import Literal
 from influence.config import Config, setting
 from influence.learners.base import Learner
 from influence.learners.mlp import Mlp
+from influence.learners.recipe import Recipe
 from influence.learners.regression import RegressionConfig
 
 
@@ -19,10 +20,9 @@ class TracInConfig(Config):
     )
 
 
-class TracInImagesConfig(Config):
+class TracInImagesConfig(Recipe):
     """Everything that a TracIn result on images follows from."""
 
-    dataset: str = setting("digits", "Name of the data set.", argument=True, form=False)
     classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.")
     train_size: int | None = setting(None, "Only the first so many training examples.", ge=1)
     learner: Learner = setting(Mlp(), "How the model is trained; it must keep checkpoints.")
