@@ -11,6 +11,7 @@ from influence.datamodels.outcomes import OutcomeConfig, Outcomes
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evaluation.base import Findings
+from influence.evaluation.lds.ceiling import ceiling_of
 from influence.evaluation.lds.config import LdsConfig
 from influence.evaluation.lds.judges import judging_models, measured_by_fit, repeated_judges
 from influence.evaluation.lds.swapped import STAGE, check_swapped, swapped_margins
@@ -63,14 +64,6 @@ class _Bench:
         }
         return {name: self.judge(rows, self.fewer) for name, rows in rankings.items()}
 
-    def ceiling(self, repeated: Outcomes | None) -> Lds | None:
-        """Score a second training on the same subsets."""
-        if repeated is None:
-            return None
-        _, here, there = np.intersect1d(self.held_out.models, repeated.models, return_indices=True)
-        again = repeated.margins[there][:, self.positions]
-        return noise_ceiling(self.observed[here], again, self.fewer, self.config.seed)
-
     def repeatable(self, swapped: np.ndarray | None) -> Lds | None:
         """Score the trainings with some members swapped."""
         if swapped is None:
@@ -112,7 +105,8 @@ def evaluate(
     progress(0.5)
     methods |= bench.baselines(neighbours.rows)
     progress(0.8)
-    ceiling, repeatable = bench.ceiling(repeated), bench.repeatable(swapped)
+    ceiling = ceiling_of(held_out, repeated, bench.fewer, config.seed, bench.positions)
+    repeatable = bench.repeatable(swapped)
     return Findings(
         config=config.as_dict() | {"models": [judges.start, judges.stop], "outcomes": trained.as_dict()},
         figures={

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from influence.datamodels.estimators.base import LinearDatamodel
 from influence.datamodels.outcomes import Outcomes
-from influence.measures.lds import LEAST_MODELS as LEAST_HELD_OUT
-from influence.measures.lds import Lds, Quality, noise_ceiling, quality, random_baseline
+from influence.evaluation.lds.ceiling import ceiling_of
+from influence.measures.lds import Lds, Quality, quality, random_baseline
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,4 @@ def judge(
     score = quality(model.predict(held_out.masks), held_out.margins)
     progress(0.6)
     random = random_baseline(held_out.masks, held_out.margins, bootstrap=200)
-    ceiling = None
-    if repeated is not None:
-        both, here, there = np.intersect1d(held_out.models, repeated.models, return_indices=True)
-        if len(both) >= LEAST_HELD_OUT:
-            ceiling = noise_ceiling(held_out.margins[here], repeated.margins[there], bootstrap=200)
-    return Judged(fitted, held_out, score, random, ceiling)
+    return Judged(fitted, held_out, score, random, ceiling_of(held_out, repeated, bootstrap=200))
