@@ -1,5 +1,8 @@
 """The interface for users' own networks."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -97,3 +100,21 @@ def test_refusals(targets: Examples) -> None:
 def test_it_is_public() -> None:
     assert {"Unrolled", "ModuleTraining", "SGD", "Adam", "Step", "shuffled"} <= set(influence.__all__)
     assert influence.Unrolled is Unrolled
+
+
+def test_the_documented_example_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
+    (code,) = (block.partition("```")[0] for block in page.split("```python")[1:] if "Unrolled" in block)
+    torch.manual_seed(0)
+    inputs, test_inputs = torch.randn(60, 4), torch.randn(5, 4)
+    names: dict[str, Any] = {
+        "model": nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)),
+        "loss": cross_entropy,
+        "inputs": inputs,
+        "labels": torch.arange(60) % 3,
+        "test_inputs": test_inputs,
+        "test_labels": torch.arange(5) % 3,
+    }
+    exec(code, names)
+    assert names["scores"].shape == (5, 60)
+    assert names["best"].proponents.shape == (5, 20)
