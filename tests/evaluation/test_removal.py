@@ -14,7 +14,7 @@ from influence.errors import InfluenceError
 from influence.evaluation.removal import RemovalConfig
 from influence.evaluation.removal.config import completed
 from influence.evaluation.removal.plan import plan_supports, trial_seeds
-from influence.evaluation.subject import Scores
+from influence.evaluation.scores import Scores
 from influence.learners.mlp import Mlp
 from influence.measures.removal import predicted_support
 from influence.methods.datamodels.run import run

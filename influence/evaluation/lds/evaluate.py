@@ -16,7 +16,8 @@ from influence.evaluation.lds.config import LdsConfig
 from influence.evaluation.lds.judges import judging_models, measured_by_fit, repeated_judges
 from influence.evaluation.lds.swapped import STAGE, check_swapped, swapped_margins
 from influence.evaluation.neighbours import neighbours_of
-from influence.evaluation.subject import Rows, Subject
+from influence.evaluation.scores import Rows
+from influence.evaluation.subject import Subject
 from influence.evidence import METHODS
 from influence.measures.baselines import same_class
 from influence.measures.lds import LEAST_MODELS, Lds, lds, noise_ceiling

@@ -8,7 +8,8 @@ from influence.evaluation.removal.config import RemovalConfig, check_counts, com
 from influence.evaluation.removal.figures import agreements, notes_on, support_figures
 from influence.evaluation.removal.measured import Measured
 from influence.evaluation.removal.plan import Rankings, chosen_targets, plan_removals, plan_supports, trial_seeds
-from influence.evaluation.subject import Rows, Subject
+from influence.evaluation.scores import Rows
+from influence.evaluation.subject import Subject
 from influence.progress import Report, Stages, counting, silent
 from influence.retraining.trainings import Training, Trainings
 

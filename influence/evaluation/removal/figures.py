@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from influence.evaluation.removal.config import RemovalConfig
-from influence.evaluation.subject import Scores
+from influence.evaluation.scores import Scores
 from influence.measures.removal import agreement
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from influence.datamodels.subsets import draw
 from influence.datasets import Dataset
 from influence.evaluation.removal.config import RemovalConfig, first_targets
-from influence.evaluation.subject import Rows, Scores, Subject
+from influence.evaluation.scores import Rows, Scores
+from influence.evaluation.subject import Subject
 from influence.measures.removal import predicted_change, predicted_support
 from influence.retraining.seeds import derived
 from influence.retraining.trainings import Training

@@ -15,7 +15,8 @@ from influence.errors import InfluenceError
 from influence.evaluation.base import Findings
 from influence.evaluation.neighbours import neighbours_of
 from influence.evaluation.scaling.config import ScalingConfig
-from influence.evaluation.subject import Fitted, Subject
+from influence.evaluation.scores import Fitted
+from influence.evaluation.subject import Subject
 from influence.measures.baselines import same_class
 from influence.measures.lds import LEAST_MODELS, Lds, lds
 from influence.progress import Report, Stages, silent

@@ -9,7 +9,8 @@ import numpy as np
 from influence.datamodels.outcomes import OutcomeConfig, default_store, missing, read
 from influence.datamodels.priors import MOST_DENSE
 from influence.errors import InfluenceError
-from influence.evaluation.subject import Fitted, Scores, Subject
+from influence.evaluation.scores import Fitted, Scores
+from influence.evaluation.subject import Subject
 from influence.measures.lds import Lds
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.methods.datamodels.run import fitted_model

@@ -13,7 +13,8 @@ from influence import datasets
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.evaluation.subject import Rows, Scores, Subject, check_same_data
+from influence.evaluation.scores import Rows, Scores
+from influence.evaluation.subject import Subject, check_same_data
 from influence.learners import regression
 from influence.learners.toolkit.checkpoints import Checkpoint, load_folder
 from influence.learners.toolkit.outputs import cross_entropy
