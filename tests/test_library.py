@@ -149,3 +149,41 @@ def test_renaming_a_link(folder, linked):
     assert library.rename(entry("one"), "two").is_symlink()
     assert os.listdir(folder.parent) == ["two"]
     results.read(linked)
+
+
+def test_every_result_has_an_id_that_ships_or_the_folders_name(results_home, tmp_path, monkeypatch):
+    home = tmp_path / "precomputed"
+    monkeypatch.setattr(homes, "precomputed_home", lambda: home)
+    write(home / "small" / "tracin-adam")
+    for day in (1, 2):
+        write(results_home / f"day {day}", MANIFEST | {"created": f"2026-01-0{day}T00:00:00+00:00"})
+    (results_home / "broken").mkdir()
+    (results_home / ".hidden").mkdir()
+    found, problems = library.every()
+    assert list(found) == ["small/tracin-adam", "day 2", "day 1"]
+    assert [each.name for each in found.values()] == ["shipped-adam", "day 2", "day 1"]
+    assert [(each.dataset, each.method, each.has_classes) for each in found.values()] == [
+        ("small", "tracin", False)
+    ] * 3
+    assert problems == [f"{results_home / 'broken'} is not a result folder: it has no manifest.json."]
+
+
+def test_a_result_is_opened_by_its_entry(folder):
+    opened = library.read(library.every()[0]["one"])
+    assert (opened.name, opened.path, opened.manifest.title) == ("one", folder, MANIFEST["title"])
+    library.delete(entry("one"))
+    with pytest.raises(InfluenceError, match="is not a result folder"):
+        results.read(folder)
+
+
+def test_what_ships_is_in_the_list():
+    found, problems = library.every()
+    assert problems == []
+    assert {id_: each.has_classes for id_, each in found.items()} == {
+        "california-housing/tracin": False,
+        "cifar10/datamodels": True,
+        "cifar10/tracin": True,
+        "digits/datamodels": True,
+        "digits/datamodels-lasso": True,
+        "digits/tracin": True,
+    }
