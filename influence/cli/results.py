@@ -26,7 +26,7 @@ def replay(
 
 def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> None:
     """Check a result folder and the evidence in it: schema, hashes, tables."""
-    from influence import evidence, manifests, results
+    from influence import evidence, results
 
     read = results.read(result)
     found = evidence.read(read)
@@ -36,10 +36,10 @@ def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> N
         sys.exit(1)
     parts = {"the result": read.manifest} | {f"its {kind} evidence": each for kind, each in found.manifests.items()}
     print(
-        f"{result}: {read.manifest['method']} on {read.manifest['dataset']}, {len(read.targets):,} targets, "
+        f"{result}: {read.manifest.method} on {read.manifest.dataset}, {len(read.targets):,} targets, "
         f"{len(read.train):,} training examples, {len(read.influences):,} scores. Complete and undamaged."
     )
-    old = [name for name, manifest in parts.items() if not manifests.has_digest(manifest)]
+    old = [name for name, manifest in parts.items() if not manifest.has_digest]
     if old:
         print(
             f"An older version of this program wrote the manifest of {', '.join(old)}, without a digest of the "

@@ -19,6 +19,7 @@ from influence.errors import InfluenceError
 from influence.measures.lds import LEAST_MODELS as LEAST_HELD_OUT
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.methods.datamodels.judge import Judged, judge
+from influence.methods.datamodels.kind import KIND
 from influence.methods.datamodels.summaries import summarised
 from influence.methods.datamodels.tables import tables
 from influence.methods.datamodels.words import describe
@@ -83,7 +84,7 @@ def run(
         model = work.fit(fitted)
         judged = work.judge(model, fitted, held_out)
         summaries = summarised(dataset, model, config.k, config.reverse_k, work.stages["writing"])
-        results.write_tables(
+        KIND.write(
             folder,
             describe(config, dataset, judged, summaries.counts) | circumstances(time.monotonic() - started),
             tables(dataset, judged.quality, summaries, [held_out, fitted]),

@@ -18,6 +18,7 @@ from influence.learners.toolkit.checkpoints import Checkpoint, save_folder
 from influence.learners.toolkit.outputs import cross_entropy, outputs
 from influence.learners.traceable import Traceable, Traced
 from influence.methods.tracin.config import TracInImagesConfig
+from influence.methods.tracin.kind import CLASSES
 from influence.progress import Report, Stages, silent
 from influence.ranking import Reverse, TopK, check_k, percentiles_of, ranked, shortened, strongest
 from influence.tracin.fixed_layers import without_fixed_layers
@@ -57,7 +58,7 @@ def run(config: TracInImagesConfig, out: Path, replace: bool = False, report: Re
         seen = _see(traced.checkpoints, moving, train, targets)
         save_folder(seen.checkpoints, folder / "checkpoints")
         scored = _score(config, moving, train, targets, stages)
-        results.write_tables(
+        CLASSES.write(
             folder,
             _describe(config, learner, dataset, seen) | circumstances(time.monotonic() - started),
             _tables(dataset, seen, scored),
@@ -166,6 +167,7 @@ def _describe(config: TracInImagesConfig, learner: Traceable, dataset: Dataset, 
         "dataset": dataset.name,
         "dataset_hash": dataset.content_hash,
         "method": "tracin",
+        "task": "classes",
         "title": "TracInCP, exact: all layers, all trained parameters, biases included",
         "learner": learner.recipe,
         "config": config.as_dict(),

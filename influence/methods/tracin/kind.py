@@ -101,26 +101,21 @@ def with_task(values: dict[str, Any]) -> dict[str, Any]:
 _IMAGE = {**of_type(pa.int16(), "label", "prediction"), **of_type(pa.float32(), "loss", "margin")}
 _HOUSE = of_type(pa.float32(), "residual", "price", "prediction", "latitude", "longitude")
 
-KIND = OneOf(
-    "task",
+CLASSES = Kind(
+    TracInOfClasses,
     {
-        "classes": Kind(
-            TracInOfClasses,
-            {
-                "influences": INFLUENCES,
-                "targets": Table(schema(**TARGETS, **_IMAGE)),
-                "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_IMAGE)),
-                "reverse": REVERSE,
-            },
-        ),
-        "values": Kind(
-            TracInOfValues,
-            {
-                "influences": INFLUENCES,
-                "targets": Table(schema(**TARGETS, **_HOUSE)),
-                "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_HOUSE)),
-            },
-        ),
+        "influences": INFLUENCES,
+        "targets": Table(schema(**TARGETS, **_IMAGE)),
+        "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_IMAGE)),
+        "reverse": REVERSE,
     },
-    with_task,
 )
+VALUES = Kind(
+    TracInOfValues,
+    {
+        "influences": INFLUENCES,
+        "targets": Table(schema(**TARGETS, **_HOUSE)),
+        "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_HOUSE)),
+    },
+)
+KIND = OneOf("task", {"classes": CLASSES, "values": VALUES}, with_task)

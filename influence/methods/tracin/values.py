@@ -16,6 +16,7 @@ from influence.errors import InfluenceError
 from influence.learners import regression
 from influence.learners.toolkit.checkpoints import save_folder
 from influence.methods.tracin.config import TracInConfig
+from influence.methods.tracin.kind import VALUES
 from influence.progress import Report, Stages, silent
 from influence.ranking import TopK, check_k, percentiles_of, ranked, strongest
 from influence.tracin.scores import Examples, TracInCP
@@ -62,7 +63,7 @@ def run(config: TracInConfig, out: Path, replace: bool = False, report: Report =
         trained = regression.train(data, config.learner, lambda epoch: stages["training"](epoch / epochs))
         save_folder(trained.checkpoints, folder / "checkpoints")
         scored = _score(config, data, trained, eleven, stages)
-        results.write_tables(
+        VALUES.write(
             folder,
             _describe(config, dataset, trained, eleven) | circumstances(time.monotonic() - started),
             _tables(dataset, trained, scored, eleven),
@@ -125,6 +126,7 @@ def _describe(
         "dataset": config.dataset,
         "dataset_hash": dataset.content_hash,
         "method": "tracin",
+        "task": "values",
         "title": TITLES[config.layers],
         "learner": "regression: 8-512-256-128-1 ReLU, Adam, mean squared error, standardised inputs",
         "config": config.as_dict(),
