@@ -13,15 +13,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def report() -> list[str]:
-    """Look at this machine and return ten lines, ready to print.
+    """Look at this machine and return lines, ready to print: those of data sets first.
 
     Nothing is downloaded, data sets are not verified, and torch is not imported: it takes a second or two.
     """
-    found = {
-        "California housing": _data_set("california-housing"),
-        "CIFAR-10": _data_set("cifar10"),
-        "CIFAR-10 pictures": _pictures(),
-        "Digits": "here, as a part of scikit-learn",
+    found = {name: _data_set(name) for name in datasets.NAMES}
+    found |= {f"{name} pictures": _pictures(name) for name in datasets.NAMES if _may_need_pictures(name)}
+    found |= {
         "Shipped results": _results(homes.precomputed_home(), "*/*/", "a clone of the project's repository has them"),
         "Your results": _results(homes.results_home(), "*/", "runs from the sidebar and the command line go there"),
         "GPU": _gpu(),
@@ -40,14 +38,19 @@ def _data_set(name: str) -> str:
     return f"missing from {homes.data_home()}: `python -m influence data {name}` brings it; {brings}"
 
 
-def _pictures() -> str:
+def _may_need_pictures(name: str) -> bool:
+    """Whether its pictures ship, or would help since its files are not here."""
+    return datasets.facts(name).noun == "image" and (sheets.path_of(name).exists() or not datasets.is_present(name))
+
+
+def _pictures(name: str) -> str:
     try:
-        sheet = sheets.read("cifar10")
+        sheet = sheets.read(name)
     except InfluenceError as error:
         return str(error)
     if sheet is None:
-        return "missing: a clone of the project's repository has some, for where CIFAR-10 is not here"
-    return f"{len(sheet.images):,} ship, for where CIFAR-10 is not here"
+        return "missing: a clone of the project's repository has some, for where the data set is not here"
+    return f"{len(sheet.images):,} ship, for where the data set is not here"
 
 
 def _results(home: Path, folders: str, otherwise: str) -> str:

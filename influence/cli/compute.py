@@ -67,3 +67,8 @@ def _of_values(
         settings = settings | {"checkpoint_every": every}
     learner = RegressionConfig(seed=values["seed"], **settings)
     return TracInConfig(dataset=values["dataset"], k=values["k"], learner=learner, layers=layers)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give a command line this verb."""
+    app.command(epilog="Example: python -m influence tracin california-housing --seed 1 --k 100")(tracin)

@@ -52,3 +52,10 @@ def doctor() -> None:
     from influence import doctor as machine
 
     print("\n".join(machine.report()))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give a command line these verbs."""
+    app.command("app", epilog="Example: python -m influence app --port 8600")(explorer)
+    app.command(epilog="Example: python -m influence data california-housing")(data)
+    app.command(epilog="Example: python -m influence doctor")(doctor)

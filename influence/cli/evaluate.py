@@ -90,3 +90,8 @@ for _name, _evaluation in EVALUATIONS.items():
         if _each is not None:
             _example = f"Example: python -m influence evaluate {_each} {_evaluation.example}"
             group.command(_each, help=_evaluation.title, epilog=_example, hidden=_each != _name)(_verb)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give a command line these verbs."""
+    app.add_typer(group, name="evaluate")

@@ -1,33 +1,46 @@
 """The verbs, and how a command ends: with a result, with a sentence, or by a signal."""
 
+import importlib
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 import typer
 
-from influence.cli import compute, data, evaluate, outcomes, results
 from influence.cli.terminal import INTERRUPTED, end, print_whatever_comes
 from influence.errors import InfluenceError
 from influence.stopping import interruptible, keeps_models
 
-app = typer.Typer(
-    name="python -m influence",
-    help="Which training examples made my model do that? Datamodels, TracIn, and the results that the explorer shows.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("app", epilog="Example: python -m influence app --port 8600")(data.explorer)
-app.command(epilog="Example: python -m influence data california-housing")(data.data)
-app.command(epilog="Example: python -m influence doctor")(data.doctor)
-app.command(epilog="Example: python -m influence tracin california-housing --seed 1 --k 100")(compute.tracin)
-app.command(epilog="Example: python -m influence replay precomputed/california-housing/tracin --out results/again")(
-    results.replay
-)
-app.command(epilog="Example: python -m influence check precomputed/california-housing/tracin")(results.check)
-app.command("add-digest", hidden=True)(results.add_digest)
-app.add_typer(outcomes.group, name="datamodels")
-app.add_typer(evaluate.group, name="evaluate")
+_MODULES = {  # of each verb, in the order of the help
+    "app": "data",
+    "data": "data",
+    "doctor": "data",
+    "tracin": "compute",
+    "replay": "results",
+    "check": "results",
+    "add-digest": "results",
+    "datamodels": "outcomes",
+    "evaluate": "evaluate",
+}
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """Make the command line; where the first argument is a verb, with that alone, since others take time to import."""
+    app = typer.Typer(
+        name="python -m influence",
+        help=(
+            "Which training examples made my model do that? Datamodels, TracIn, and the results that the explorer "
+            "shows."
+        ),
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(lambda: None)  # so that a single verb is still typed
+    modules = [_MODULES[arguments[0]]] if arguments and arguments[0] in _MODULES else dict.fromkeys(_MODULES.values())
+    for module in modules:
+        importlib.import_module(f"influence.cli.{module}").add_to(app)
+    return app
 
 
 def main() -> None:
@@ -40,7 +53,7 @@ def main() -> None:
     with interruptible() as signals:
         try:
             _refuse_empty(sys.argv[1:])
-            status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+            status = app_for(sys.argv[1:])(sys.argv[1:] or ["--help"], standalone_mode=False)
         except KeyboardInterrupt:
             status = INTERRUPTED
         except InfluenceError as error:  # a worker that the same signal ended may be what failed

@@ -121,3 +121,8 @@ def run(
             return
         folder = out or new_folder(wanted.outcomes.dataset, "datamodels")
         report.done(Datamodels.run(wanted, folder, replace, report.progress, store=store, backend=where))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give a command line these verbs."""
+    app.add_typer(group, name="datamodels")

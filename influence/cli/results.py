@@ -57,3 +57,11 @@ def add_digest(result: Annotated[Path, typer.Argument(help="A result folder.")])
         if folder == result or folder.exists():
             added = results.add_digest(folder)
             print(f"{folder}: {'the digest was added' if added else 'there is a digest already'}.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give a command line these verbs."""
+    again = "Example: python -m influence replay precomputed/california-housing/tracin --out results/again"
+    app.command(epilog=again)(replay)
+    app.command(epilog="Example: python -m influence check precomputed/california-housing/tracin")(check)
+    app.command("add-digest", hidden=True)(add_digest)

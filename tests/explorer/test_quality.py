@@ -11,7 +11,7 @@ import typer
 import zarr
 
 from influence import evidence, homes, library, results
-from influence.cli.main import app
+from influence.cli.main import app_for
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.outcomes.store import SCHEMA_VERSION
 from influence.evidence import RemovalEvidence
@@ -175,7 +175,7 @@ def parse(command: str) -> None:
     """Raise unless the command line takes these arguments."""
     python, dash, module, *arguments = shlex.split(command)
     assert (python, dash, module) == ("python", "-m", "influence")
-    found = typer.main.get_command(app)
+    found = typer.main.get_command(app_for([]))
     while hasattr(found, "commands"):
         name, *arguments = arguments
         found = found.commands[name]

@@ -251,7 +251,7 @@ def verbs() -> dict[str, dict[str, dict[str, Any]]]:
                 name = f"argument {arguments}" if is_argument else " ".join(sorted(each.opts))
                 parameters[name] = _parameter(each)
 
-    walk(typer.main.get_command(command_line.app), ())
+    walk(typer.main.get_command(command_line.app_for([])), ())
     return found
 
 
