@@ -15,7 +15,7 @@ app: .venv/app
 	$(BIN)/python -m influence app --port $(PORT)
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 quick: .venv/dev
 	$(BIN)/python -m pytest -q -m "not slow and not browser"

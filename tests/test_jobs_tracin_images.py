@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, library, manifests, results
+from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, manifests, results
 from influence.learners.base import LEARNERS, Subsets, margins
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
@@ -355,17 +355,6 @@ def test_a_result_without_its_reverse_table(folder, tmp_path):
 
 
 # What ships
-
-
-def test_the_shipped_result_is_whole_and_small():
-    folder = homes.precomputed_home() / "digits" / "tracin"
-    read = results.read(folder)
-    assert (len(read.targets), len(read.train), read.manifest["k"]) == (360, 1_437, 50)
-    assert read.manifest["dataset_hash"] == datasets.load("digits").content_hash
-    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 1_000_000
-    entries, problems = library.of_method("digits", "tracin")
-    assert [entry.name for entry in entries] == ["shipped"]
-    assert problems == []
 
 
 def test_the_shipped_scores_come_from_the_shipped_checkpoints():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,24 +83,14 @@ class Visit:
         settled(self.page)
         return self.page
 
-    def cut_off(self, server: Server) -> None:
-        """From now on the network ends at the server."""
-        self.page.route(lambda url: not url.startswith((server.url, "data:", "blob:")), lambda route: route.abort())
-
-    def check_asked_for_nothing(self, wait: int = 1000) -> None:
-        """Whatever a page would fetch has had its milliseconds, and nothing was asked of the network."""
-        self.page.wait_for_timeout(wait)
-        assert self.outside == []
-        assert self.complaints == []
-
-    def picture(self, name: str, wait: int = 1500) -> None:
+    def picture(self, name: str) -> None:
         """Keep a screenshot of the whole open page, once it is drawn; nothing may stick out."""
         page, main = self.page, self.page.get_by_test_id("stMain")
-        page.wait_for_timeout(wait)
+        still(page)
         height = main.evaluate("element => element.scrollHeight")
         width = page.viewport_size["width"]  # type: ignore[index]
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(1000)
+        still(page)
         SHOTS.mkdir(exist_ok=True)
         page.screenshot(path=SHOTS / f"{name}.png")
         assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
@@ -122,6 +113,23 @@ def settled(page: Page) -> None:
     )
 
 
+def still(page: Page) -> None:
+    """Wait until the page is settled, its pictures are there, and neither it nor the address has moved for a moment."""
+    settled(page)
+    page.wait_for_function(
+        """() => {
+            const main = document.querySelector('[data-testid=stMain]');
+            const parts = [...main.querySelectorAll('[data-testid], canvas, svg, img')];
+            const boxes = parts.map(part => part.getBoundingClientRect());
+            const places = JSON.stringify([location.href, history.length, boxes]);
+            const isThere = document.fonts.status === 'loaded' && [...document.images].every(image => image.complete);
+            if (!isThere || places !== window.places) [window.places, window.stillSince] = [places, Date.now()];
+            return Date.now() - window.stillSince > 500;
+        }""",
+        polling=100,
+    )
+
+
 def heading(page: Page, text: str) -> Locator:
     return page.get_by_role("heading", name=text, exact=True)
 
@@ -129,7 +137,7 @@ def heading(page: Page, text: str) -> Locator:
 def pick_on_map(
     page: Page, chart: Locator, longitude: float, latitude: float, view: tuple[float, float, float], then: Locator
 ) -> None:
-    """Click a place on a map until ``then`` is there: while software-rendered WebGL warms up, clicks go unheard.
+    """Click a place on a map once the map knows that something is there, and wait for what follows.
 
     ``view`` is the map's (longitude, latitude, zoom); the place follows by the Web Mercator projection.
     """
@@ -141,12 +149,34 @@ def pick_on_map(
 
     x, y = project(longitude, latitude)
     centre_x, centre_y = project(view[0], view[1])
-    for _ in range(5):
-        chart.scroll_into_view_if_needed()
-        box = chart.bounding_box()
-        assert box is not None
-        page.mouse.click(box["x"] + box["width"] / 2 + x - centre_x, box["y"] + box["height"] / 2 + y - centre_y)
+    still(page)
+    chart.scroll_into_view_if_needed()
+    chart.screenshot()  # which waits until the map is drawn
+    box = chart.bounding_box()
+    assert box is not None
+    to = (box["x"] + box["width"] / 2 + x - centre_x, box["y"] + box["height"] / 2 + y - centre_y)
+    deadline = time.monotonic() + 60
+    for _ in range(3):
+        while not chart.locator(".deck-tooltip").is_visible():  # until the map knows what is below the pointer
+            assert time.monotonic() < deadline, "nothing on the map is below the pointer"
+            page.mouse.move(to[0] + 1, to[1])
+            page.mouse.move(*to)
+            page.wait_for_timeout(200)
+        page.mouse.click(*to)
         with suppress(TimeoutError):
-            then.wait_for(timeout=6_000)
+            then.wait_for(timeout=15_000)
             return
     raise AssertionError("no click on the map was heard")
+
+
+def pick_cell(page: Page, row: int, column: int, then: Callable[..., object]) -> None:
+    """Click into the first table until ``then`` has come: its canvas tells nobody when it begins to listen."""
+    table, place = page.get_by_test_id("stDataFrame").first, {"x": column, "y": 35 * (row + 1) + 17}
+    for _ in range(3):
+        still(page)
+        table.hover(position=place)  # as a hand does, the pointer arrives before it presses
+        table.click(position=place)
+        with suppress(TimeoutError):
+            then(timeout=15_000)
+            return
+    raise AssertionError("no click into the table was heard")

@@ -18,11 +18,13 @@ from influence.datamodels.outcomes import OutcomeConfig, missing
 from influence.datasets import cifar10
 from influence.explorer.images import Filters, Images
 from influence.learners.convnet import ConvNet
+from influence.learners.mlp import Mlp
 from influence.methods.datamodels import DatamodelsConfig
-from tests.browser.driving import Server, Visit, heading, in_every_look, settled, start_server
+from tests.browser.driving import Server, Visit, heading, in_every_look, settled, start_server, still
 from tests.explorer.made import random_result
 
 STORY = 1628  # the shipped result's best explained mistake, shown first
+QUICK_DIGITS = OutcomeConfig(dataset="digits", learner=Mlp(width=4, epochs=1))
 CATS_AND_DOGS = OutcomeConfig(
     dataset=cifar10.NAME,
     classes=("cat", "dog"),
@@ -99,7 +101,6 @@ def test_a_deep_link_opens_on_a_fresh_server(fresh_server: Server, visit: Visit)
     expect(grid(page, "Most positive training images")).to_have_count(3)
     expect(gallery(page)).to_have_count(9)
     expect(page.get_by_text("5 most positive")).to_be_visible()
-    assert visit.complaints == []
 
 
 def test_a_click_shows_what_helped_and_hurt(server: Server, visit: Visit) -> None:
@@ -123,7 +124,6 @@ def test_a_click_shows_what_helped_and_hurt(server: Server, visit: Visit) -> Non
         wait_for_address(page, image=target)
     print(f"a click shows its answer after {statistics.median(spent):.2f} s (median of {len(spent)})")
     assert statistics.median(spent) < 3  # on a machine that does other work too; see the README for a quiet one's
-    assert visit.complaints == []
 
 
 def test_keys_move_through_the_grid_and_enter_picks(server: Server, visit: Visit) -> None:
@@ -168,17 +168,18 @@ def test_walking_there_and_back(server: Server, visit: Visit) -> None:
     helped.click()
     expect(heading(page, f"Test image {target}")).to_be_visible()
     wait_for_address(page, image=target)
+    still(page)
     page.go_back()  # one step, though it changed two parts of the address
     expect(heading(page, f"Training image {train}")).to_be_visible()
     wait_for_address(page, image=21, train=train)
-    settled(page)
+    still(page)
     page.go_back()
     expect(heading(page, "Test image 21")).to_be_visible()
+    still(page)
     page.go_forward()
     expect(heading(page, f"Training image {train}")).to_be_visible()
     page.get_by_role("button", name="Back to test image 21").click()
     expect(heading(page, "Test image 21")).to_be_visible()
-    assert visit.complaints == []
 
 
 def test_thumbnails_belong_to_their_indices(server: Server, visit: Visit) -> None:
@@ -229,17 +230,17 @@ def test_filters_say_what_they_leave_and_back_undoes_them(server: Server, visit:
     wait_for_address(page, **{"class": 8})  # on the first page again
     choose(page, "Predicted", "3")
     wait_for_address(page, predicted=3, **{"class": 8})
+    still(page)
     page.go_back()
     expect(page.get_by_text(f"{counts[8]} of 360 test images")).to_be_visible()
     expect(page.get_by_role("combobox", name="Predicted")).to_have_value(re.compile("^all"))
-    settled(page)
+    still(page)
     page.go_back()
     expect(page.get_by_text("360 of 360 test images")).to_be_visible()
     wait_for_address(page, page=3)
     page.get_by_role("link", name="Houses").click()
     page.get_by_text("How far to trust this").wait_for()
     assert "class" not in page.url
-    assert visit.complaints == []
 
 
 def test_pages_numbers_and_random(server: Server, visit: Visit) -> None:
@@ -289,7 +290,6 @@ def test_bars_of_the_histogram_show_their_images(server: Server, visit: Visit) -
     gallery(page).nth(2).click()  # the bar belonged to the image that was picked
     expect(page.get_by_text("Click a coloured bar to see its images")).to_be_visible()
     expect(shown).to_have_count(0)
-    assert visit.complaints == []
 
 
 def test_the_slider_moves_by_keyboard(server: Server, visit: Visit) -> None:
@@ -299,21 +299,6 @@ def test_the_slider_moves_by_keyboard(server: Server, visit: Visit) -> None:
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("21 most positive")).to_be_visible()
     wait_for_address(page, remove=21)
-
-
-def test_bad_links_fall_back_with_a_message(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits&image=99999&k=500&class=ten&page=77&remove=3333")
-    expect(heading(page, f"Test image {STORY}")).to_be_visible()
-    for asked in ("image=99999", "k=500", "class=ten", "page=77", "remove=3333"):
-        expect(page.get_by_text(f"The link asks for {asked}")).to_be_visible()
-
-
-def test_nothing_is_asked_of_the_network(server: Server, visit: Visit) -> None:
-    visit.cut_off(server)
-    page = open_page(visit, f"{server.url}/images?data=digits")
-    gallery(page).nth(3).click()
-    settled(page)
-    visit.check_asked_for_nothing()
 
 
 def test_the_other_method_is_a_click_away(server: Server, visit: Visit) -> None:
@@ -329,6 +314,7 @@ def test_the_other_method_is_a_click_away(server: Server, visit: Visit) -> None:
     expect(heading(page, f"Training image {strongest[0]}")).to_be_visible()
     expect(page.get_by_text("from the highest")).to_be_visible()  # its self-influence
     wait_for_address(page, image=21, method="tracin", train=strongest[0])
+    still(page)
     page.go_back()
     expect(heading(page, "Test image 21")).to_be_visible()
     page.get_by_role("radio", name="datamodels").click()
@@ -337,7 +323,6 @@ def test_the_other_method_is_a_click_away(server: Server, visit: Visit) -> None:
 
     page = open_page(visit, f"{server.url}/images?data=digits&method=tracin&train={strongest[0]}")
     expect(page.get_by_text("from the highest")).to_be_visible()
-    assert visit.complaints == []
 
 
 def fill(page: Page, **values: int) -> None:
@@ -348,8 +333,27 @@ def fill(page: Page, **values: int) -> None:
         field.press("Tab")
 
 
-def test_a_run_becomes_a_result_grows_and_is_refitted(fresh_server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{fresh_server.url}/images?data=digits")
+@pytest.fixture
+def quick_digits(tmp_path: Path) -> Iterator[Server]:
+    """A server with a result on the digits, by a learner that trains a hundred models in a second."""
+    config = DatamodelsConfig(
+        outcomes=QUICK_DIGITS,
+        models=1000,
+        held_out=40,
+        estimator="difference-in-means",
+        ceiling=False,
+        k=5,
+        reverse_k=3,
+    )
+    random_result(tmp_path / "results" / "mine", config, datasets.load("digits"))
+    server = start_server(tmp_path / "results")
+    yield server
+    server.kill()
+
+
+@pytest.mark.timeout(900)  # several processes, one after another
+def test_a_run_becomes_a_result_grows_and_is_refitted(quick_digits: Server, visit: Visit) -> None:
+    page = open_page(visit, f"{quick_digits.url}/images?data=digits&result=mine")
     fill(page, Models=60, Held_out=40)
     page.get_by_role("button", name="Start run").click()
     page.get_by_role("button", name="Show it").click(timeout=120_000)
@@ -358,40 +362,39 @@ def test_a_run_becomes_a_result_grows_and_is_refitted(fresh_server: Server, visi
     dismiss(page)
 
     # Another estimator alone: the same models, none of them trained again.
-    chunks = {path: path.stat().st_mtime_ns for path in (fresh_server.results / ".outcomes").rglob("c/*")}
+    chunks = {path: path.stat().st_mtime_ns for path in (quick_digits.results / ".outcomes").rglob("c/*")}
     choose(page, "Estimator", "ridge")
     page.get_by_role("button", name="Start run").click()
     page.get_by_role("button", name="Show it").click(timeout=120_000)
     expect(page.get_by_text("· ridge ·")).to_be_visible()
-    assert {path: path.stat().st_mtime_ns for path in (fresh_server.results / ".outcomes").rglob("c/*")} == chunks
+    assert {path: path.stat().st_mtime_ns for path in (quick_digits.results / ".outcomes").rglob("c/*")} == chunks
     dismiss(page)
 
     page.get_by_role("button", name="Add 1,000 more to this result").click()
     page.get_by_role("button", name="Show it").click(timeout=240_000)
     expect(page.get_by_text("1,060 models of mlp")).to_be_visible()
-    assert len([path for path in fresh_server.results.iterdir() if not path.name.startswith(".")]) == 3
-    assert visit.complaints == []
+    assert len(names(quick_digits)) == 4
 
 
-def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(fresh_server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{fresh_server.url}/images?data=digits")
-    fill(page, Models=5000, Held_out=50)
+@pytest.mark.timeout(900)  # several processes, one after another
+def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(quick_digits: Server, visit: Visit) -> None:
+    page = open_page(visit, f"{quick_digits.url}/images?data=digits&result=mine")
+    fill(page, Models=20000, Held_out=50)
     page.get_by_role("button", name="Start run").click()
     progress = page.get_by_test_id("stProgress")
-    expect(progress).to_contain_text(re.compile(r"training: [\d,]+ of 5,050 models, \d+ a second"), timeout=60_000)
+    expect(progress).to_contain_text(re.compile(r"training: [\d,]+ of 20,050 models, \d+ a second"), timeout=60_000)
     expect(progress).to_contain_text(re.compile(r"about \d+ (s|min) left"), timeout=60_000)
     expect(page.get_by_role("button", name="Start run")).to_be_disabled()
     expect(page.get_by_role("button", name="Add 1,000 more to this result")).to_be_disabled()
     page.get_by_role("button", name="Cancel run").click()
     expect(page.get_by_text("was cancelled. The models that were trained are kept.")).to_be_visible()
-    assert [path.name for path in fresh_server.results.iterdir()] == [".outcomes"]
+    assert {path.name for path in quick_digits.results.iterdir()} == {".outcomes", "mine"}
 
     dismiss(page)
     fill(page, Models=60, Held_out=50)
     page.get_by_role("button", name="Start run").click()
     page.get_by_role("button", name="Show it").click(timeout=120_000)
     expect(page.get_by_text("60 models of mlp")).to_be_visible()
-    assert visit.complaints == []
 
 
 @pytest.fixture
@@ -427,9 +430,9 @@ def test_cifar10_opens_first_where_there_is_a_result_on_it(cats_and_dogs: Server
     page.get_by_role("radio", name="digits").click()
     expect(heading(page, f"Test image {STORY}")).to_be_visible()
     wait_for_address(page)  # nothing of the other data set is left in it
-    assert visit.complaints == []
 
 
+@pytest.mark.timeout(900)  # several processes, one after another
 def test_a_run_on_cifar10_times_one_model_then_trains_stops_and_goes_on(cats_and_dogs: Server, visit: Visit) -> None:
     page = open_page(visit, f"{cats_and_dogs.url}/images?data=cifar10&result=mine")
 
@@ -467,7 +470,6 @@ def test_a_run_on_cifar10_times_one_model_then_trains_stops_and_goes_on(cats_and
     expect(page.get_by_text(f"{models:,} models of convnet")).to_be_visible()
     assert trained() == models + 10
     assert len(names(cats_and_dogs)) == 2
-    assert visit.complaints == []
 
 
 def names(server: Server) -> list[str]:
@@ -475,7 +477,9 @@ def names(server: Server) -> list[str]:
     return sorted(path.name for path in server.results.iterdir() if not path.name.startswith("."))
 
 
-def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visit: Visit) -> None:
+@pytest.fixture
+def no_pixels(tmp_path: Path) -> Iterator[Server]:
+    """A server with a result on CIFAR-10, of which nothing was downloaded."""
     rng = np.random.default_rng(0)
     train, test = (
         Split(np.arange(n, dtype=np.int32), rng.integers(256, size=(n, 32, 32, 3), dtype=np.uint8), np.arange(n) % 10)
@@ -487,25 +491,26 @@ def test_without_its_pixels_cifar10_is_offered_for_download(tmp_path: Path, visi
     server = start_server(
         tmp_path / "results", INFLUENCE_DATA_DIR=str(tmp_path / "data"), https_proxy=nowhere, http_proxy=nowhere
     )
-    try:
-        page = open_page(visit, f"{server.url}/images?data=cifar10&result=mine")
-        expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
-        expect(gallery(page).first).to_contain_text("airplane")  # by class and index
-        page.get_by_role("button", name="Download cifar10").click()
-        expect(page.get_by_text("Download of cifar10: ")).to_be_visible()
-        expect(page.get_by_text("Download of cifar10 failed after")).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("connect to the internet and try again")).to_be_visible()
-        assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
-        dismiss(page)
-        switch = page.get_by_test_id("stButtonGroup")
-        switch.get_by_text("digits", exact=True).click()
-        expect(heading(page, f"Test image {STORY}")).to_be_visible()
-        wait_for_address(page)
-        switch.get_by_text("cifar10", exact=True).click()
-        expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
-        assert visit.complaints == []
-    finally:
-        server.kill()
+    yield server
+    server.kill()
+
+
+def test_without_its_pixels_cifar10_is_offered_for_download(no_pixels: Server, visit: Visit, tmp_path: Path) -> None:
+    page = open_page(visit, f"{no_pixels.url}/images?data=cifar10&result=mine")
+    expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
+    expect(gallery(page).first).to_contain_text("airplane")  # by class and index
+    page.get_by_role("button", name="Download cifar10").click()
+    expect(page.get_by_text("Download of cifar10: ")).to_be_visible()
+    expect(page.get_by_text("Download of cifar10 failed after")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("connect to the internet and try again")).to_be_visible()
+    assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
+    dismiss(page)
+    switch = page.get_by_test_id("stButtonGroup")
+    switch.get_by_text("digits", exact=True).click()
+    expect(heading(page, f"Test image {STORY}")).to_be_visible()
+    wait_for_address(page)
+    switch.get_by_text("cifar10", exact=True).click()
+    expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
 
 
 @in_every_look
@@ -514,4 +519,3 @@ def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureReques
     for part, link in (("pick", ""), ("walk", "&train=1611"), ("tracin", "&method=tracin")):
         open_page(visit, f"{server.url}/images?data=digits{link}")
         visit.picture(f"images-{part}-{name}")
-    assert visit.complaints == []

@@ -46,13 +46,6 @@ def test_one_targets_influences(folder):
     assert {id_: group.model_dump(mode="json") for id_, group in read.groups.items()} == {-1: MANIFEST["groups"][0]}
 
 
-def test_the_shipped_result_is_whole():
-    read = results.read(homes.precomputed_home() / "california-housing" / "tracin")
-    assert len(read.targets) == 4_129
-    assert len(read.train) == 16_512
-    assert len(read.influences) == 4_129 * 100
-
-
 # Damage
 
 
