@@ -22,6 +22,8 @@ KEYS = ("of", "removed", "find")  # what is in the address
 def main() -> None:
     check = panel.link_checker("quality")
     panel.frame("Quality", "pages/quality.py")
+    if panel.has_arrived():  # a click that was told twice has opened its target already
+        st.session_state.pop("target to open", None)
     shelf.come_back("quality", KEYS)
     st.title("Quality")
     st.caption(

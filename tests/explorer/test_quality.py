@@ -281,6 +281,10 @@ def test_a_point_opens_its_target(own: Path) -> None:
     assert app.title[0].value == "Images"
     assert f"Test image {targets[5]}" in texts(app)
     assert "result “mine”" in texts(app)
+    app.session_state["target to open"] = int(targets[5])  # the browser told the click twice
+    app.switch_page("pages/quality.py").run()
+    assert not app.exception
+    assert app.title[0].value == "Quality"
 
 
 @pytest.mark.parametrize(
