@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -49,10 +50,18 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that has nothing but pip."""
+    home = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    return home
+
+
 @pytest.fixture
-def python(tmp_path: Path) -> Path:
-    """The Python of an environment that has nothing but pip."""
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "environment"], check=True)
+def python(environment: Path, tmp_path: Path) -> Path:
+    """The Python of a copy of it."""
+    shutil.copytree(environment, tmp_path / "environment", symlinks=True)
     return tmp_path / "environment" / "bin" / "python"
 
 

@@ -41,15 +41,15 @@ def status_of(number: int) -> int:
     return 128 + number
 
 
-@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
-    ("arguments", "begun", "said"),
+    ("arguments", "begun", "said", "number"),
     [
-        ((*COLLECT, "--store", "STORE"), "store/margins/c/*/*", KEPT),
-        (MISLABELS, "results-of-this-test/.trainings/*.sqlite", KEPT),
-        (("tracin", "california-housing"), "results-of-this-test/.partial-*", NOTHING),
+        ((*COLLECT, "--store", "STORE"), "store/margins/c/*/*", KEPT, signal.SIGTERM),
+        (MISLABELS, "results-of-this-test/.trainings/*.sqlite", KEPT, signal.SIGHUP),
+        (("tracin", "california-housing"), "results-of-this-test/.partial-*", NOTHING, signal.SIGTERM),
+        (("tracin", "california-housing"), "results-of-this-test/.partial-*", NOTHING, signal.SIGHUP),
     ],
-    ids=["collect", "mislabels", "tracin"],
+    ids=["collect", "mislabels", "tracin", "tracin-hangup"],
 )
 def test_a_signal_is_one_sentence(
     arguments: tuple[str, ...], begun: str, said: str, number: int, tmp_path: Path, houses
