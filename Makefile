@@ -18,7 +18,7 @@ test: .venv/dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 quick: .venv/dev
-	$(BIN)/python -m pytest -q -m "not slow and not browser"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not browser"
 
 data: .venv/app
 	$(BIN)/python -m influence data
