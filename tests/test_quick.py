@@ -13,9 +13,8 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize("place", SLOW)
 def test_what_is_left_out_is_there(place: str) -> None:
     path, _, name = place.partition("::")
-    assert (HERE / path).exists()
+    found = list(HERE.glob(f"{path.rstrip('/')}*"))
+    assert found
     if name:
-        functions = [
-            node.name for node in ast.parse((HERE / path).read_text()).body if isinstance(node, ast.FunctionDef)
-        ]
+        functions = [node.name for node in ast.parse(found[0].read_text()).body if isinstance(node, ast.FunctionDef)]
         assert any(function.startswith(name) for function in functions)
