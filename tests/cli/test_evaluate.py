@@ -114,6 +114,16 @@ def trained(home: Path) -> int:
         return 0
 
 
+def test_sizes_is_the_former_name_of_scaling(here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on, with the same options, and the list of verbs leaves it out."""
+    monkeypatch.setenv("COLUMNS", "200")
+    verbs = here("evaluate", "--help")[1]
+    assert "scaling" in verbs
+    assert "sizes" not in verbs
+    former, today = (here("evaluate", verb, "--help")[1] for verb in ("sizes", "scaling"))
+    assert former.replace("evaluate sizes", "evaluate scaling").split() == today.split()
+
+
 @pytest.mark.parametrize("verb", ["lds", "removal", "mislabels", "scaling", "sizes"])
 def test_every_verb_has_an_example(here, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
