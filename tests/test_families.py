@@ -1,6 +1,10 @@
 """Every setting of every family is an option, a widget where forms show it, and a part of the JSON; nothing else is."""
 
+import ast
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -154,3 +158,28 @@ def test_a_setting_that_forms_show_is_a_widget(name: str) -> None:
 
     wanted = {each.label: shown(each, value) for each, value in settings_in_forms(CONFIGS[name]())}
     assert drawn(name) == pytest.approx(wanted)
+
+
+def imports_of(path: Path) -> list[str]:
+    """The import statements at the top of a script."""
+    found = ast.parse(path.read_text()).body
+    return [ast.unparse(each) for each in found if isinstance(each, ast.Import | ast.ImportFrom)]
+
+
+def test_declarations_import_no_torch() -> None:
+    """Whoever lists settings or opens a page waits for no torch."""
+    root = Path(__file__).parents[1]
+    pages = "\n".join(line for path in (root / "app.py", *root.glob("pages/*.py")) for line in imports_of(path))
+    code = f"""
+import sys
+from influence.cli import main
+from influence.datamodels.estimators.base import ESTIMATORS
+from influence.evaluation import EVALUATIONS
+from influence.learners.base import LEARNERS
+from influence.methods import METHODS
+assert all(len(each) for each in (ESTIMATORS, EVALUATIONS, LEARNERS, METHODS))
+{pages}
+print("torch" in sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=200)
+    assert (ended.stdout, ended.returncode) == ("False\n", 0), ended.stderr

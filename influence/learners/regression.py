@@ -7,19 +7,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 from pydantic import model_validator
-from sklearn.metrics import explained_variance_score
-from sklearn.preprocessing import StandardScaler
-from torch import Tensor, nn
 
 from influence.config import Config, setting
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.learners.toolkit.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from influence.learners.toolkit.checkpoints import Checkpoint
 
 WIDTHS = (512, 256, 128)  # 168,961 parameters with eight inputs; the paper says 168 K and no widths
 
@@ -43,8 +43,10 @@ class RegressionConfig(Config):
         return self
 
 
-def build(n_features: int) -> nn.Sequential:
+def build(n_features: int) -> "nn.Sequential":
     """The network, with torch's default initial weights. (n, n_features) -> (n, 1)"""
+    from torch import nn
+
     sizes = (n_features, *WIDTHS)
     layers: list[nn.Module] = []
     for width_in, width_out in pairwise(sizes):
@@ -52,7 +54,7 @@ def build(n_features: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
 
 
-def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
+def squared_error(outputs: "Tensor", labels: "Tensor") -> "Tensor":
     """(n, 1) outputs and (n,) labels -> (n,) losses."""
     return (outputs[:, 0] - labels).square()
 
@@ -61,16 +63,19 @@ def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
 class Standardised:
     """Both parts as the network sees them: float32, each feature with mean 0 and variance 1 over the training part."""
 
-    train_inputs: Tensor  # (n_train, d)
-    train_labels: Tensor  # (n_train,)
-    test_inputs: Tensor
-    test_labels: Tensor
+    train_inputs: "Tensor"  # (n_train, d)
+    train_labels: "Tensor"  # (n_train,)
+    test_inputs: "Tensor"
+    test_labels: "Tensor"
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Standardised":
+        import torch
+        from sklearn.preprocessing import StandardScaler
+
         scaler = StandardScaler().fit(dataset.train.inputs)
 
-        def tensor(array: np.ndarray) -> Tensor:
+        def tensor(array: np.ndarray) -> "Tensor":
             return torch.tensor(array, dtype=torch.float32)
 
         return cls(
@@ -98,8 +103,8 @@ class Trained:
         Of the last epoch.
     """
 
-    model: nn.Sequential
-    checkpoints: list[Checkpoint]
+    model: "nn.Sequential"
+    checkpoints: "list[Checkpoint]"
     explained_variance: dict[str, float]
     train_predictions: np.ndarray
     test_predictions: np.ndarray
@@ -118,6 +123,11 @@ def train(
     InfluenceError
         If the loss stops being a finite number.
     """
+    import torch
+    from sklearn.metrics import explained_variance_score
+
+    from influence.learners.toolkit.checkpoints import Checkpoint
+
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
