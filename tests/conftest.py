@@ -22,6 +22,7 @@ SLOW = (
     "cli/test_evaluate.py",
     "cli/test_main.py",
     "cli/test_outcomes.py",
+    "cli/test_words.py::test_names_are_readable",
     "datamodels/test_outcomes.py::test_a_full_disk",
     "datamodels/test_outcomes.py::test_colour_models",
     "datamodels/test_outcomes.py::test_damage_is_found_and_mended",
@@ -63,6 +64,9 @@ SLOW = (
     "tracin/test_scores.py::test_a_wider_projection",
     "tracin/test_scores.py::test_memory_changes_the_blocks",
     "tracin/test_scores.py::test_projections_average",
+    "test_waiting.py::test_a_run_that_the_explorer_starts",
+    "test_waiting.py::test_the_command_line_sets",
+    "test_waiting.py::test_the_explorer_itself",
 )
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and what they start would ignore it too.
