@@ -57,7 +57,7 @@ def direct(folder, village) -> tuple[TracInCP, Examples, Examples]:
 
 
 def test_the_manifest_says_everything(folder, village):
-    manifest = results.read(folder).manifest
+    manifest = results.read(folder).manifest.as_dict()
     assert manifest["dataset"] == "california-housing"
     assert manifest["dataset_hash"] == village.content_hash
     assert manifest["method"] == "tracin"
@@ -113,8 +113,8 @@ def test_the_tables_are_tracincps(folder, village, direct):
 def test_the_last_layer_alone(folder, village, results_home):
     """The same training, other scores; and whoever computes them again takes the same layer."""
     read = results.read(TracIn.run(CONFIG.replace(layers="last"), results_home / "last"))
-    assert "last layer alone" in read.manifest["title"]
-    assert read.manifest["config"]["layers"] == "last"
+    assert "last layer alone" in read.manifest.as_dict()["title"]
+    assert read.manifest.as_dict()["config"]["layers"] == "last"
     whole = load_folder(folder / "checkpoints")[-1].state
     assert all(
         torch.equal(whole[name], value) for name, value in load_folder(read.path / "checkpoints")[-1].state.items()
@@ -180,8 +180,8 @@ def test_residuals_of_all_and_prices_of_the_named_alone(folder, village, direct)
 def test_a_replay_gives_the_same_tables(folder, results_home):
     again = results.read(jobs.replay(folder, results_home / "again"))
     first = results.read(folder)
-    assert again.manifest["config"] == first.manifest["config"]
-    assert again.manifest["tables"] == first.manifest["tables"]  # row counts and SHA-256
+    assert again.manifest.as_dict()["config"] == first.manifest.as_dict()["config"]
+    assert again.manifest.as_dict()["tables"] == first.manifest.as_dict()["tables"]  # row counts and SHA-256
     assert again.influences.equals(first.influences)
 
 

@@ -106,14 +106,14 @@ def test_what_targets_say(result: Result, store: str, weights: tuple[np.ndarray,
     assert list(targets["prediction"]) == votes
     predicted = held_out.masks @ coef.T + intercept
     np.testing.assert_allclose(targets["lds"], lds(predicted, held_out.margins, bootstrap=1).per_target, atol=0.01)
-    assert result.manifest["quality"]["lds"]["mean"] == pytest.approx(targets["lds"].mean(), abs=1e-6)
+    assert result.manifest.as_dict()["quality"]["lds"]["mean"] == pytest.approx(targets["lds"].mean(), abs=1e-6)
     percentiles = np.stack(targets["score_percentiles"])
     np.testing.assert_allclose(percentiles[:, [0, 100]], np.stack([coef.min(axis=1), coef.max(axis=1)], 1), rtol=SHORT)
 
 
 def test_removal_curves_are_sums_of_weights(result: Result, weights: tuple[np.ndarray, np.ndarray]) -> None:
     coef, intercept = weights
-    counts = result.manifest["removal_counts"]
+    counts = result.manifest.as_dict()["removal_counts"]
     assert counts[0] == 0
     assert counts[-1] == 718
     for place in (3, 200):
@@ -184,7 +184,7 @@ def test_removal_counts_rise_from_none_to_half(n_train: int) -> None:
 
 
 def test_the_manifest_says_how_far_to_trust_it(result: Result) -> None:
-    manifest = result.manifest
+    manifest = result.manifest.as_dict()
     quality = manifest["quality"]
     assert (quality["fitted"], quality["held_out"], quality["diverged"]) == (60, 40, 0)
     assert quality["lds"]["low"] < quality["lds"]["mean"] < quality["lds"]["high"]
@@ -193,7 +193,7 @@ def test_the_manifest_says_how_far_to_trust_it(result: Result) -> None:
     assert "its own initial weights" in manifest["protocol"]
     assert manifest["subset_size"] == 718
     assert DatamodelsConfig.parse(manifest["config"]) == SMALL
-    assert "path" not in json.dumps(manifest.as_dict())
+    assert "path" not in json.dumps(manifest)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -206,8 +206,8 @@ def test_every_estimator_is_fitted_without_training(
     monkeypatch.setattr(JOB, "collect", never)
     config = SMALL.replace(estimator=estimator, prior_models=2)
     read = results.read(run(config, tmp_path / "fit", store=store, train=False))
-    assert read.manifest["config"]["estimator"] == estimator
-    assert read.manifest["quality"]["fitted"] == 60
+    assert read.manifest.as_dict()["config"]["estimator"] == estimator
+    assert read.manifest.as_dict()["quality"]["fitted"] == 60
 
 
 def test_other_settings_alone_are_fitted_without_training(
@@ -221,7 +221,7 @@ def test_other_settings_alone_are_fitted_without_training(
     for penalty in (0.1, 10.0):
         config = SMALL.replace(settings={"penalties": [penalty]})
         read[penalty] = results.read(run(config, tmp_path / str(penalty), store=store))
-        manifest = read[penalty].manifest
+        manifest = read[penalty].manifest.as_dict()
         assert DatamodelsConfig.parse(manifest["config"]) == config
         assert manifest["estimator_settings"] == {"choose": "overall", "penalties": [penalty]}
     fitted = outcomes.read(store, range(40, 100))
@@ -251,7 +251,7 @@ def test_a_larger_run_continues_the_store_and_keeps_its_judges(store: str, tmp_p
     config = SMALL.replace(models=110)
     read = results.read(run(config, tmp_path / "more", store=store, report=lambda share, what: seen.append(what)))
     assert any(what.startswith("training: 50 of 50 models") for what in seen)
-    assert read.manifest["quality"]["fitted"] == 110
+    assert read.manifest.as_dict()["quality"]["fitted"] == 110
     assert np.array_equal(outcomes.read(store, range(100)).margins, before.margins)
 
 
@@ -303,7 +303,7 @@ def test_a_replay_gives_the_same_tables(result: Result, tmp_path: Path) -> None:
 
 def test_without_a_ceiling_nothing_is_trained_twice(tmp_path: Path) -> None:
     read = results.read(run(SMALL.replace(ceiling=False), tmp_path / "one", store=str(tmp_path / "store")))
-    assert read.manifest["quality"]["ceiling"] is None
+    assert read.manifest.as_dict()["quality"]["ceiling"] is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "store"]
 
 
@@ -314,7 +314,7 @@ def test_part_of_a_data_set(tmp_path: Path) -> None:
     )
     assert set(read.targets["label"]) == {3, 8}
     assert len(read.train) == 200
-    assert read.manifest["config"]["outcomes"]["classes"] == ["3", "8"]
+    assert read.manifest.as_dict()["config"]["outcomes"]["classes"] == ["3", "8"]
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_models_that_diverge_are_left_out_with_a_count(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(Mlp, "fit", lambda self, train, subsets: Sick(real(self, train, subsets)))
     read = results.read(run(SMALL.replace(ceiling=False), tmp_path / "one", store=place))
-    quality = read.manifest["quality"]
+    quality = read.manifest.as_dict()["quality"]
     assert quality["diverged"] == 2  # one of each fifty
     assert quality["fitted"] + quality["held_out"] == 98
 

@@ -67,7 +67,7 @@ def scores(folder: Path, digits: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_manifest_says_everything(result, digits):
-    manifest = result.manifest
+    manifest = result.manifest.as_dict()
     assert (manifest["dataset"], manifest["method"]) == ("digits", "tracin")
     assert manifest["dataset_hash"] == digits.content_hash
     assert manifest["config"] == CONFIG.as_dict()
@@ -89,7 +89,7 @@ def test_the_checkpoints_are_the_trainings(folder, result, digits):
     kept = load_folder(folder / "checkpoints")
     for place, (one, made) in enumerate(zip(kept, trained.checkpoints, strict=True)):
         assert (one.epoch, one.learning_rate) == (made.epoch, made.learning_rate)
-        assert one.test_loss == result.manifest["loss_curve"]["test_loss"][place]
+        assert one.test_loss == result.manifest.as_dict()["loss_curve"]["test_loss"][place]
         assert one.state.keys() == made.state.keys()
         assert all(torch.equal(one.state[name], value) for name, value in made.state.items())
 
@@ -156,8 +156,8 @@ def test_what_the_last_checkpoint_says_of_each_example(folder, result, digits):
 
 def test_a_replay_gives_the_same_tables(folder, result, results_home):
     again = results.read(jobs.replay(folder, results_home / "again"))
-    assert again.manifest["config"] == result.manifest["config"]
-    assert again.manifest["tables"] == result.manifest["tables"]
+    assert again.manifest.as_dict()["config"] == result.manifest.as_dict()["config"]
+    assert again.manifest.as_dict()["tables"] == result.manifest.as_dict()["tables"]
 
 
 def test_progress_rises_to_one(results_home):
@@ -229,8 +229,8 @@ def test_a_learner_with_convolutions(results_home, digits):
     config = CONFIG.replace(learner=Tiny(), checkpoint_every=1)
     folder = TracIn.run(config, results_home / "one")
     read = results.read(folder)
-    assert read.manifest["checkpoint_epochs"] == [1, 2, 3]
-    assert read.manifest["quality"]["accuracy"]["test"] > 0.8
+    assert read.manifest.as_dict()["checkpoint_epochs"] == [1, 2, 3]
+    assert read.manifest.as_dict()["quality"]["accuracy"]["test"] > 0.8
     scorer = TracInCP(Tiny().trace(digits.train, 3, 1).model, load_folder(folder / "checkpoints"), cross_entropy)
     train = Examples(torch.tensor(digits.train.inputs), torch.tensor(digits.train.labels))
     np.testing.assert_allclose(read.train["self_influence"], scorer.self_influence(train), rtol=1e-4)
@@ -360,7 +360,7 @@ def test_a_result_without_its_reverse_table(folder, tmp_path):
 def test_the_shipped_scores_come_from_the_shipped_checkpoints():
     digits = datasets.load("digits")
     read = results.read(homes.precomputed_home() / "digits" / "tracin")
-    config = TracInImagesConfig.parse(read.manifest["config"])
+    config = TracInImagesConfig.parse(read.manifest.as_dict()["config"])
     scorer = TracInCP(
         config.learner.trace(digits.train, config.seed, config.learner.epochs).model,
         load_folder(read.path / "checkpoints"),

@@ -24,10 +24,10 @@ def replay(result: Path, out: Path, replace: bool = False, report: Report = sile
         If the manifest is not one of this program's, or as the method itself does.
     """
     manifest = results.read_manifest(result)
-    if manifest["method"] not in METHODS:
-        raise InfluenceError(f"{result} was made by {manifest['method']!r}, which this program does not know.")
-    method = METHODS[manifest["method"]]
-    return method.run(method.parse(manifest["config"]), out, replace, report)
+    if manifest.method not in METHODS:
+        raise InfluenceError(f"{result} was made by {manifest.method!r}, which this program does not know.")
+    method = METHODS[manifest.method]
+    return method.run(method.parse(manifest.settings), out, replace, report)
 
 
 def evaluate(

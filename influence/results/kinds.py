@@ -1,6 +1,7 @@
 """The kinds of result folders, by method, and what the folders of all methods share."""
 
 import importlib
+import importlib.util
 import pkgutil
 from functools import cache
 from typing import Any
@@ -23,12 +24,17 @@ PLAIN = Kind(
 
 @cache
 def kind_of(method: str) -> Kind[Any] | OneOf:
-    """The kind of a method's results: ``KIND`` in its module ``kind``; of an unknown method, what all results share.
+    """The kind of a method's results: ``KIND`` in the method's file, or in ``kind.py`` of its folder.
 
-    Methods stand above results and are found here by looking into their folder, as `influence.registry` does.
+    A method that is unknown, or declares none, has what all results share. Methods stand above results and are found
+    here by looking into their folder, as `influence.registry` does.
     """
     methods = importlib.import_module(_METHODS)
-    if method not in {module.name for module in pkgutil.iter_modules(methods.__path__) if module.ispkg}:
+    is_folder = {module.name: module.ispkg for module in pkgutil.iter_modules(methods.__path__)}
+    if method not in is_folder:
         return PLAIN
-    kind: Kind[Any] | OneOf = importlib.import_module(f"{_METHODS}.{method}.kind").KIND
+    name = f"{_METHODS}.{method}"
+    if is_folder[method] and importlib.util.find_spec(f"{name}.kind") is not None:
+        name += ".kind"
+    kind: Kind[Any] | OneOf = getattr(importlib.import_module(name), "KIND", PLAIN)
     return kind

@@ -16,9 +16,6 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", validate_by_name=True, validate_by_alias=True)
 
-    def __getitem__(self, key: str) -> Any:
-        return getattr(self, key)
-
 
 class TableFacts(Record):
     """What a manifest says of one table's file."""
@@ -79,24 +76,6 @@ class Manifest(Record):
     def as_dict(self) -> dict[str, Any]:
         """All that the file holds, declared or not."""
         return dict(self._values)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._values[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._values
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self._values.get(key, default)
-
-    def __iter__(self) -> Any:
-        return iter(self._values)
-
-    def keys(self) -> Any:
-        return self._values.keys()
-
-    def items(self) -> Any:
-        return self._values.items()
 
 
 class Group(Record):

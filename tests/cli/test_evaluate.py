@@ -61,7 +61,7 @@ def test_mislabels_of_a_data_set_go_where_they_are_told(here, tmp_path: Path, re
     part = ("--classes", "3,8", "--train-size", 200)
     assert here("evaluate", "mislabels", "digits", *quick, *part, "--out", tmp_path / "one")[0] == 0
     manifest, tables = evidence.read_one(tmp_path / "one", "mislabels")
-    assert (manifest["figures"]["flipped"], manifest["figures"]["train"]) == (40, 200)
+    assert (manifest.figures.flipped, manifest.figures.train) == (40, 200)
     assert set(tables["examples"]["true"]) == {3, 8}
     assert here("evaluate", "mislabels", "digits", *quick)[0] == 0
     assert (results_home / ".evidence" / "digits" / "evidence" / "mislabels").is_dir()

@@ -36,7 +36,7 @@ def test_a_run_leaves_a_whole_result(short):
     assert os.listdir(out.parent) == ["short"]
     read = results.read(out)
     assert (len(read.targets), len(read.train), len(read.influences)) == (4_129, 16_512, 4_129 * 10)
-    assert read.manifest["config"]["learner"] == {
+    assert read.manifest.as_dict()["config"]["learner"] == {
         "seed": 3,
         "epochs": 1,
         "checkpoint_every": 1,
@@ -53,8 +53,8 @@ def test_a_run_on_images(here, results_home):
     assert (status, output, errors) == (0, f"Result: {results_home / 'one'}\n", "")
     read = results.read(results_home / "one")
     assert len(read.train) == 200
-    assert read.manifest["checkpoint_epochs"] == [2, 4, 6, 8, 10, 12]
-    assert read.manifest["config"]["learner"]["width"] == 8
+    assert read.manifest.as_dict()["checkpoint_epochs"] == [2, 4, 6, 8, 10, 12]
+    assert read.manifest.as_dict()["config"]["learner"]["width"] == 8
 
 
 def test_check(short, tmp_path):
@@ -123,7 +123,9 @@ def test_a_replay_on_the_real_data(short, tmp_path):
     out, _ = short
     ended = influence("replay", out, "--out", tmp_path / "again")
     assert ended.returncode == 0, ended.stderr
-    assert results.read_manifest(tmp_path / "again")["tables"] == results.read_manifest(out)["tables"]
+    assert (
+        results.read_manifest(tmp_path / "again").as_dict()["tables"] == results.read_manifest(out).as_dict()["tables"]
+    )
 
 
 def test_an_existing_result_is_kept(short):

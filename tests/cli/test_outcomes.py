@@ -33,7 +33,7 @@ def test_collect_fit_verify(tmp_path: Path) -> None:
     ended = influence("datamodels", "fit", store, "--held-out", 40, *lasso, "--out", out)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"Result: {out}\n"
-    manifest = results.read(out).manifest
+    manifest = results.read(out).manifest.as_dict()
     assert (manifest["quality"]["fitted"], manifest["quality"]["ceiling"]) == (60, None)
     assert manifest["config"]["outcomes"]["learner"]["epochs"] == 1
     assert manifest["config"]["settings"] == {"lambdas": 20}
@@ -49,7 +49,7 @@ def test_run_in_one_go_prints_events(tmp_path: Path) -> None:
     events = [json.loads(line) for line in ended.stdout.splitlines()]
     assert events[-1] == {"result": str(out)}
     assert any("of 100 models" in str(event.get("what")) for event in events)
-    assert results.read(out).manifest["quality"]["fitted"] == 60
+    assert results.read(out).manifest.as_dict()["quality"]["fitted"] == 60
     assert Path(os.environ["INFLUENCE_RESULTS_DIR"], ".outcomes").is_dir()
 
 

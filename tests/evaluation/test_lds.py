@@ -26,7 +26,7 @@ def test_lds_of_a_datamodel_by_hand(result: Path, store: str, weights: tuple[np.
     assert found.methods["result"].mean == pytest.approx(expected.mean, abs=1e-4)
     np.testing.assert_allclose(found.tables["targets"]["result"], expected.per_target, atol=5e-3)
     assert found.methods["result"].mean == pytest.approx(
-        results.read(result).manifest["quality"]["lds"]["mean"], abs=1e-4
+        results.read(result).manifest.as_dict()["quality"]["lds"]["mean"], abs=1e-4
     )
     digits = datasets.load("digits")
     same = digits.test.labels[:, None] == digits.train.labels
@@ -49,7 +49,7 @@ def test_the_fits_own_score_is_that_of_the_refit(result: Path, store: str) -> No
     kept = evidence.read(results.read(result)).lds
     assert computed is not None
     assert kept is not None
-    quality = results.read(result).manifest["quality"]["lds"]
+    quality = results.read(result).manifest.as_dict()["quality"]["lds"]
     own = kept.methods["result"]
     assert (own.mean, own.low, own.high) == (quality["mean"], quality["low"], quality["high"])
     assert own.mean == pytest.approx(computed.methods["result"].mean, abs=1e-4)

@@ -41,7 +41,7 @@ def test_mislabels_are_found(mislabels: tuple[dict[str, Any], dict[str, Any]]) -
         for figures in rankings.values():
             assert figures["at_20"].mean > 0.6
             assert figures["area"].low <= figures["area"].mean <= figures["area"].high
-    assert sum("plain loss" in note for note in manifest["notes"]) == 2
+    assert sum("plain loss" in note for note in manifest.notes) == 2
     curves = tables["curves"]
     last = curves.groupby(["flips", "ranking"], observed=True)["found"].last()
     np.testing.assert_allclose(last, 1, atol=1e-6)
@@ -91,7 +91,7 @@ def test_labels_are_flipped_to_classes_that_training_examples_have(
         assert set(rows["label"]) <= present, flips
         assert (rows["label"] != rows["true"]).sum() == (0 if flips == "none" else round(0.4 * len(rows)))
     names = [name for label, name in enumerate(datasets.facts(config.dataset).classes) if label in present]
-    assert f"flipped among the classes {', '.join(names)}; " in manifest["notes"][0]
+    assert f"flipped among the classes {', '.join(names)}; " in manifest.notes[0]
 
 
 def test_the_likeliest_wrong_class_is_the_one_of_those_present(tmp_path: Path) -> None:
@@ -190,8 +190,8 @@ def test_a_learner_with_checkpoints_is_followed_by_them(tmp_path: Path) -> None:
     traced.model.load_state_dict(traced.checkpoints[-1].state)
     loss = cross_entropy(traced.model(examples.inputs), examples.labels).detach()
     np.testing.assert_allclose(rows["loss"], loss, rtol=2e-3, atol=1e-5)
-    assert any("all layers, about 2 checkpoints" in note for note in manifest["notes"])
-    assert any("those of one model trained on everything" in note for note in manifest["notes"])
+    assert any("all layers, about 2 checkpoints" in note for note in manifest.notes)
+    assert any("those of one model trained on everything" in note for note in manifest.notes)
 
 
 def test_mislabels_do_with_fewer_models_where_trainings_take_seconds() -> None:

@@ -281,7 +281,7 @@ def test_houses(houses: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.Mo
     found = removed(folder)
     assert not found.has_scale
     assert found.support is None
-    eleven = results.read(folder).groups[-1]["targets"]
+    eleven = results.read(folder).groups[-1].targets
     assert tuple(found.tables["targets"]["target"]) == eleven[:2]
     assert found.tables["effects"]["flipped"].isna().all()
     assert any("A shorter recipe than the result's own: 1 epochs" in note for note in found.notes)
