@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from influence.errors import InfluenceError
 from influence.measures.bootstrap import Figure, resampled
@@ -127,6 +126,8 @@ def agreement(
     """
     if len(predicted) < 3 or np.ptp(predicted) == 0 or np.ptp(observed) == 0:
         return None
+
+    from scipy.stats import rankdata  # a second that a command line which only lists settings need not wait
 
     def statistic(rows: np.ndarray) -> np.ndarray:
         x, y = predicted[rows].astype(np.float64), observed[rows].astype(np.float64)
