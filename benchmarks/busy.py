@@ -36,12 +36,15 @@ Cell = tuple[str, int, str, str]  # work, threads, policy, load
 
 def houses() -> Callable[[], bytes]:
     """Two epochs of the regression network on California housing."""
-    from influence import datasets
-    from influence.learners import regression
+    import numpy as np
 
-    data = regression.Standardised.of(datasets.load("california-housing"))
-    config = regression.RegressionConfig(epochs=2, checkpoint_every=2)
-    return lambda: regression.train(data, config).test_predictions.tobytes()
+    from influence import datasets
+    from influence.learners.base import Subsets
+    from influence.learners.regression import RegressionNetwork
+
+    houses = datasets.load("california-housing")
+    everyone = Subsets(np.ones((1, len(houses.train)), bool), np.array([0], np.uint64))
+    return lambda: RegressionNetwork(epochs=2).fit(houses.train, everyone).logits(houses.test.inputs).tobytes()
 
 
 def digits() -> Callable[[], bytes]:
@@ -76,12 +79,13 @@ def cifar10() -> Callable[[], bytes]:
 def tracin() -> Callable[[], bytes]:
     """Exact TracIn of 256 test houses and all training houses, over the first two checkpoints that ship."""
     from influence import Examples, TracInCP, datasets, homes
-    from influence.learners import regression
+    from influence.learners.regression import networks
     from influence.learners.toolkit.checkpoints import load_folder
+    from influence.learners.toolkit.outputs import squared_error
 
-    data = regression.Standardised.of(datasets.load("california-housing"))
+    data = networks.Standardised.of(datasets.load("california-housing"))
     checkpoints = load_folder(homes.precomputed_home() / "california-housing" / "tracin" / "checkpoints")[:2]
-    scorer = TracInCP(regression.build(data.train_inputs.shape[1]), checkpoints, regression.squared_error)
+    scorer = TracInCP(networks.build(data.train_inputs.shape[1]), checkpoints, squared_error)
     train, targets = (
         Examples(data.train_inputs, data.train_labels),
         Examples(data.test_inputs[:256], data.test_labels[:256]),

@@ -33,8 +33,9 @@ from torch.utils.data import TensorDataset
 from influence import Checkpoint, Examples, TracInCP, datasets, homes
 from influence.datasets import california_housing
 from influence.gradients.factors import FactorExtractor
-from influence.learners import regression
+from influence.learners.regression import networks
 from influence.learners.toolkit.checkpoints import load_folder
+from influence.learners.toolkit.outputs import squared_error
 
 TILE = 512  # rows and columns of one bare product: the tile that TracInCP works in
 CAPTUM_BATCH = 512
@@ -104,17 +105,17 @@ class Houses(Problem):
     """The shipped checkpoints, the houses, and the eleven of Palo Alto (or as many other targets)."""
 
     last = "6"
-    loss = staticmethod(regression.squared_error)
+    loss = staticmethod(squared_error)
 
     def __init__(self, size: Size) -> None:
         houses = datasets.load(california_housing.NAME)
-        data = regression.Standardised.of(houses)
+        data = networks.Standardised.of(houses)
         rows = int(len(data.train_inputs) * size.train)
         self.train = Examples(data.train_inputs[:rows], data.train_labels[:rows])
         eleven = torch.as_tensor(california_housing.is_palo_alto(houses.test))
         chosen = eleven if size.targets == 11 else torch.arange(size.targets)
         self.targets = Examples(data.test_inputs[chosen], data.test_labels[chosen])
-        self.model = regression.build(data.train_inputs.shape[1])
+        self.model = networks.build(data.train_inputs.shape[1])
         folder = homes.precomputed_home() / california_housing.NAME / "tracin" / "checkpoints"
         self.checkpoints: list[Checkpoint] = load_folder(folder)[: size.checkpoints]
 

@@ -11,7 +11,7 @@ from influence.datasets import california_housing
 from influence.errors import InfluenceError
 from influence.explorer import charts, maps, panel, quality, run_form
 from influence.explorer.houses import FEATURES, Houses, Pick, provenance
-from influence.learners.regression import RegressionConfig
+from influence.learners.regression import RegressionNetwork
 from influence.library import Entry
 from influence.methods.tracin.config import TracInConfig
 from influence.settings import arguments
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def recompute() -> None:
-    start = TracInConfig(learner=RegressionConfig(seed=1))
+    start = TracInConfig(dataset=california_housing.NAME, learner=RegressionNetwork(), seed=1, checkpoint_every=20)
     with st.form("recompute", border=True):
         st.markdown("**Train and score again**")
         held = run_form.widgets(start)

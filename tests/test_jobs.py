@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,18 @@ import pytest
 import torch
 
 from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, manifests, results
+from influence.datasets import Facts, Regression
 from influence.datasets.california_housing import is_palo_alto
-from influence.learners import regression
-from influence.learners.regression import RegressionConfig, Standardised
+from influence.learners.regression import RegressionNetwork, networks
+from influence.learners.regression.networks import Standardised
 from influence.learners.toolkit import checkpoints
 from influence.learners.toolkit.checkpoints import load_folder
+from influence.learners.toolkit.outputs import squared_error
 from influence.methods.tracin import TracIn, TracInConfig
-from influence.methods.tracin.values import PALO_ALTO
 
-CONFIG = TracInConfig(k=30, learner=RegressionConfig(seed=1, epochs=4, checkpoint_every=2, batch_size=64))
+HOUSES = TracInConfig(dataset="california-housing", learner=RegressionNetwork())
+PALO_ALTO = -1
+CONFIG = HOUSES.replace(k=30, learner=RegressionNetwork(epochs=4, batch_size=64), seed=1, checkpoint_every=2)
 
 
 def part(split: Split, rows: np.ndarray) -> Split:
@@ -38,13 +40,13 @@ def village(houses) -> Dataset:
 
 @pytest.fixture
 def _in_the_village(village, monkeypatch) -> None:
-    monkeypatch.setattr(datasets, "load", lambda name: village)
+    monkeypatch.setattr(datasets, "load", lambda *_: village)
 
 
 @pytest.fixture(scope="module")
 def folder(village, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets, "load", lambda name: village)
+        patch.setattr(datasets, "load", lambda *_: village)
         return TracIn.run(CONFIG, tmp_path_factory.mktemp("job") / "one")
 
 
@@ -52,7 +54,7 @@ def folder(village, tmp_path_factory) -> Path:
 def direct(folder, village) -> tuple[TracInCP, Examples, Examples]:
     """A scorer on the checkpoints in the folder, with the training and the test examples."""
     data = Standardised.of(village)
-    scorer = TracInCP(regression.build(8), load_folder(folder / "checkpoints"), regression.squared_error)
+    scorer = TracInCP(networks.build(8), load_folder(folder / "checkpoints"), squared_error)
     return scorer, Examples(data.train_inputs, data.train_labels), Examples(data.test_inputs, data.test_labels)
 
 
@@ -77,9 +79,14 @@ def test_the_manifest_says_everything(folder, village):
 
 
 def test_the_checkpoints_are_the_trainings(folder, village):
-    trained = regression.train(Standardised.of(village), CONFIG.learner)
-    for kept, made in zip(load_folder(folder / "checkpoints"), trained.checkpoints, strict=True):
-        assert (kept.epoch, kept.learning_rate, kept.test_loss) == (made.epoch, made.learning_rate, made.test_loss)
+    traced = CONFIG.traced.trace(village.train, 1, 2)
+    data = Standardised.of(village)
+    for kept, made in zip(load_folder(folder / "checkpoints"), traced.checkpoints, strict=True):
+        assert (kept.epoch, kept.learning_rate) == (made.epoch, made.learning_rate)
+        traced.model.load_state_dict(made.state)
+        with torch.no_grad():
+            given = traced.model(torch.tensor(village.test.inputs))
+        assert kept.test_loss == pytest.approx(squared_error(given, data.test_labels).mean().item(), rel=1e-6)
         assert all(torch.equal(kept.state[name], value) for name, value in made.state.items())
 
 
@@ -120,7 +127,7 @@ def test_the_last_layer_alone(folder, village, results_home):
         torch.equal(whole[name], value) for name, value in load_folder(read.path / "checkpoints")[-1].state.items()
     )
 
-    model, data = regression.build(8), Standardised.of(village)
+    model, data = networks.build(8), Standardised.of(village)
     target = int(village.test.index[3])
     expected = torch.zeros(len(village.train))
     for checkpoint in load_folder(read.path / "checkpoints"):  # the gradient is 2 (f - y) [a, 1]
@@ -154,7 +161,7 @@ def test_layers_that_there_are_not():
 def test_residuals_of_all_and_prices_of_the_named_alone(folder, village, direct):
     _, train, targets = direct
     read = results.read(folder)
-    model = regression.build(8)
+    model = networks.build(8)
     model.load_state_dict(load_folder(folder / "checkpoints")[-1].state)
     eleven = village.test.index[is_palo_alto(village.test)]
     for table, split, examples in ((read.train, village.train, train), (read.targets.iloc[1:], village.test, targets)):
@@ -188,7 +195,7 @@ def test_a_replay_gives_the_same_tables(folder, results_home):
 @pytest.mark.usefixtures("_in_the_village")
 def test_progress_rises_to_one(results_home):
     seen: list[tuple[float, str]] = []
-    config = TracInConfig(k=1, learner=RegressionConfig(epochs=1, checkpoint_every=1))
+    config = HOUSES.replace(k=1, learner=RegressionNetwork(epochs=1), checkpoint_every=1)
     TracIn.run(config, results_home / "one", report=lambda share, what: seen.append((share, what)))
     shares = [share for share, _ in seen]
     assert shares == sorted(shares)
@@ -200,13 +207,13 @@ def test_progress_rises_to_one(results_home):
 @pytest.mark.parametrize("k", [0, 414])
 def test_k_out_of_range_is_refused_before_any_work(results_home, k):
     with pytest.raises(InfluenceError, match=f"k is {k}, but must lie between 1 and the 413 training examples"):
-        TracIn.run(TracInConfig(k=k), results_home / "one")
+        TracIn.run(HOUSES.replace(k=k), results_home / "one")
     assert not results_home.exists()
 
 
 @pytest.mark.usefixtures("_in_the_village")
 def test_k_may_be_the_whole_training_set(results_home):
-    config = TracInConfig(k=413, learner=RegressionConfig(epochs=1, checkpoint_every=1))
+    config = HOUSES.replace(k=413, learner=RegressionNetwork(epochs=1), checkpoint_every=1)
     read = results.read(TracIn.run(config, results_home / "one"))
     assert sorted(read.of(PALO_ALTO)["train"]) == sorted([*read.train.index] * 2)
 
@@ -222,7 +229,7 @@ def test_a_disk_that_fills_at_any_write_leaves_nothing(results_home, monkeypatch
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(owner, function, fail)
-    config = TracInConfig(k=1, learner=RegressionConfig(epochs=1, checkpoint_every=1))
+    config = HOUSES.replace(k=1, learner=RegressionNetwork(epochs=1), checkpoint_every=1)
     with pytest.raises(InfluenceError, match="is full: nothing was kept of this run") as caught:
         TracIn.run(config, results_home / "one")
     assert str(results_home / "one") in str(caught.value)
@@ -236,7 +243,7 @@ def test_a_listener_that_is_gone_is_no_full_disk_and_leaves_nothing(results_home
         if what == stage:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-    config = TracInConfig(k=1, learner=RegressionConfig(epochs=1, checkpoint_every=1))
+    config = HOUSES.replace(k=1, learner=RegressionNetwork(epochs=1), checkpoint_every=1)
     with pytest.raises(BrokenPipeError):
         TracIn.run(config, results_home / "one", report=report)
     assert os.listdir(results_home) == []
@@ -245,21 +252,38 @@ def test_a_listener_that_is_gone_is_no_full_disk_and_leaves_nothing(results_home
 def test_other_data_sets(results_home):
     with pytest.raises(InfluenceError, match=r"(?i)did you mean california-housing"):
         TracIn.run(TracInConfig(dataset="california-hosing"), results_home / "one")
-    with pytest.raises(InfluenceError, match=r"cifar10 has classes .*TracInImagesConfig"):
-        TracIn.run(TracInConfig(dataset="cifar10"), results_home / "one")
+    with pytest.raises(InfluenceError, match=r"regression does not learn classes, .* --learner patchnet"):
+        TracIn.run(HOUSES.replace(dataset="cifar10"), results_home / "one")
+    with pytest.raises(InfluenceError, match=r"mlp does not learn values, which california-.* --learner regression"):
+        TracIn.run(TracInConfig(dataset="california-housing"), results_home / "one")
     assert not results_home.exists()
 
 
-def test_values_that_are_not_on_a_map_are_refused(results_home, monkeypatch, houses):
-    bare = replace(houses.facts, groups=())
-    monkeypatch.setattr(datasets, "facts", lambda name: bare)
-    with pytest.raises(InfluenceError, match="declares no group"):
-        TracIn.run(TracInConfig(), results_home / "one")
-    assert not results_home.exists()
+def test_a_table_without_a_map_or_a_group(village, results_home, monkeypatch):
+    """Every value is told then, under the name of labels, and there is no place and no group."""
+    facts = Facts("energy", Regression("load", "kWh"), columns=village.facts.columns)
+    table = Dataset(facts, village.train, village.test)
+    monkeypatch.setattr(datasets, "facts", lambda name: facts)
+    monkeypatch.setattr(datasets, "load", lambda *_: table)
+    read = results.read(TracIn.run(CONFIG.replace(dataset="energy"), results_home / "one"))
+    assert read.targets.index.tolist() == village.test.index.tolist()
+    assert [*read.targets] == ["score_percentiles", "residual", "label", "prediction"]
+    assert [*read.train] == ["self_influence", "residual", "label", "prediction"]
+    np.testing.assert_allclose(read.targets["label"], village.test.labels, rtol=1e-6)
+    np.testing.assert_allclose(
+        read.train["prediction"] - read.train["label"], read.train["residual"], atol=1e-5, rtol=0
+    )
+    assert "in units of (kWh)^2" in read.manifest["units"]
+    assert facts.learner == "regression"
 
 
-def test_a_config_survives_json():
-    assert TracInConfig.parse(CONFIG.as_dict()) == CONFIG
+@pytest.mark.parametrize("changes", [{}, {"train_size": 300}, {"reverse_k": 3}, {"layers": "last"}])
+def test_a_config_survives_json(changes):
+    config = CONFIG.replace(**changes)
+    stored = config.as_dict()
+    assert TracInConfig.parse(json.loads(json.dumps(stored))) == config
+    assert set(stored) == {"dataset", "k", "learner", "layers", *changes}
+    assert set(stored["learner"]) == {"seed", "epochs", "checkpoint_every", "learning_rate", "batch_size"}
 
 
 @pytest.mark.parametrize(

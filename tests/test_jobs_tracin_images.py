@@ -22,11 +22,11 @@ from influence.learners.toolkit.checkpoints import Checkpoint, load_folder
 from influence.learners.toolkit.outputs import cross_entropy
 from influence.learners.toolkit.scaling import Scaled
 from influence.learners.traceable import Traceable, Traced
-from influence.methods.tracin import TracIn, TracInImagesConfig
+from influence.methods.tracin import TracIn, TracInConfig
 from influence.results import Result
 from influence.tracin.fixed_layers import without_fixed_layers
 
-CONFIG = TracInImagesConfig(
+CONFIG = TracInConfig(
     classes=("1", "4", "7"),
     train_size=300,
     learner=Mlp(width=8, epochs=5),
@@ -234,7 +234,7 @@ def test_a_learner_with_convolutions(results_home, digits):
     scorer = TracInCP(Tiny().trace(digits.train, 3, 1).model, load_folder(folder / "checkpoints"), cross_entropy)
     train = Examples(torch.tensor(digits.train.inputs), torch.tensor(digits.train.labels))
     np.testing.assert_allclose(read.train["self_influence"], scorer.self_influence(train), rtol=1e-4)
-    assert TracInImagesConfig.parse(config.as_dict()) == config
+    assert TracInConfig.parse(config.as_dict()) == config
 
 
 # The MLP's checkpoints
@@ -272,7 +272,7 @@ def test_there_is_always_a_checkpoint_at_the_end(every, epochs):
         ({"k": 301}, "k is 301, but must lie between 1 and the 300 training examples."),
         ({"classes": ("eleven",)}, "digits has no class 'eleven'"),
         ({"dataset": "digit"}, "Did you mean digits?"),
-        ({"dataset": "california-housing", "classes": ()}, "california-housing has values instead of classes"),
+        ({"dataset": "california-housing", "classes": ()}, "mlp does not learn values, which california-housing has"),
         ({"learner": Mlp(learning_rate=1e20)}, "Training diverged by epoch 2"),
         ({"classes": (), "train_size": 5, "k": 2}, "No training example is of class"),
     ],
@@ -312,7 +312,7 @@ def test_a_bad_config(changes, message):
 )
 def test_a_config_of_something_else(values):
     with pytest.raises(InfluenceError) as caught:
-        TracInImagesConfig.parse(values)
+        TracInConfig.parse(values)
     assert "\n" not in str(caught.value)
 
 
@@ -360,7 +360,7 @@ def test_a_result_without_its_reverse_table(folder, tmp_path):
 def test_the_shipped_scores_come_from_the_shipped_checkpoints():
     digits = datasets.load("digits")
     read = results.read(homes.precomputed_home() / "digits" / "tracin")
-    config = TracInImagesConfig.parse(read.manifest.as_dict()["config"])
+    config = TracInConfig.parse(read.manifest.as_dict()["config"])
     scorer = TracInCP(
         config.learner.trace(digits.train, config.seed, config.learner.epochs).model,
         load_folder(read.path / "checkpoints"),

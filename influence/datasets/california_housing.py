@@ -38,7 +38,7 @@ def is_palo_alto(split: Split) -> np.ndarray:
 
 FACTS = Facts(
     NAME,
-    Regression("median house value", "$100,000"),
+    Regression("median house value", "$100,000", column="price"),
     noun="house",
     brings="the houses page needs it to train",
     columns=_COLUMNS,

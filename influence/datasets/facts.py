@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,14 +15,26 @@ class Classification:
     """Labels are whole numbers, positions in ``classes``; the explained output is the correct-class margin."""
 
     classes: tuple[str, ...]
+    what: ClassVar[str] = "classes"
+    learner: ClassVar[str] = "mlp"
 
 
 @dataclass(frozen=True)
 class Regression:
-    """Labels are numbers of this name and unit; the explained output is the predicted value."""
+    """Labels are numbers of this name and unit; the explained output is the predicted value.
+
+    Parameters
+    ----------
+    label, unit : str
+    column : str
+        What tables of results call the labels.
+    """
 
     label: str
     unit: str
+    column: str = "label"
+    what: ClassVar[str] = "values"
+    learner: ClassVar[str] = "regression"
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class Facts:
         Which columns have a part in the explorer: ``latitude`` and ``longitude`` put examples on a map.
     groups : tuple of Group
     learner : str
-        The learner that the command line takes by default.
+        The learner that the command line takes by default; empty means the usual one of the task.
     is_quick : bool
         Whether a model is trained within a second, so that a run from the sidebar needs no estimate first.
     near_copy : float
@@ -74,9 +86,13 @@ class Facts:
     columns: tuple[str, ...] = ()
     roles: tuple[tuple[str, str], ...] = ()
     groups: tuple[Group, ...] = ()
-    learner: str = "mlp"
+    learner: str = ""
     is_quick: bool = False
     near_copy: float = 0.95
+
+    def __post_init__(self) -> None:
+        if not self.learner:
+            object.__setattr__(self, "learner", self.task.learner)  # the class is frozen
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -180,7 +180,7 @@ def provenance(result: Result[TracInOfValues]) -> str:
     return (
         f"{manifest.dataset} · {manifest.learner} · "
         f"{len(epochs)} checkpoints (epochs {epochs[0]} to {epochs[-1]}) · "
-        f"seed {config.learner.seed} · explained variance on test houses {explained:.2f} · "
+        f"seed {config.seed} · explained variance on test houses {explained:.2f} · "
         f"made {manifest.created[:10]} in {manifest.seconds:.0f} s · result “{result.name}”"
     )
 

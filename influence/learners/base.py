@@ -8,12 +8,12 @@ subset models calls nothing but what stands here. TracIn asks for one thing more
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
 
 from influence.config import Config
-from influence.datasets import Dataset, Split
+from influence.datasets import Classification, Dataset, Facts, Split
 from influence.errors import InfluenceError
 from influence.registry import Registry
 
@@ -54,7 +54,7 @@ class Models(Protocol):
     """k trained models."""
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, ...) inputs as the data set has them -> (k, n, n_classes) float32."""
+        """(n, ...) inputs as the data set has them -> (k, n, n_classes) float32, or (k, n, 1) values."""
         ...
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
@@ -89,11 +89,14 @@ class Learner(Config):
     ----------
     name : str
         The name by which configs and the command line know the learner.
+    tasks : tuple of types
+        The kinds of task that it learns: `Classification`, `Regression`, or both.
     batch : int
         How many models ``fit`` best trains in one call: the unit of work that collection hands out.
     """
 
     name: str
+    tasks: ClassVar[tuple[type, ...]] = (Classification,)
 
     @property
     @abstractmethod
@@ -131,6 +134,15 @@ class Learner(Config):
 
 
 LEARNERS: Registry[Learner] = Registry("influence.learners", Learner, "learner")  # type: ignore[type-abstract]
+
+
+def check_task(learner: Learner, facts: Facts) -> None:
+    """Raise an `InfluenceError` unless the learner learns the data set's task."""
+    if not isinstance(facts.task, learner.tasks):
+        raise InfluenceError(
+            f"The learner {learner.name} does not learn {facts.task.what}, which {facts.name} has: use one that does, "
+            f"such as --learner {facts.learner}."
+        )
 
 
 def prepared(dataset: Dataset, learner: Learner) -> Dataset:

@@ -1,14 +1,12 @@
 """Trainers: a data set and a learner that turn subsets into the outputs of models trained on them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
 from influence.datasets import Dataset, Split
-from influence.learners import regression
 from influence.learners.base import Learner, Subsets, margins
-from influence.learners.regression import RegressionConfig
 
 
 @dataclass(frozen=True)
@@ -108,31 +106,18 @@ class ClassifierTrainer:
 
 @dataclass(frozen=True)
 class RegressionTrainer:
-    """Trains networks whose outputs are the values that they predict for all test examples.
-
-    Inputs are standardised once, by all training examples, as the learners of images do.
-    """
+    """Trains a learner's models, whose outputs are the values that they predict for all test examples."""
 
     dataset: Dataset
-    config: RegressionConfig
+    learner: Learner
 
     @property
     def identity(self) -> dict[str, object]:
-        config = self.config
-        return {
-            "dataset": self.dataset.content_hash,
-            "learner": {
-                "name": "regression",
-                "epochs": config.epochs,
-                "learning_rate": config.learning_rate,
-                "batch_size": config.batch_size,
-            },
-            "says": "test prices",
-        }
+        return {"dataset": self.dataset.content_hash, "learner": self.learner.as_dict(), "says": "test prices"}
 
     @property
     def batch(self) -> int:
-        return 1
+        return self.learner.batch
 
     @property
     def n_train(self) -> int:
@@ -140,10 +125,5 @@ class RegressionTrainer:
 
     def train(self, masks: np.ndarray, seeds: np.ndarray) -> list[Retrained]:
         """See `Trainer`."""
-        data = regression.Standardised.of(self.dataset)
-        trained = []
-        for mask, seed in zip(masks, seeds, strict=True):
-            part = replace(data, train_inputs=data.train_inputs[mask], train_labels=data.train_labels[mask])
-            config = self.config.replace(seed=int(seed) % 2**63, checkpoint_every=self.config.epochs)
-            trained.append(Retrained(regression.train(part, config).test_predictions, np.empty(0, np.uint8)))
-        return trained
+        values = self.learner.fit(self.dataset.train, Subsets(masks, seeds)).logits(self.dataset.test.inputs)
+        return [Retrained(each[:, 0], np.empty(0, np.uint8)) for each in values]

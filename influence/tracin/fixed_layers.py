@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import nn
 
-from influence.datasets import Dataset
+from influence.datasets import Dataset, Split
 from influence.learners.toolkit.outputs import outputs
 from influence.learners.traceable import Traced
 from influence.tracin.scores import Examples
@@ -32,8 +33,14 @@ def without_fixed_layers(traced: Traced, dataset: Dataset) -> tuple[Traced, Exam
             for checkpoint in traced.checkpoints
         ]
         moving, inputs = Traced(rest, checkpoints), [outputs(before, part) for part in inputs]
-    train, targets = map(Examples, inputs, (torch.tensor(part.labels) for part in parts))
+    train, targets = map(Examples, inputs, map(_labels, parts))
     return moving, train, targets
+
+
+def _labels(part: Split) -> torch.Tensor:
+    """Classes, or values in single precision."""
+    is_whole = np.issubdtype(part.labels.dtype, np.integer)
+    return torch.tensor(part.labels, dtype=torch.int64 if is_whole else torch.float32)
 
 
 def _fixed_layers(traced: Traced) -> int:

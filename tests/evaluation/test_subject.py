@@ -9,7 +9,8 @@ import pytest
 from influence import datasets, evidence, homes, results
 from influence.datamodels.estimators.toolkit.dual import DualDatamodel
 from influence.errors import InfluenceError
-from influence.methods.tracin import TracIn, TracInImagesConfig
+from influence.learners.toolkit.outputs import squared_error
+from influence.methods.tracin import TracIn, TracInConfig
 from tests.evaluation.made import FEW, JUDGE, QUICK, flip_labels_of, judge, remove, subject_of
 
 SHIPPED = homes.precomputed_home() / "california-housing" / "tracin"
@@ -61,7 +62,7 @@ def test_price_scores_times_the_residual_are_loss_scores(
     """At one checkpoint the loss's gradient is twice the residual times the prediction's."""
     import torch
 
-    from influence.learners import regression
+    from influence.learners.regression import networks
     from influence.learners.toolkit.checkpoints import load_folder
     from influence.tracin.scores import Examples, TracInCP
 
@@ -69,16 +70,16 @@ def test_price_scores_times_the_residual_are_loss_scores(
         "influence.methods.tracin.scores.load_folder", lambda folder: load_folder(folder)[:2]
     )  # for speed
     read = results.read(SHIPPED)
-    data, positions = regression.Standardised.of(houses), np.array([17, 40])
+    data, positions = networks.Standardised.of(houses), np.array([17, 40])
     train = Examples(data.train_inputs, data.train_labels)
-    model = regression.build(8)
+    model = networks.build(8)
     total = np.zeros((2, len(houses.train)))
     for checkpoint in load_folder(read.path / "checkpoints")[:2]:
         model.load_state_dict(checkpoint.state)
         inputs, labels = data.test_inputs[positions], data.test_labels[positions]
         with torch.no_grad():
             residual = (model(inputs)[:, 0] - labels).numpy()
-        loss = TracInCP(model, [checkpoint], regression.squared_error).scores(train, Examples(inputs, labels)).numpy()
+        loss = TracInCP(model, [checkpoint], squared_error).scores(train, Examples(inputs, labels)).numpy()
         total -= loss / (2 * residual[:, None])
     subject = subject_of(SHIPPED)
     found = subject.output_scores(subject.kept_scores(""))(positions)
@@ -88,7 +89,7 @@ def test_price_scores_times_the_residual_are_loss_scores(
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TracIn result on digits."""
-    config = TracInImagesConfig(learner=QUICK.learner, checkpoint_every=1, k=10, reverse_k=5)
+    config = TracInConfig(learner=QUICK.learner, checkpoint_every=1, k=10, reverse_k=5)
     return TracIn.run(config, tmp_path_factory.mktemp("traced") / "result")
 
 

@@ -34,7 +34,10 @@ def test_learners_survive_the_way_through_a_dict():
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"name": "mpl"}, "There is no learner 'mpl': the learners are convnet, mlp, patchnet. Did you mean mlp?"),
+        (
+            {"name": "mpl"},
+            "There is no learner 'mpl': the learners are convnet, mlp, patchnet, regression. Did you mean mlp?",
+        ),
         ({"name": "mlp", "depth": 3}, "mlp has no setting 'depth': it has epochs, width, "),
         ({}, "These settings name no learner: add name, one of "),
     ],

@@ -6,12 +6,12 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.evaluation.mislabels import MislabelsConfig
 from influence.learners.mlp import Mlp
 from influence.learners.recipe import Recipe
-from influence.methods.tracin import TracInImagesConfig
+from influence.methods.tracin import TracInConfig
 
 PART = {"dataset": "digits", "classes": ("3", "8"), "train_size": 50, "learner": Mlp(width=4)}
 
 
-@pytest.mark.parametrize("config", [OutcomeConfig, MislabelsConfig, TracInImagesConfig])
+@pytest.mark.parametrize("config", [OutcomeConfig, MislabelsConfig, TracInConfig])
 def test_training_configs_begin_with_a_recipe(config: type[Recipe]) -> None:
     made = config(**PART)
     names = list(Recipe.model_fields)

@@ -31,11 +31,9 @@ from influence.evaluation.mislabels import MislabelsConfig
 from influence.evaluation.mislabels.suspicions import SuspicionTrainer
 from influence.evaluation.removal import RemovalConfig
 from influence.evaluation.removal.config import completed
-from influence.learners import regression
 from influence.learners.base import LEARNERS, Learner, Subsets
-from influence.learners.regression import RegressionConfig
 from influence.methods.datamodels import DatamodelsConfig
-from influence.methods.tracin import TracInConfig, TracInImagesConfig
+from influence.methods.tracin import TracInConfig
 from influence.retraining.trainer import ClassifierTrainer, RegressionTrainer
 from influence.retraining.trainings import Training, Trainings
 from influence.settings import listed
@@ -87,11 +85,12 @@ def default_store(config: OutcomeConfig) -> Path:
 def default_configs() -> dict[str, dict[str, Any]]:
     """The defaults of every learner, estimator, method and evaluation, with today's stored names."""
     configs: dict[str, dict[str, Any]] = {f"learner {name}": learner().as_dict() for name, learner in LEARNERS.items()}
-    configs["learner regression"] = RegressionConfig().as_dict()
+    houses = TracInConfig(dataset="california-housing", learner=LEARNERS["regression"](), checkpoint_every=20)
+    configs["learner regression"] = houses.as_dict()["learner"]
     configs |= {f"estimator {name}": each().settings for name, each in ESTIMATORS.items()}
     configs["method datamodels"] = DatamodelsConfig().as_dict()
-    configs["method tracin of images"] = TracInImagesConfig().as_dict()
-    configs["method tracin of houses"] = TracInConfig().as_dict()
+    configs["method tracin of images"] = TracInConfig().as_dict()
+    configs["method tracin of houses"] = houses.as_dict()
     configs |= {f"evaluation {name}": each.config().as_dict() for name, each in EVALUATIONS.items()}
     return configs
 
@@ -116,7 +115,7 @@ def training_store_names(digits: Dataset, houses: Dataset | None) -> dict[str, s
         "mislabels, everything": SuspicionTrainer(digits, mlp, 6),
     }
     if houses is not None:
-        trainers["removal, houses"] = RegressionTrainer(houses, RegressionConfig())
+        trainers["removal, houses"] = RegressionTrainer(houses, LEARNERS["regression"]())
     return {name: Trainings(trainer).path.name for name, trainer in trainers.items()}
 
 
@@ -200,8 +199,9 @@ def logits(learner: dict[str, Any], dataset: Dataset, masks: np.ndarray, common:
 
 def prices(dataset: Dataset, settings: dict[str, Any]) -> np.ndarray:
     """(n_test,): the predictions of a network for houses."""
-    data = regression.Standardised.of(dataset)
-    return regression.train(data, RegressionConfig(**settings)).test_predictions
+    own = {name: value for name, value in settings.items() if name not in ("seed", "checkpoint_every")}
+    everyone = Subsets(np.ones((1, len(dataset.train)), bool), np.array([settings.get("seed", 0)], np.uint64))
+    return LEARNERS["regression"](**own).fit(dataset.train, everyone).logits(dataset.test.inputs)[0, :, 0]
 
 
 def datamodel(estimator: str, settings: dict[str, Any], masks: np.ndarray, margins: np.ndarray) -> np.ndarray:
@@ -213,7 +213,10 @@ def datamodel(estimator: str, settings: dict[str, Any], masks: np.ndarray, margi
 @contextlib.contextmanager
 def houses_replaced(few: Dataset, widths: tuple[int, ...]) -> Iterator[None]:
     """Whoever loads a data set gets these houses, and networks have these hidden layers; no option can ask for that."""
-    with patch("influence.datasets.load", lambda *_: few), patch("influence.learners.regression.WIDTHS", widths):
+    with (
+        patch("influence.datasets.load", lambda *_: few),
+        patch("influence.learners.regression.networks.WIDTHS", widths),
+    ):
         yield
 
 

@@ -626,7 +626,8 @@ def test_a_projection_without_dimensions():
 @pytest.mark.parametrize("n_targets", [11])
 def test_the_houses_scores_are_the_definitions(houses, n_targets):
     from influence.datasets.california_housing import is_palo_alto
-    from influence.learners import regression as learner
+    from influence.learners.regression import networks as learner
+    from influence.learners.toolkit.outputs import squared_error
 
     data = learner.Standardised.of(houses)
     eleven = torch.as_tensor(is_palo_alto(houses.test))
@@ -642,5 +643,5 @@ def test_the_houses_scores_are_the_definitions(houses, n_targets):
         problems.squared_error,
         *(Examples(*(part.double() for part in e)) for e in (train, targets)),
     )
-    scorer = TracInCP(model, checkpoints, learner.squared_error)
+    scorer = TracInCP(model, checkpoints, squared_error)
     assert_close(scorer.scores(train, targets), expected, scale, SINGLE)

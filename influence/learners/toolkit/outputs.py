@@ -1,11 +1,16 @@
 """What a trained network gives for many examples, and the losses that learners minimise."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from influence.learners.toolkit.threads import in_threads
 
 _ROWS = 1000
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(n, d) outputs and (n,) labels -> (n,) losses."""
 
 
 def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -22,3 +27,8 @@ def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     """Losses of classes: (n, n_classes) outputs and (n,) labels -> (n,)."""
     return nn.functional.cross_entropy(outputs, labels, reduction="none")
+
+
+def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Losses of values: (n, 1) outputs and (n,) labels -> (n,)."""
+    return (outputs[:, 0] - labels).square()

@@ -84,11 +84,8 @@ def run(
         model = work.fit(fitted)
         judged = work.judge(model, fitted, held_out)
         summaries = summarised(dataset, model, config.k, config.reverse_k, work.stages["writing"])
-        KIND.write(
-            folder,
-            describe(config, dataset, judged, summaries.counts) | circumstances(time.monotonic() - started),
-            tables(dataset, judged.quality, summaries, [held_out, fitted]),
-        )
+        manifest = describe(config, dataset, judged, summaries.counts) | circumstances(time.monotonic() - started)
+        KIND.write(folder, manifest, tables(dataset, judged.quality, summaries, [held_out, fitted]))
         report(1.0, "done")
     return out
 

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from influence.config import Config
 from influence.methods.base import Method
-from influence.methods.tracin.config import TracInConfig, TracInImagesConfig
+from influence.methods.tracin.config import TracInConfig
 from influence.progress import Report, silent
 
 if TYPE_CHECKING:
     from influence.evaluation.subject import Subject
     from influence.results import Result
 
-__all__ = ["TracIn", "TracInConfig", "TracInImagesConfig"]
+__all__ = ["TracIn", "TracInConfig"]
 
 
 class TracIn(Method):
@@ -20,28 +20,18 @@ class TracIn(Method):
 
     name: ClassVar[str] = "tracin"
     title: ClassVar[str] = "TracIn"
-    config: ClassVar[type[Config]] = TracInImagesConfig
+    config: ClassVar[type[Config]] = TracInConfig
 
     @classmethod
-    def parse(cls, values: Any) -> Config:
-        """Read the config of a manifest; that of data with values names no classes."""
-        kind = TracInConfig if isinstance(values, dict) and "classes" not in values else TracInImagesConfig
-        return kind.parse(values)
-
-    @classmethod
-    def run(
-        cls, config: TracInConfig | TracInImagesConfig, out: Path, replace: bool = False, report: Report = silent
-    ) -> Path:
+    def run(cls, config: TracInConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
         """Train with checkpoints, score every pair, and write a result folder."""
-        from influence.methods.tracin import classes, values
+        from influence.methods.tracin import run
 
-        if isinstance(config, TracInConfig):
-            return values.run(config, out, replace, report)
-        return classes.run(config, out, replace, report)
+        return run.run(config, out, replace, report)
 
     @classmethod
     def subject(cls, result: "Result[Any]", store: str | None = None, trainings: Path | None = None) -> "Subject":
         """See `Method.subject`."""
-        from influence.methods.tracin.scores import subject_of
+        from influence.methods.tracin.scores import TracInSubject
 
-        return subject_of(result, store, trainings)
+        return TracInSubject(result, store, trainings)

@@ -11,7 +11,7 @@ from influence.results.manifest import Group, Record, ResultManifest
 from influence.results.tables import Table, of_type, schema
 
 if TYPE_CHECKING:  # learners, which lists of results do without
-    from influence.methods.tracin.config import TracInConfig, TracInImagesConfig
+    from influence.methods.tracin.config import TracInConfig
 
 
 class Shares(Record):
@@ -53,6 +53,13 @@ class TracInManifest(ResultManifest):
         """Whether the gradients of the last layer alone count."""
         return bool(self.settings.get("layers") == "last")
 
+    @cached_property
+    def config(self) -> "TracInConfig":
+        """Everything that the result follows from; an `InfluenceError` if its learner is gone."""
+        from influence.methods.tracin.config import TracInConfig
+
+        return TracInConfig.parse(self.settings)
+
 
 class TracInOfClasses(TracInManifest):
     """The manifest of TracIn on targets with classes."""
@@ -61,13 +68,6 @@ class TracInOfClasses(TracInManifest):
     classes: tuple[str, ...]
     reverse_k: int
     quality: ClassesQuality
-
-    @cached_property
-    def config(self) -> "TracInImagesConfig":
-        """Everything that the result follows from; an `InfluenceError` if its learner is gone."""
-        from influence.methods.tracin.config import TracInImagesConfig
-
-        return TracInImagesConfig.parse(self.settings)
 
 
 class TracInOfValues(TracInManifest):
@@ -85,13 +85,6 @@ class TracInOfValues(TracInManifest):
     groups: tuple[Group, ...]
     quality: ValuesQuality
 
-    @cached_property
-    def config(self) -> "TracInConfig":
-        """Everything that the result follows from."""
-        from influence.methods.tracin.config import TracInConfig
-
-        return TracInConfig.parse(self.settings)
-
 
 def with_task(values: dict[str, Any]) -> dict[str, Any]:
     """Say the task of a manifest that was written before manifests held it: only targets with classes had some."""
@@ -99,7 +92,8 @@ def with_task(values: dict[str, Any]) -> dict[str, Any]:
 
 
 _IMAGE = {**of_type(pa.int16(), "label", "prediction"), **of_type(pa.float32(), "loss", "margin")}
-_HOUSE = of_type(pa.float32(), "residual", "price", "prediction", "latitude", "longitude")
+_VALUE = of_type(pa.float32(), "residual", "prediction")
+_OF_FACTS = schema(**of_type(pa.float32(), "label", "price", "latitude", "longitude"))  # what the data set declares
 
 CLASSES = Kind(
     TracInOfClasses,
@@ -114,8 +108,8 @@ VALUES = Kind(
     TracInOfValues,
     {
         "influences": INFLUENCES,
-        "targets": Table(schema(**TARGETS, **_HOUSE)),
-        "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_HOUSE)),
+        "targets": Table(schema(**TARGETS, **_VALUE), _OF_FACTS),
+        "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_VALUE), _OF_FACTS),
     },
 )
 KIND = OneOf("task", {"classes": CLASSES, "values": VALUES}, with_task)
