@@ -138,3 +138,51 @@ def percentiles_of(rising: np.ndarray) -> np.ndarray:
     places = np.round(PERCENTILES / 100 * (rising.shape[1] - 1)).astype(int)
     chosen: np.ndarray = rising[:, places].astype(np.float32)
     return chosen
+
+
+_REVERSE_ROWS = 512  # targets whose scores are sorted by training example at once
+
+
+class Ranking:
+    """The strongest scores of every target and their percentiles, gathered while blocks of targets pass by.
+
+    Parameters
+    ----------
+    n_train, k : int
+        Training examples, and how many of them are kept for each target, either way.
+    reverse_k : int or None
+        Targets kept for each training example, either way; None keeps none.
+    """
+
+    def __init__(self, n_train: int, k: int, reverse_k: int | None = None) -> None:
+        self.k = k
+        self._tops: list[TopK] = []
+        self._percentiles: list[np.ndarray] = []
+        self._reverse = None if reverse_k is None else Reverse(n_train, reverse_k)
+        self._targets = 0
+
+    def add(self, scores: Tensor) -> None:
+        """Take in the (b, n_train) scores of the next b targets."""
+        values = scores.numpy()
+        self._tops.append(strongest(scores, self.k))
+        self._percentiles.append(percentiles_of(np.sort(values, axis=1)))
+        if self._reverse is not None:
+            for start in range(0, len(values), _REVERSE_ROWS):
+                self._reverse.add(values[start : start + _REVERSE_ROWS], self._targets + start)
+        self._targets += len(values)
+
+    def influences(self, targets: np.ndarray, train: np.ndarray, short: bool = False) -> pa.Table:
+        """Make the table of every target's strongest training examples; ``targets`` and ``train`` are their indices."""
+        return ranked(("target", "train"), targets, train, self._tops, short)
+
+    def reverse(self, targets: np.ndarray, train: np.ndarray, short: bool = False) -> pa.Table:
+        """Make the table of every training example's strongest targets."""
+        if self._reverse is None:
+            raise ValueError("no targets of training examples were kept: give reverse_k")
+        return ranked(("train", "target"), train, targets, [self._reverse.top()], short)
+
+    def percentiles(self, short: bool = False) -> pa.Array:
+        """Make the column of every target's percentiles: a list of 101 numbers."""
+        values = np.concatenate(self._percentiles)
+        values = np.ascontiguousarray(shortened(values) if short else values, dtype=np.float32)
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])

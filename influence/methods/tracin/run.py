@@ -19,10 +19,9 @@ from influence.methods.tracin.seen import Seen, see
 from influence.methods.tracin.task import Scored, Task
 from influence.methods.tracin.values import VALUES
 from influence.progress import Report, Stages, silent
-from influence.ranking import Reverse, check_k, percentiles_of, ranked, shortened, strongest
+from influence.ranking import Ranking, check_k
 from influence.tracin.scores import Examples, TracInCP
 
-_REVERSE_ROWS = 512  # targets whose scores are sorted by training example at once
 TITLES = {
     "all": "TracInCP, exact: all layers, all trained parameters, biases included",
     "last": "TracInCP of the last layer alone: an approximation that leaves out the gradients of all others",
@@ -59,46 +58,33 @@ def task_of(dataset: Dataset) -> Task:
 
 def _score(config: TracInConfig, dataset: Dataset, task: Task, seen: Seen, stages: Stages) -> Scored:
     scorer = TracInCP(seen.moving.model, seen.moving.checkpoints, task.loss, layers=config.layers)
-    groups, tops, percentiles = task.groups(dataset), [], []
-    reverse = Reverse(len(dataset.train), config.reverse_k) if task.has_reverse else None
+    groups, train = task.groups(dataset), dataset.train.index
+    ranking = Ranking(len(train), config.k, config.reverse_k if task.has_reverse else None)
     for group in groups:
         members = Examples(seen.targets.inputs[group.positions], seen.targets.labels[group.positions])
-        block = scorer.group(seen.train, members)[None]
-        tops.append(strongest(block, config.k))
-        percentiles.append(percentiles_of(np.sort(block.numpy(), axis=1)))
-    for rows, block in scorer.blocks(seen.train, seen.targets, stages["scoring every pair"]):
-        tops.append(strongest(block, config.k))
-        percentiles.append(percentiles_of(np.sort(block.numpy(), axis=1)))
-        for start in range(0, len(block), _REVERSE_ROWS):
-            if reverse is None:
-                break
-            reverse.add(block[start : start + _REVERSE_ROWS].numpy(), rows.start + start)
-    self_influence = scorer.self_influence(seen.train, stages["self-influence"]).numpy().astype(np.float32)
+        ranking.add(scorer.group(seen.train, members)[None])
+    for _, block in scorer.blocks(seen.train, seen.targets, stages["scoring every pair"]):
+        ranking.add(block)
     names = np.concatenate([np.array([group.id for group in groups], np.int32), dataset.test.index])
-    influences = ranked(("target", "train"), names, dataset.train.index, tops, short=task.is_short)
-    spread = np.concatenate(percentiles)
     return Scored(
-        influences,
-        shortened(spread) if task.is_short else spread,
-        self_influence,
+        names,
+        ranking.influences(names, train, task.is_short),
+        ranking.percentiles(task.is_short),
+        scorer.self_influence(seen.train, stages["self-influence"]).numpy().astype(np.float32),
         groups,
-        reverse.top() if reverse else None,
+        ranking.reverse(names, train, task.is_short) if task.has_reverse else None,
     )
 
 
 def _tables(dataset: Dataset, task: Task, seen: Seen, scored: Scored) -> dict[str, pa.Table]:
-    train, test = dataset.train, dataset.test
     of_targets, of_train = task.columns(dataset, seen, scored)
-    names = np.concatenate([np.array([group.id for group in scored.groups], np.int32), test.index])
-    spread = {"target": names, "score_percentiles": results.percentile_column(scored.percentiles)}
-    tables = {
+    reverse = {} if scored.reverse is None else {"reverse": scored.reverse}
+    return {
         "influences": scored.influences,
-        "targets": pa.table(spread | of_targets),
-        "train": pa.table({"train": train.index, "self_influence": scored.self_influence} | of_train),
+        "targets": pa.table({"target": scored.names, "score_percentiles": scored.percentiles} | of_targets),
+        "train": pa.table({"train": dataset.train.index, "self_influence": scored.self_influence} | of_train),
+        **reverse,
     }
-    if scored.reverse is not None:
-        tables["reverse"] = ranked(("train", "target"), train.index, test.index, [scored.reverse], short=task.is_short)
-    return tables
 
 
 def _describe(config: TracInConfig, dataset: Dataset, task: Task, seen: Seen, scored: Scored) -> dict[str, Any]:

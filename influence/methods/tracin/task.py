@@ -10,7 +10,6 @@ import pyarrow as pa
 from influence.datasets import Dataset, Facts
 from influence.learners.toolkit.outputs import Loss
 from influence.methods.tracin.seen import Seen
-from influence.ranking import TopK
 
 Columns = dict[str, Any]
 """Columns of a table, by their names: arrays, or `pa.Array`."""
@@ -40,19 +39,23 @@ class Scored:
 
     Parameters
     ----------
+    names : (n_targets,) int32
+        Ids of the groups and indices of the test examples.
     influences : pa.Table
-    percentiles : (n_targets, 101) float32
+    percentiles : pa.Array
+        A list of 101 numbers for each target.
     self_influence : (n_train,) float32
     groups : list of Target
-    reverse : TopK or None
+    reverse : pa.Table or None
         The strongest targets of every training example, where they are kept.
     """
 
+    names: np.ndarray
     influences: pa.Table
-    percentiles: np.ndarray
+    percentiles: pa.Array
     self_influence: np.ndarray
     groups: list[Target]
-    reverse: TopK | None
+    reverse: pa.Table | None
 
 
 @dataclass(frozen=True)
