@@ -161,10 +161,12 @@ class Ranking:
         self._reverse = None if reverse_k is None else Reverse(n_train, reverse_k)
         self._targets = 0
 
-    def add(self, scores: Tensor) -> None:
-        """Take in the (b, n_train) scores of the next b targets."""
-        values = scores.numpy()
-        self._tops.append(strongest(scores, self.k))
+    def add(self, scores: Tensor | np.ndarray) -> None:
+        """Take in the (b, n_train) float32 scores of the next b targets."""
+        import torch
+
+        values = np.asarray(scores)
+        self._tops.append(strongest(torch.as_tensor(scores), self.k))
         self._percentiles.append(percentiles_of(np.sort(values, axis=1)))
         if self._reverse is not None:
             for start in range(0, len(values), _REVERSE_ROWS):

@@ -29,19 +29,19 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("commands", COMMANDS, ids=range(len(COMMANDS)))
-def test_the_commands_of_the_page_run(commands: list[str], extended: Path, results_home: Path) -> None:
+def test_the_commands_of_the_page_run(commands: list[str], extended: Path, results_home: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(extended)}
 
     def run(*arguments: str) -> None:
         command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=extended, env=environment, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
 
     for command in commands:
         program, *arguments = shlex.split(command)
         assert program == "python"
         run(*arguments)
-    made = [path.parent for home in (results_home, extended / "results") for path in home.glob("*/manifest.json")]
+    made = [path.parent for home in (results_home, tmp_path / "results") for path in home.glob("*/manifest.json")]
     assert made
     for result in made:
         run("-m", "influence", "check", str(result))

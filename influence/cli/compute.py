@@ -1,6 +1,7 @@
 """``tracin``: train with checkpoints, score, and write a result."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -8,6 +9,7 @@ from influence.cli.options import Events, Given, Out, Replace, derived, new_fold
 from influence.cli.terminal import reporting
 from influence.learners.base import Learner
 from influence.learners.traceable import Traceable
+from influence.methods.base import Method
 from influence.methods.tracin.config import TracInConfig
 
 
@@ -41,6 +43,20 @@ def tracin(
         every = _interval(learner) if checkpoint_every is None else checkpoint_every
         wanted = config(learner=learner, checkpoint_every=every)
         report.done(TracIn.run(wanted, out or new_folder(wanted.dataset, "tracin"), replace, report.progress))
+
+
+def verb_of(method: type[Method]) -> Callable[..., None]:
+    """Make the verb of a method that has none of its own: the settings of its config are the options."""
+
+    def verb(config: Any, out: Out = None, replace: Replace = False, events: Events = False) -> None:
+        with reporting(events) as report:
+            wanted = config()
+            folder = out or new_folder(wanted.dataset, method.name)
+            report.done(method.run(wanted, folder, replace, report.progress))
+
+    verb.__annotations__["config"] = Given[method.config]  # type: ignore[name-defined]
+    verb.__doc__ = method.__doc__
+    return derived()(verb)
 
 
 def _interval(learner: Learner) -> int:

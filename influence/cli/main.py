@@ -40,7 +40,19 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
     modules = [_MODULES[arguments[0]]] if arguments and arguments[0] in _MODULES else dict.fromkeys(_MODULES.values())
     for module in modules:
         importlib.import_module(f"influence.cli.{module}").add_to(app)
+    if len(modules) > 1:
+        _add_other_methods(app)
     return app
+
+
+def _add_other_methods(app: typer.Typer) -> None:
+    """Give the command line a verb for each method that has no module here."""
+    from influence.cli.compute import verb_of
+    from influence.methods import METHODS
+
+    for name, method in METHODS.items():
+        if name not in _MODULES:
+            app.command(name, epilog=f"Example: python -m influence {name} digits")(verb_of(method))
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ from influence.datamodels import outcomes
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import Dataset
 from influence.errors import explain_write_errors
-from influence.learners.regression.networks import Standardised
 from influence.measures.baselines import Neighbours, flat
 
 _BEYOND = 2**40  # the number of a model that no store has
@@ -32,6 +31,8 @@ def neighbours_of(dataset: Dataset, recipe: OutcomeConfig | None, models: int) -
     if recipe is None or models == 0:
         inputs = dataset.test.inputs, dataset.train.inputs
         if not dataset.classes:
+            from influence.learners.regression.networks import Standardised
+
             data = Standardised.of(dataset)
             inputs = data.test_inputs.numpy(), data.train_inputs.numpy()
         what = "pixels" if dataset.classes else "the standardised inputs"
