@@ -273,7 +273,7 @@ def test_a_table_without_a_map_or_a_group(village, results_home, monkeypatch):
     np.testing.assert_allclose(
         read.train["prediction"] - read.train["label"], read.train["residual"], atol=1e-5, rtol=0
     )
-    assert "in units of (kWh)^2" in read.manifest["units"]
+    assert "in units of (kWh)^2" in read.manifest.units
     assert facts.learner == "regression"
 
 
