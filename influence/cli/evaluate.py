@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from influence import datasets, jobs
+from influence.cli.main import GROUPS
 from influence.cli.options import Events, Given, derived
 from influence.cli.terminal import reporting
 from influence.errors import InfluenceError
@@ -15,7 +16,7 @@ from influence.evaluation.lds import LdsConfig, LdsEvaluation
 from influence.evaluation.mislabels import MislabelsConfig, MislabelsEvaluation
 
 group = typer.Typer(
-    help="Measure how far a result can be trusted, and keep that beside it. What is trained stays if you stop.",
+    help=GROUPS["evaluate"],
     no_args_is_help=True,
     epilog="Example: python -m influence evaluate removal precomputed/digits/datamodels",
 )

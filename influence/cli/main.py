@@ -12,7 +12,7 @@ from influence.cli.terminal import INTERRUPTED, end, print_whatever_comes
 from influence.errors import InfluenceError
 from influence.stopping import interruptible, keeps_models
 
-_MODULES = {  # of each verb, in the order of the help
+MODULES = {  # of each verb, in the order of the help
     "app": "data",
     "data": "data",
     "doctor": "data",
@@ -23,10 +23,17 @@ _MODULES = {  # of each verb, in the order of the help
     "datamodels": "outcomes",
     "evaluate": "evaluate",
 }
+GROUPS = {
+    "datamodels": "Datamodels: train many models on subsets, and learn which training examples their margins hang on.",
+    "evaluate": "Measure how far a result can be trusted, and keep that beside it. What is trained stays if you stop.",
+}
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
-    """Make the command line; where the first argument is a verb, with that alone, since others take time to import."""
+    """Make the command line: where the first argument is a verb, with that alone, since others take time to import.
+
+    Else it has every verb, and of a group the help alone.
+    """
     app = typer.Typer(
         name="python -m influence",
         help=(
@@ -37,11 +44,13 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(lambda: None)  # so that a single verb is still typed
-    modules = [_MODULES[arguments[0]]] if arguments and arguments[0] in _MODULES else dict.fromkeys(_MODULES.values())
-    for module in modules:
+    named = arguments[:1] if arguments and arguments[0] in MODULES else []
+    for module in dict.fromkeys(MODULES[verb] for verb in named or MODULES if named or verb not in GROUPS):
         importlib.import_module(f"influence.cli.{module}").add_to(app)
-    if len(modules) > 1:
+    if not named:
         _add_other_methods(app)
+    for verb, text in GROUPS.items() if not named else ():
+        app.add_typer(typer.Typer(help=text), name=verb)
     return app
 
 
@@ -51,7 +60,7 @@ def _add_other_methods(app: typer.Typer) -> None:
     from influence.methods import METHODS
 
     for name, method in METHODS.items():
-        if name not in _MODULES:
+        if name not in MODULES:
             app.command(name, epilog=f"Example: python -m influence {name} digits")(verb_of(method))
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from influence.cli.main import GROUPS
 from influence.cli.options import Events, Given, Out, Replace, derived, new_folder
 from influence.cli.terminal import Terminal, reporting
 from influence.datamodels.outcomes.backends import Backend
@@ -13,7 +14,7 @@ from influence.methods.datamodels.config import DatamodelsConfig
 from influence.settings import span
 
 group = typer.Typer(
-    help="Datamodels: train many models on subsets, and learn which training examples their margins hang on.",
+    help=GROUPS["datamodels"],
     no_args_is_help=True,
     epilog="Example: python -m influence datamodels run digits --models 1000",
 )

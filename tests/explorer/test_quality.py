@@ -175,7 +175,7 @@ def parse(command: str) -> None:
     """Raise unless the command line takes these arguments."""
     python, dash, module, *arguments = shlex.split(command)
     assert (python, dash, module) == ("python", "-m", "influence")
-    found = typer.main.get_command(app_for([]))
+    found = typer.main.get_command(app_for(arguments))
     while hasattr(found, "commands"):
         name, *arguments = arguments
         found = found.commands[name]

@@ -254,7 +254,8 @@ def verbs() -> dict[str, dict[str, dict[str, Any]]]:
                 name = f"argument {arguments}" if is_argument else " ".join(sorted(each.opts))
                 parameters[name] = _parameter(each)
 
-    walk(typer.main.get_command(command_line.app_for([])), ())
+    for verb in command_line.MODULES:
+        walk(typer.main.get_command(command_line.app_for([verb])), ())
     return found
 
 
