@@ -11,8 +11,9 @@ layer's weights are applied at many positions, as a convolution's are, forming t
 `influence.gradients.layers` has the kinds of layers, and counts.
 """
 
+import copy
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal
@@ -30,7 +31,7 @@ from influence.gradients.layers import (
     supported_layers,
     trained_parameters,
 )
-from influence.gradients.passes import Loss, Passes, own_modes
+from influence.gradients.passes import NOT_THE_SAME_TWICE, Loss, Passes, own_modes
 from influence.gradients.verification import differing, verify
 
 Factors = list[LayerFactors]
@@ -53,6 +54,7 @@ class Projection:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise InfluenceError(f"The projection's {name} is {value!r}, but must be a whole number.")
+            object.__setattr__(self, name, int(value))  # NumPy's would overflow
         if not -(2**32) <= self.seed < 2**32:
             raise InfluenceError(f"The projection's seed is {self.seed}, but must lie between -2**32 and 2**32 - 1.")
         if self.dimension < 1:
@@ -100,8 +102,18 @@ class FactorExtractor:
         self.passes = Passes(model, loss, self.layers, last_only=layers == "last")
         self._is_verified = False
         self._projections: dict[str, _Matrices] = {}
+        self._forms: dict[str, bool] = {}  # by layer; inner products need the same on either side
         self.pass_bytes = 0  # what the last pass held for its layers,
         self.losses = torch.empty(0)  # and its (n,) losses
+
+    def on(self, model: nn.Module) -> "FactorExtractor":
+        """The same for a copy of the model; projections, and what is formed, are common to both."""
+        other = copy.copy(self)
+        other.model = model.eval()
+        other.layers = {name: model.get_submodule(name) for name in self.layers}
+        other.passes = self.passes.on(model, other.layers)
+        other._is_verified = False
+        return other
 
     @own_modes()
     def __call__(self, inputs: Tensor, labels: Tensor, verified: int = 0) -> Factors:
@@ -112,8 +124,8 @@ class FactorExtractor:
         """
         factors: Factors = []
         formed: list[Tensor] = []
-        for part in self._gradients(inputs, labels, verified):
-            if part.is_best_formed(shared=True):
+        for name, part in self._gradients(inputs, labels, verified):
+            if self._forms.setdefault(name, part.is_best_formed(shared=True)):
                 formed += part.formed()
             else:
                 factors += part.pairs()
@@ -123,7 +135,7 @@ class FactorExtractor:
     def squared_norms(self, inputs: Tensor, labels: Tensor, verified: int = 0) -> Tensor:
         """(n, ...) inputs and (n, ...) labels -> (n,): each example's gradient by itself."""
         norms: list[Tensor] = []
-        for part in self._gradients(inputs, labels, verified):
+        for _, part in self._gradients(inputs, labels, verified):
             if part.is_best_formed(shared=False):
                 norms += [torch.einsum("nw,nw->n", piece, piece) for piece in part.formed()]
             elif part.positions == 1:
@@ -132,8 +144,8 @@ class FactorExtractor:
                 norms += [((a @ a.mT) * (d @ d.mT)).sum((1, 2)).clamp_(min=0) for a, d in part.pairs()]
         return torch.stack(norms).sum(0)
 
-    def _gradients(self, inputs: Tensor, labels: Tensor, verified: int) -> Iterator[Gradients]:
-        """One layer at a time: what they take together may be large."""
+    def _gradients(self, inputs: Tensor, labels: Tensor, verified: int) -> Iterator[tuple[str, Gradients]]:
+        """One layer at a time, with its name: what they take together may be large."""
         n = len(inputs)
         if n == 1:  # with two, a squeeze() in the model takes away no dimension of the examples
             inputs, labels = (torch.cat([part, part]) for part in (inputs, labels))
@@ -141,6 +153,8 @@ class FactorExtractor:
         self.losses = done.losses[:n].detach()
         verified = min(verified if self._is_verified else max(verified, _FIRST), n)
         if verified:
+            # What follows passes examples through the model, which may use the memory of a layer's inputs again.
+            done = done._replace(calls=[call._replace(activation=call.activation.clone()) for call in done.calls])
             verify(self.passes, inputs, labels, done, spread(n, verified))
             self._is_verified = True
         held = sum((2 * c.output.numel() + c.activation.numel()) * c.output.element_size() for c in done.calls)
@@ -148,33 +162,51 @@ class FactorExtractor:
         for call, delta in zip(done.calls, done.deltas, strict=True):
             activation, delta = (part[:n].to(self._dtype) for part in (call.activation, delta))
             part = gradients(self.layers[call.layer], activation, delta)
-            yield part if self.projection is None else self._project(call.layer, part, self.projection)
+            yield call.layer, part if self.projection is None else self._project(call.layer, part, self.projection)
 
     @own_modes()
-    def check_again(self, inputs: Tensor, labels: Tensor, losses: Tensor, pass_rows: int) -> None:
+    def check_again(self, inputs: Tensor, labels: Tensor, losses: Sequence[Tensor]) -> None:
         """Pass all examples again in other batches, and compare their losses with those of the first time.
 
         `verify` compares a few examples by their gradients. This finds companions that matter to some examples only,
-        and what changes rarely or late from call to call.
+        and what changes rarely or late from call to call. On a fresh copy of the model, it also finds what the first
+        examples leave in it.
+
+        Parameters
+        ----------
+        inputs, labels : (n, ...)
+        losses : sequence of (b,) Tensors
+            Those of the passes in which the examples went through the model, in their order.
 
         Raises
         ------
         InfluenceError
             If they differ by more than rounding.
         """
-        n = len(losses)
-        if n < _VERIFIED_WHOLE:
+        if not losses:
             return
-        order = torch.randperm(n, generator=torch.Generator().manual_seed(n))
-        batches = order.tensor_split(min(max(2, -(-5 * n // (3 * pass_rows))), n // 2))  # of two at least
-        again = torch.empty_like(losses)
-        for rows in batches:
-            again[rows] = self.passes.losses(inputs[rows], labels[rows])
-        suspects = differing(self.passes, inputs, labels, losses, again)
-        for rows in batches:
+        before, sizes = torch.cat(list(losses)), [len(each) for each in losses]
+        n = len(before)
+        if n < _FEW:
+            others = [torch.tensor([row]) for row in reversed(range(n))]
+        else:
+            order = torch.randperm(n, generator=torch.Generator().manual_seed(n))
+            others = list(order.tensor_split(min(max(2, -(-5 * n // (3 * max(sizes)))), n // 2)))  # of two at least
+        again = torch.empty_like(before)
+        for rows in others:
+            twice = rows.repeat(2) if len(rows) == 1 else rows  # a model may want two
+            again[rows] = self.passes.losses(inputs[twice], labels[twice])[: len(rows)]
+        suspects = differing(self.passes, inputs, labels, before, again)
+        for rows in (*others, *torch.arange(n).split(sizes)):
             some = [i for i, row in enumerate(rows.tolist()) if row in suspects]
             if some:
                 verify(self.passes, inputs[rows], labels[rows], self.passes(inputs[rows], labels[rows]), some)
+
+    def check_same_weights(self, other: "FactorExtractor") -> None:
+        """Raise unless passes have left the same numbers in both models, as they do where they change none."""
+        for own, its in zip(self.model.parameters(), other.model.parameters(), strict=True):
+            if not torch.equal(own.nan_to_num(), its.nan_to_num()):
+                raise InfluenceError(NOT_THE_SAME_TWICE)
 
     def _project(self, name: str, part: Gradients, projection: Projection) -> Gradients:
         if name not in self._projections:
@@ -188,7 +220,7 @@ class FactorExtractor:
 
 
 _FIRST = 8  # examples of a first batch that are verified
-_VERIFIED_WHOLE = 5  # fewer examples are all verified by their gradients
+_FEW = 5  # fewer examples are passed again one by one
 
 
 def spread(n: int, count: int) -> list[int]:

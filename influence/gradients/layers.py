@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
+from torch.nn.modules import module as torch_modules
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
@@ -111,9 +112,10 @@ class _Linear(Gradients):
         return [weights, self.delta.sum(1)] if self.has_bias else [weights]
 
     def outer(self) -> Outer:
-        activation = self.inputs
         if self.has_bias:
-            activation = torch.cat([activation, torch.ones_like(activation[:, :, :1])], dim=2)
+            activation = torch.cat([self.inputs, torch.ones_like(self.inputs[:, :, :1])], dim=2)
+        else:  # the model may use the memory of its inputs again, and these are kept
+            activation = self.inputs.clone()
         return Outer(activation.mT[:, None], self.delta.mT[:, None])
 
 
@@ -259,7 +261,15 @@ def supported_layers(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def check_hooks(model: nn.Module) -> None:
-    """Raise for what a copy of the model would not have: its numbers, or a hook that changes a parameter's gradient."""
+    """Raise for what a copy of the model would not have, or what would hide what its layers do.
+
+    That is its numbers, a hook that changes a parameter's gradient, or one that torch calls for all modules.
+    """
+    if torch_modules._global_forward_hooks or torch_modules._global_forward_pre_hooks:
+        raise InfluenceError(
+            "A forward hook is registered for all modules, which may change what layers give: remove it "
+            "(handle.remove()), and register it with the modules that need it."
+        )
     for name, module in model.named_modules():
         _check_numbers(_label(name, module), module)
     for name, parameter in model.named_parameters():
@@ -320,9 +330,7 @@ def _check_whole(label: str, module: nn.Module) -> None:
 def _check_parameters(label: str, module: nn.Module, trainable: list[str]) -> None:
     """Raise unless these trainable parameters are what a layer's gradients are known for."""
     names = ", ".join(trainable)
-    made = any(
-        each.startswith(("weight_", "bias_")) and each.split("_")[0] not in module._parameters for each in trainable
-    )
+    made = any(each in _MADE_FROM and each.split("_")[0] not in module._parameters for each in trainable)
     if isinstance(module, parametrize.ParametrizationList) or parametrize.is_parametrized(module) or made:
         raise InfluenceError(
             f"Layer {label} makes its weight or bias from other trainable parameters ({names}), as weight_norm, "
@@ -334,11 +342,20 @@ def _check_parameters(label: str, module: nn.Module, trainable: list[str]) -> No
             f"Layer {label} has trainable parameters ({names}), but TracIn is exact for {_NAMES} only: freeze them "
             "(requires_grad=False) to leave them out."
         )
+    if "forward" in vars(module):
+        raise InfluenceError(
+            f"Layer {label} has a forward() of its own, which may use its weights in any way: delete it (del "
+            "layer.forward), or put that computation into a module around the layer."
+        )
     if extra := [each for each in trainable if each not in ("weight", "bias")]:
         raise InfluenceError(
             f"Layer {label} has trainable parameters beside its weight and bias ({', '.join(extra)}), which TracIn "
             "would leave out: freeze them (requires_grad=False), or train without them."
         )
+
+
+# What weight_norm, spectral_norm and pruning make a weight or a bias from.
+_MADE_FROM = [f"{name}_{part}" for name in ("weight", "bias") for part in ("g", "v", "orig")]
 
 
 def trained_parameters(layer: nn.Module) -> list[Tensor]:
@@ -362,7 +379,7 @@ class _Kind(NamedTuple):
 
 # A subclass may compute something else, so types are compared as they are.
 _KINDS: dict[type[nn.Module], _Kind] = {
-    nn.Linear: _Kind(_Linear, (2, 3), "(examples, features) or (examples, positions, features)"),
+    nn.Linear: _Kind(_Linear, (2, 3, 4, 5), "(examples, features) or (examples, positions, features)"),
     nn.Conv2d: _Kind(_Convolution, (4,), "(examples, channels, height, width)"),
     nn.BatchNorm1d: _Kind(_BatchNorm, (2, 3), "(examples, channels) or (examples, channels, length)"),
     nn.BatchNorm2d: _Kind(_BatchNorm, (4,), "(examples, channels, height, width)"),

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
+from torch.utils.hooks import RemovableHandle
 
 from influence.errors import InfluenceError
 from influence.gradients.graph import Call, check_graph
@@ -63,12 +64,18 @@ class Passes:
             for module in self._modules
             for value in vars(module).values()
             for each in contents(value)
-            if isinstance(each, (torch.Generator, np.random.Generator, np.random.RandomState, random.Random))
+            if isinstance(each, _GENERATORS)
         ]
         # An operation in place on a layer's output would overwrite it and take its place in the graph. Until one has
         # been seen, outputs are not copied.
         self._copies_outputs = False
         self._last_layer: str | None = None
+
+    def on(self, model: nn.Module, layers: Mapping[str, nn.Module]) -> "Passes":
+        """The same through a copy of the model, whose layers these are."""
+        other = Passes(model, self.loss, layers, self.last_only)
+        other._copies_outputs, other._last_layer = self._copies_outputs, self._last_layer
+        return other
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Pass:
         """(n, ...) inputs and (n, ...) labels -> what they gave.
@@ -95,14 +102,13 @@ class Passes:
     def _undisturbed(self, inputs: Tensor, labels: Tensor) -> "_Forward":
         """A forward pass that draws no random number and changes nothing of the model.
 
-        Another thread may have drawn the number, so only a pass that draws twice is an error.
+        Another thread may have drawn the number, and a model may make a buffer when it first runs; so only a pass that
+        does so twice is an error.
         """
         for _ in range(2):
-            streams, tensors = self._streams(), self._tensors()
+            before = self._streams(), self._tensors()
             done = self._forward(inputs, labels)
-            if self._tensors() != tensors:  # what follows the first examples that it sees changes once
-                break
-            if self._streams() == streams:
+            if (self._streams(), self._tensors()) == before:
                 return done
         raise InfluenceError(NOT_THE_SAME_TWICE)
 
@@ -121,11 +127,17 @@ class Passes:
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> "_Forward":
         calls: list[Call] = []
+        handles: dict[str, RemovableHandle] = {}
 
         def hook(name: str) -> Callable[..., Tensor]:
             def record(
                 module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor
             ) -> Tensor:
+                if next(iter(module._forward_hooks)) != handles[name].id:
+                    raise InfluenceError(
+                        "The forward pass registers a hook before those of its layers, which may change what they "
+                        "give: register hooks when the model is built, and without prepend."
+                    )
                 (activation,) = (*arguments, *named.values())
                 before, after = (get_gradient_edge(t).node if t.requires_grad else None for t in (activation, output))
                 kept = activation.detach()
@@ -135,15 +147,13 @@ class Passes:
             return record
 
         # Hooks of the user's may change what a layer gives, so they run after these.
-        handles = [
-            layer.register_forward_hook(hook(name), prepend=True, with_kwargs=True)
-            for name, layer in self.layers.items()
-        ]
+        for name, layer in self.layers.items():
+            handles[name] = layer.register_forward_hook(hook(name), prepend=True, with_kwargs=True)
         try:
             given = inputs.detach().clone()
             return _Forward(given, run(self.model, self.loss, given, labels, copy=False)[1], calls)
         finally:
-            for handle in handles:
+            for handle in handles.values():
                 handle.remove()
 
     def _last(self, used: list[str]) -> list[str]:
@@ -180,6 +190,15 @@ class Passes:
                     "gradient is lost: write the change as a new tensor (x = x + y in place of x += y)."
                 )
         return chosen
+
+
+_GENERATORS = (
+    torch.Generator,
+    np.random.Generator,
+    np.random.BitGenerator,
+    np.random.RandomState,
+    random.Random,
+)
 
 
 @contextmanager

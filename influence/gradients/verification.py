@@ -15,7 +15,7 @@ from torch import Tensor
 from influence.errors import InfluenceError
 from influence.gradients.graph import Call, not_its_own
 from influence.gradients.layers import Gradients, Outer, gradients, trained_parameters
-from influence.gradients.passes import NOT_THE_SAME_TWICE, Pass, Passes, explain_backward_errors, run
+from influence.gradients.passes import NOT_THE_SAME_TWICE, Loss, Pass, Passes, explain_backward_errors, run
 
 COMPANIONS = (
     "What the model or the loss gives for one example depends on the other examples of its batch, or examples change "
@@ -31,14 +31,22 @@ COMPANIONS_OR_CHANGES = (
 )
 
 
+UNDERFLOW = (
+    "Gradients are too small for float16, in which they become 0, so that scores would miss them: give the model and "
+    "the inputs in float32 (model.float(), inputs.float()) or bfloat16."
+)
+
+
 class _Tolerance(NamedTuple):
     """How far two results may lie apart: a share of their size, and another of what errors of the outputs amount to.
 
-    The latter is what counts where a loss is nearly zero, a small difference of large numbers.
+    The latter is what counts where a loss is nearly zero, a small difference of large numbers. It may be no more than
+    ``most`` of a result's size: what is further off is looked at in float64.
     """
 
     share: float
     of_outputs: float
+    most: float | None = None
 
 
 def verify(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Sequence[int]) -> None:
@@ -53,13 +61,15 @@ def verify(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Seq
         If they differ; the message says why, as far as it can be found out.
     """
     epsilon = max(torch.finfo(t.dtype).eps for t in (done.losses, *(call.output for call in done.calls)))
-    first_look = _Tolerance(256 * epsilon, 16 * epsilon)
+    first_look = _Tolerance(256 * epsilon, 16 * epsilon, 0.02)
     is_precise = epsilon < 1e-6  # a coarser type hides a light dependence
     if is_precise and _agree(passes, inputs, labels, done, rows, first_look):
         return
     agree = _agree_in_double(passes, inputs, labels, rows)
     if agree is None:
         agree = _agree(passes, inputs, labels, done, rows, _Tolerance(4 * epsilon**0.5, 16 * epsilon))
+    if agree and done.losses.dtype == torch.float16 and _underflows(passes, inputs, labels, done, rows):
+        raise InfluenceError(UNDERFLOW)
     if not agree:
         raise InfluenceError(_reason(passes, inputs, labels, done, max(1e-3, 4 * epsilon**0.5)))
 
@@ -125,11 +135,17 @@ def _agree(
             ):
                 of_layers.append(norm)
         excess = torch.stack(differences) - tolerance.share * torch.stack(scales)
-        # Where positions cancel, rounding is measured by their sizes.
+        # Where positions cancel, rounding is measured by their sizes, and by what rounding of the outputs does.
         if _is_beyond(excess, of_batch):
-            excess[1:] -= tolerance.share * torch.stack([_size(part.outer()) for part in parts])
-            excess -= tolerance.of_outputs * torch.stack(_units(outputs, parameters))
-            excess[1:] -= tolerance.of_outputs * _noise(outputs, found[0], done.calls, row)
+            units = torch.stack(_rounding(outputs, passes.loss, labels[row, None], parameters))
+            allowed = tolerance.of_outputs * units
+            allowed[1:] += tolerance.of_outputs * _noise(units[0], found[0], done.calls, row)
+            # What is truly 0 is left of sums of numbers about as large as the largest gradients.
+            allowed[1:] += tolerance.of_outputs * torch.stack(scales[1:]).nan_to_num(0, 0, 0).amax()
+            allowed[1:] += tolerance.share * torch.stack([_size(part.outer()) for part in parts])
+            if tolerance.most is not None:
+                allowed = torch.minimum(allowed, tolerance.most * torch.stack(scales).nan_to_num(0, 0, 0))
+            excess -= allowed
             if _is_beyond(excess, of_batch):
                 return False
     return True
@@ -140,12 +156,13 @@ def _is_beyond(excess: Tensor, of_batch: list[Tensor]) -> bool:
     return bool((~(excess <= 0) & torch.isfinite(torch.stack(of_batch))).any())
 
 
-def _noise(outputs: Any, loss: Tensor, calls: Sequence[Call], row: int) -> Tensor:
+def _noise(unit: Tensor, loss: Tensor, calls: Sequence[Call], row: int) -> Tensor:
     """(n_layers,): times an epsilon, roughly what rounding leaves of a gradient that is truly 0.
 
-    It is the size of the loss and the outputs, by weights whose size is that of the layer's output over its input.
+    It is the size of the loss and of what rounding the outputs does to it, by weights whose size is that of the layer's
+    output over its input.
     """
-    size = loss.abs() + (outputs.detach().norm() if isinstance(outputs, Tensor) else 0)
+    size = loss.abs().nan_to_num(0, 0, 0) + unit
     shares = [call.activation[row].norm() / call.output[row].detach().norm() for call in calls]
     return size * torch.stack(shares).to(size).nan_to_num(0, 0, 0)
 
@@ -169,15 +186,29 @@ def _alone(passes: Passes, inputs: Tensor, labels: Tensor, row: int) -> tuple[An
     return outputs, losses[0]
 
 
-def _units(outputs: Any, parameters: list[list[Tensor]]) -> list[Tensor]:
-    """The norm of the outputs, and of the gradients of half its square.
+def _rounding(outputs: Any, loss: Loss, labels: Tensor, parameters: list[list[Tensor]]) -> list[Tensor]:
+    """Times an epsilon, what rounding every output does to the loss, and to its gradients by each layer.
 
-    Times an epsilon, this is roughly what rounding the outputs does to the loss and to its gradients.
+    Errors have random signs, so a few draws of them are followed: by the loss's gradient and by its curvature.
     """
-    if not isinstance(outputs, Tensor) or not outputs.requires_grad:
-        return [torch.zeros(())] * (1 + len(parameters))
-    found = _gradients(outputs.square().sum() / 2, parameters)
-    return [outputs.detach().norm(), *map(_norm, found)]
+    nothing = [torch.zeros(())] * (1 + len(parameters))
+    if not isinstance(outputs, Tensor) or not outputs.requires_grad or len(outputs) != len(labels):
+        return nothing
+    with explain_backward_errors():
+        point = outputs.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(loss(point, labels).sum(), point, create_graph=True)
+        found = [(slope * point).detach().abs().nan_to_num(0, 0, 0).sum()]
+        squares = [torch.zeros_like(found[0])] * len(parameters)
+        for draw in range(_DRAWS if slope.requires_grad else 0):
+            signs = torch.randint(0, 2, point.shape, generator=torch.Generator().manual_seed(draw)).to(point) * 2 - 1
+            error = (signs * point.detach()).nan_to_num(0, 0, 0)
+            (moved,) = torch.autograd.grad(slope, point, error, retain_graph=True)
+            by_layer = _gradients((outputs * moved.nan_to_num(0, 0, 0)).nan_to_num(0, 0, 0).sum(), parameters)
+            squares = [old + _norm(each).square() / _DRAWS for old, each in zip(squares, by_layer, strict=True)]
+    return [*found, *(square.sqrt().nan_to_num(0, 0, 0) for square in squares)]
+
+
+_DRAWS = 4
 
 
 def _norm(parts: list[Tensor]) -> Tensor:
@@ -210,6 +241,27 @@ def _agree_in_double(passes: Passes, inputs: Tensor, labels: Tensor, rows: Seque
         return _agree(exact, inputs, labels, done, rows, _Tolerance(1e-5, 1024 * torch.finfo(torch.float64).eps))
     except Exception:  # whatever the model or the loss has against that type
         return None
+
+
+def _underflows(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Sequence[int]) -> bool:
+    """Whether a quarter of the gradients of some layer is lost, against those in float32."""
+    model = copy.deepcopy(passes.model).float()
+    wide = Passes(model, passes.loss, {name: model.get_submodule(name) for name in passes.layers}, passes.last_only)
+    inputs, labels = (part.float() if part.dtype == torch.float16 else part for part in (inputs, labels))
+    try:
+        expected = wide(inputs, labels)
+    except InfluenceError:  # the model or the loss wants float16
+        return False
+    some = list(rows)
+    for call, delta, other, exact in zip(done.calls, done.deltas, expected.calls, expected.deltas, strict=True):
+        layer = wide.layers[call.layer]
+        own, whole = (
+            _flat(gradients(layer, activation[some].float(), part[some].float()).formed())
+            for activation, part in ((call.activation, delta), (other.activation, exact))
+        )
+        if (own - whole).norm() > whole.norm() / 4:
+            return True
+    return False
 
 
 def _reason(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, tolerance: float) -> str:

@@ -2,7 +2,8 @@
 
 from influence.gradients.factors import Projection
 from influence.ranking import TopK
+from influence.tracin.examples import Examples
 from influence.tracin.ideal import Ideal, tracin_ideal
-from influence.tracin.scores import Examples, TracInCP
+from influence.tracin.scores import TracInCP
 
 __all__ = ["Examples", "Ideal", "Projection", "TopK", "TracInCP", "tracin_ideal"]

@@ -1,17 +1,21 @@
 """TracInIdeal (Pruthi et al. 2020, section 3.1): train on one example at a time, and book every change of a target's
 loss to the example that was just visited."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 from influence.gradients.factors import FactorExtractor
 from influence.gradients.passes import Loss, own_modes, run
-from influence.tracin.models import copied
-from influence.tracin.scores import Examples, add_inner_products, check
+from influence.gradients.products import add_inner_products
+from influence.tracin.examples import Examples, check
+from influence.tracin.models import copied, rewritten
 
 
 @dataclass(frozen=True)
@@ -45,17 +49,21 @@ def tracin_ideal(
     """Follow plain SGD through ``visits`` from the model's own weights (the model is copied, not changed).
 
     Costs a forward pass over all targets a step: for small models and short training.
+
+    Raises
+    ------
+    InfluenceError
+        If a visit is no position of a training example, the learning rate is no positive number, or TracIn would be
+        wrong for the model.
     """
     check(train, targets)
-    model = copied(model).eval()
+    _check_rate(learning_rate)
+    order = torch.tensor(_positions(visits, len(train.inputs)), dtype=torch.int64)
+    model, made_of_parameters = copied(model)
     extract = FactorExtractor(model, loss)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    order = torch.as_tensor(list(visits), dtype=torch.int64)
     change, first_order = [], []
-
-    if not len(order):
-        raise InfluenceError("There is no step to follow: visits is empty.")
-    with torch.no_grad():
+    with torch.no_grad(), rewritten(model, made_of_parameters):
         _, before = run(model, loss, *targets)
     for visit in order:
         example = Examples(train.inputs[visit, None], train.labels[visit, None])
@@ -72,3 +80,24 @@ def tracin_ideal(
         change.append(before - after)
         before = after
     return Ideal(order, torch.stack(change), torch.stack(first_order))
+
+
+def _check_rate(rate: object) -> None:
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 < float(rate) < math.inf:
+        raise InfluenceError(f"The learning rate is {rate!r}, but must be a positive number.")
+
+
+def _positions(visits: object, n: int) -> list[int]:
+    """The visits as Python's numbers."""
+    given = list(visits) if isinstance(visits, Iterable) else [visits]
+    if not given:
+        raise InfluenceError("There is no step to follow: visits is empty.")
+    found = []
+    for each in given:
+        number = each.item() if isinstance(each, (Tensor, np.generic)) else each
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < n:
+            raise InfluenceError(
+                f"A visit is {each!r}, but must be the position of one of the {n} training examples, from 0 to {n - 1}."
+            )
+        found.append(number)
+    return found

@@ -1,7 +1,8 @@
 """A copy of a model to work on, and the loading of checkpoints into it."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from numbers import Integral
 from typing import Any
 
@@ -17,9 +18,16 @@ from influence.learners.toolkit.checkpoints import Checkpoint, is_extra_state
 _PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
+Attribute = tuple[str, str]
+"""The names of a module within a model and of one of its attributes."""
+
+
 @own_modes()
-def copied(model: nn.Module) -> nn.Module:
-    """A copy without the wrappers of `torch.compile` and of data parallelism.
+def copied(model: nn.Module) -> tuple[nn.Module, list[Attribute]]:
+    """A copy without the wrappers of `torch.compile` and of data parallelism, and what no checkpoint reaches in it.
+
+    The latter are tensors that were made of a parameter or share its memory, and are neither parameter nor buffer. A
+    forward pass may make them anew; see `rewritten`.
 
     Raises
     ------
@@ -31,40 +39,70 @@ def copied(model: nn.Module) -> nn.Module:
             f"The model is of type {type(model).__name__}: give the nn.Module that the checkpoints are of."
         )
     check_hooks(model)
-    _check_views(model)
+    _check_buffers(model)
     # Hooks of old such as weight_norm keep weights that they computed, which copy.deepcopy refuses.
-    kept = [each for module in model.modules() for each in vars(module).values() if isinstance(each, Tensor)]
-    memo: dict[int, Any] = {id(each): each.detach().clone() for each in kept if not each.is_leaf}
+    kept = [each for module in model.modules() for value in vars(module).values() for each in contents(value)]
+    memo: dict[int, Any] = {
+        id(each): each.detach().clone() for each in kept if isinstance(each, Tensor) and not each.is_leaf
+    }
+    made = _made_of_parameters(model)
     try:
-        plain = _unwrapped(copy.deepcopy(model, memo))
+        duplicate = copy.deepcopy(model, memo)
+        owners = [(duplicate.get_submodule(label), name) for label, name in made]
+        plain = _unwrapped(duplicate)
     except Exception as error:
         raise InfluenceError(
             f"The model can't be copied ({one_line(error)}): TracIn works on a copy, so that yours stays as it is; "
             "give a model that copy.deepcopy takes."
         ) from error
-    return plain
+    labels = {id(module): label for label, module in plain.named_modules()}
+    return plain, [(labels[id(owner)], name) for owner, name in owners if id(owner) in labels]
 
 
-def _check_views(model: nn.Module) -> None:
-    """Refuse a tensor that was made of a parameter, or shares its memory, and that no checkpoint ever reaches.
+def _check_buffers(model: nn.Module) -> None:
+    """Refuse a buffer in the memory of a parameter that no state dict holds: a copy would separate the two."""
+    memory = {_memory(each): name for name, each in model.named_parameters()}
+    stored = model.state_dict().keys()
+    for name, buffer in model.named_buffers():
+        if name not in stored and _memory(buffer) in memory and _memory(buffer) is not None:
+            raise InfluenceError(
+                f"The buffer {name} shares the memory of the parameter {memory[_memory(buffer)]}, so the weights of a "
+                "checkpoint would not reach it: compute it in forward()."
+            )
 
-    Hooks that run before a layer, such as those of weight_norm, compute theirs anew in every pass.
-    """
-    memory = {_memory(each): name for name, each in (*model.named_parameters(), *model.named_buffers())}
-    for label, module in model.named_modules():
-        if module._forward_pre_hooks:
-            continue
-        for name, value in vars(module).items():
-            if name in _OWN or isinstance(value, nn.Module):
-                continue
-            for each in contents(value):
-                if not isinstance(each, Tensor) or isinstance(each, nn.Parameter):
-                    continue
-                if not each.is_leaf or (_memory(each) in memory and _memory(each) is not None):
-                    raise InfluenceError(
-                        f"{f'{label}.' if label else ''}{name} is a tensor made of the model's parameters when the "
-                        "model was built, so the weights of a checkpoint would not reach it: compute it in forward()."
-                    )
+
+def _made_of_parameters(model: nn.Module) -> list[Attribute]:
+    """Hooks that run before a layer, such as those of weight_norm, compute theirs anew in every pass."""
+    memory = {_memory(each) for each in (*model.parameters(), *model.buffers())} - {None}
+    return [
+        (label, name)
+        for label, module in model.named_modules()
+        if not module._forward_pre_hooks
+        for name, value in vars(module).items()
+        if name not in _OWN and not isinstance(value, nn.Module)
+        for each in contents(value)
+        if isinstance(each, Tensor) and not isinstance(each, nn.Parameter)
+        if not each.is_leaf or _memory(each) in memory
+    ]
+
+
+@contextmanager
+def rewritten(model: nn.Module, attributes: Sequence[Attribute]) -> Iterator[None]:
+    """Refuse a model in which a pass, which is made within, leaves one of these attributes as it is."""
+    before = [_tensors_of(model, each) for each in attributes]
+    yield
+    for (label, name), old in zip(attributes, before, strict=True):
+        if any(each is other for each in old for other in _tensors_of(model, (label, name))):
+            raise InfluenceError(
+                f"{f'{label}.' if label else ''}{name} is a tensor made of the model's parameters when the model was "
+                "built, or in an earlier pass, so the weights of a checkpoint would not reach it: compute it in "
+                "forward(), or set it to None."
+            )
+
+
+def _tensors_of(model: nn.Module, attribute: Attribute) -> list[Tensor]:
+    label, name = attribute
+    return [each for each in contents(getattr(model.get_submodule(label), name, None)) if isinstance(each, Tensor)]
 
 
 _OWN = frozenset(("_parameters", "_buffers", "_modules"))
@@ -85,7 +123,7 @@ def check_reaches_copy(original: nn.Module, losses: Callable[[], Tensor]) -> Non
     ``losses`` passes some examples through the copy.
 
     A hook, a loss or a replaced ``forward`` may hold that module itself. So the losses must be the same while all
-    numbers in it are NaN; they are put back, whatever happens.
+    numbers in it are NaN, or other ones; they are put back, whatever happens.
 
     Raises
     ------
@@ -93,27 +131,32 @@ def check_reaches_copy(original: nn.Module, losses: Callable[[], Tensor]) -> Non
         If they are not.
     """
     before = losses()
-    held = [
-        each
-        for each in (*original.parameters(), *original.buffers())
-        if each.is_floating_point() and not each.is_inference()
-    ]
+    held = [each for each in (*original.parameters(), *original.buffers()) if not each.is_inference()]
     numbers = [each.data for each in held]
+    after: Tensor | None = None
     try:
         for each in held:
-            each.data = torch.full((), torch.nan, dtype=each.dtype, device=each.device).expand(each.shape)
-        after = losses()
+            each.data = _other_numbers(each.data)
+        with suppress(InfluenceError):  # a wrong index, say
+            after = losses()
     finally:
         for each, own in zip(held, numbers, strict=True):
             each.data = own
-    if _same(before, after):
+    if after is not None and _same(before, after):
         return
-    if torch.isnan(after[torch.isfinite(before)]).any() or _same(before, losses()):
+    if after is None or torch.isnan(after[torch.isfinite(before)]).any() or _same(before, losses()):
         raise InfluenceError(
             "A hook, the loss or a replaced forward() uses the module that you gave, and not the copy into which the "
             "checkpoints are loaded: let hooks use their argument `module`, write forward() as a method, and give the "
             "loss numbers of its own (scale = model.scale.item())."
         )
+
+
+def _other_numbers(numbers: Tensor) -> Tensor:
+    """NaN in the place of every number, or another one where a type has none."""
+    if numbers.is_floating_point() or numbers.is_complex():
+        return torch.full((), torch.nan, dtype=numbers.dtype, device=numbers.device).expand(numbers.shape)
+    return ~numbers if numbers.dtype == torch.bool else numbers + 1
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

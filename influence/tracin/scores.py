@@ -7,8 +7,8 @@ negative: it raised it (an opponent). The formula follows plain SGD; for a model
 usual approximation, since the optimizer's step is not eta times the gradient.
 """
 
+import copy
 import math
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -17,45 +17,20 @@ from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 from influence.gradients.factors import FactorExtractor, Factors, Projection, spread
-from influence.gradients.layers import LayerFactors
 from influence.gradients.passes import Loss, own_modes
+from influence.gradients.products import add_inner_products, summed, tiles, times
 from influence.learners.toolkit.checkpoints import Checkpoint
 from influence.ranking import TopK, check_k, strongest
-from influence.tracin.models import check_checkpoints, check_options, check_reaches_copy, copied, load
-
-
-class Examples(NamedTuple):
-    """Inputs (n, ...) and labels (n, ...) as the model and the loss take them."""
-
-    inputs: Tensor
-    labels: Tensor
-
-    def check(self) -> None:
-        """Raise unless there is one label for each input."""
-        for name, part in (("inputs", self.inputs), ("labels", self.labels)):
-            if not isinstance(part, Tensor):
-                raise InfluenceError(
-                    f"The {name} are of type {type(part).__name__}: give one tensor with the examples along its first "
-                    "dimension (torch.as_tensor makes one of an array)."
-                )
-            if part.is_nested:
-                raise InfluenceError(
-                    f"The {name} are a nested tensor: give all examples one shape (to_padded_tensor() fills them up)."
-                )
-            if part.layout != torch.strided:
-                raise InfluenceError(f"The {name} are a tensor of layout {part.layout}: give {name}.to_dense().")
-            if part.is_meta:
-                raise InfluenceError(
-                    f"The {name} are on the meta device, where tensors have no numbers: make them on the CPU."
-                )
-            if not part.ndim:
-                raise InfluenceError(
-                    f"The {name} are one number: give a tensor with the examples along its first dimension."
-                )
-        if len(self.inputs) != len(self.labels):
-            raise InfluenceError(
-                f"There are {len(self.inputs)} inputs and {len(self.labels)} labels: give one label for each input."
-            )
+from influence.tracin.examples import Examples as Examples
+from influence.tracin.examples import Known, check
+from influence.tracin.models import (
+    check_checkpoints,
+    check_options,
+    check_reaches_copy,
+    copied,
+    load,
+    rewritten,
+)
 
 
 class TracInCP:
@@ -94,13 +69,22 @@ class TracInCP:
     ) -> None:
         check_options(memory, projection)
         self.checkpoints = check_checkpoints(checkpoints)
-        self.model = copied(model)
+        self.model, self._made_of_parameters = copied(
+            model
+        )  # nothing is passed through it: what a pass leaves in a model stays in a copy of it
         self._original: nn.Module | None = model  # until the copy is known not to use it
         self.memory = memory
-        self._extract = FactorExtractor(self.model, loss, layers, projection)
-        self._verified: Examples | None = None  # the training examples that were verified last, at every checkpoint
-        for checkpoint in self.checkpoints:
-            load(self.model, checkpoint)
+        self._extractor = FactorExtractor(self.model, loss, layers, projection)
+        self._verified: Known | None = None  # the training examples that were verified last, at every checkpoint
+        for number in range(len(self.checkpoints)):
+            self._at(number)
+
+    @own_modes()
+    def _at(self, number: int) -> FactorExtractor:
+        """Factors of a fresh copy of the model, with the weights of a checkpoint."""
+        model = copy.deepcopy(self.model)
+        load(model, self.checkpoints[number])
+        return self._extractor.on(model)
 
     def scores(self, train: Examples, targets: Examples) -> Tensor:
         """The full (n_targets, n_train) matrix. For many targets, prefer `blocks` or `top_k`."""
@@ -156,24 +140,26 @@ class TracInCP:
         block = probe.like.new_zeros(rows.stop - rows.start, n_train)
         done, total = 0, len(self.checkpoints) * max(-(-n_train // train_rows), 1)
         for number, checkpoint in enumerate(self.checkpoints):
-            load(self.model, checkpoint)
+            extract = self._at(number)
             if not rows.start:
-                self._verify(targets, number)
-                self._verify(train, number)
+                self._verify(extract, targets, number)
+                self._verify(extract, train, number)
             target_losses: list[Tensor] = []
             train_losses: list[Tensor] = []
-            left = self._factors(targets, rows, probe.rows, 1, target_losses)
-            for part in _slices(n_train, train_rows):
-                right = self._factors(
-                    train, part, probe.rows, 0 if rows.start else _verified(part, n_train), train_losses
-                )
+            left = _factors(extract, targets, rows, probe.rows, 1, target_losses)
+            for part in tiles(n_train, train_rows):
+                verified = 0 if rows.start else _verified(part, n_train)
+                right = _factors(extract, train, part, probe.rows, verified, train_losses)
                 add_inner_products(block[:, part], left, right, checkpoint.learning_rate)
                 done += 1
                 on_progress(done / total)
-        self._check_again(targets, rows, target_losses, probe.rows)
+            fresh = self._at(number)
+            fresh.check_again(targets.inputs[rows], targets.labels[rows], target_losses)
+            extract.check_same_weights(fresh)
+            if not rows.start:
+                fresh.check_again(*train, train_losses)
         if not rows.start:
-            self._check_again(train, slice(0, n_train), train_losses, probe.rows)
-            self._verified = train
+            self._verified = Known.of(train)
         _check_finite(block)
         return block
 
@@ -182,22 +168,25 @@ class TracInCP:
         """TracInCP(z, z): (n,) sums of eta_i |grad l(w_i, z)|^2, all >= 0."""
         check(examples)
         probe = self._probe(examples)
-        is_verified = self._verified is not None and all(map(operator.is_, self._verified, examples))
+        is_verified = self._verified is not None and self._verified.is_same(examples)
         result = probe.like.new_zeros(len(examples.inputs))
         done, total = 0, len(self.checkpoints) * max(-(-len(result) // probe.rows), 1)
         for number, checkpoint in enumerate(self.checkpoints):
-            load(self.model, checkpoint)
+            extract = self._at(number)
             if not is_verified:
-                self._verify(examples, number)
+                self._verify(extract, examples, number)
             losses: list[Tensor] = []
-            for part in _slices(len(result), probe.rows):
+            for part in tiles(len(result), probe.rows):
                 inputs, labels = (each[part] for each in examples)
-                norms = self._extract.squared_norms(inputs, labels, _verified(part, len(result)))
-                losses.append(self._extract.losses)
+                norms = extract.squared_norms(inputs, labels, _verified(part, len(result)))
+                losses.append(extract.losses)
                 result[part].add_(norms, alpha=checkpoint.learning_rate)
                 done += 1
                 on_progress(done / total)
-        self._check_again(examples, slice(0, len(result)), losses, probe.rows)
+            if not is_verified:
+                fresh = self._at(number)
+                fresh.check_again(*examples, losses)
+                extract.check_same_weights(fresh)
         _check_finite(result)
         return result
 
@@ -207,32 +196,35 @@ class TracInCP:
 
         The group's gradients are summed layer by layer first: <g, sum_j g_j> = delta^T (sum_j g_j) [a, 1].
         """
-        if self._extract.projection is not None:
+        if self._extractor.projection is not None:
             raise InfluenceError("A group's influence is one query: compute it without a projection.")
         check(train, targets)
         probe = self._probe(train)
         result = probe.like.new_zeros(len(train.inputs))
         for number, checkpoint in enumerate(self.checkpoints):
-            load(self.model, checkpoint)
-            self._verify(targets, number)
-            self._verify(train, number)
+            extract = self._at(number)
+            self._verify(extract, targets, number)
+            self._verify(extract, train, number)
             sums: list[Tensor] = []
             target_losses: list[Tensor] = []
             train_losses: list[Tensor] = []
-            for part in _slices(len(targets.inputs), probe.rows):
-                factors = self._factors(targets, part, probe.rows, 1, target_losses)
-                new = [_summed(layer) for layer in factors]
+            for part in tiles(len(targets.inputs), probe.rows):
+                factors = _factors(extract, targets, part, probe.rows, 1, target_losses)
+                new = [summed(layer) for layer in factors]
                 sums = [old + more for old, more in zip(sums, new, strict=True)] if sums else new
-            for part in _slices(len(result), probe.rows):
-                factors = self._factors(train, part, probe.rows, _verified(part, len(result)), train_losses)
+            for part in tiles(len(result), probe.rows):
+                verified = _verified(part, len(result))
+                factors = _factors(extract, train, part, probe.rows, verified, train_losses)
                 for layer, gradient in zip(factors, sums, strict=bool(sums)):
-                    result[part].add_(_times(layer, gradient), alpha=checkpoint.learning_rate)
-        self._check_again(targets, slice(0, len(targets.inputs)), target_losses, probe.rows)
-        self._check_again(train, slice(0, len(result)), train_losses, probe.rows)
+                    result[part].add_(times(layer, gradient), alpha=checkpoint.learning_rate)
+            fresh = self._at(number)
+            fresh.check_again(*targets, target_losses)
+            fresh.check_again(*train, train_losses)
+            extract.check_same_weights(fresh)
         _check_finite(result)
         return result
 
-    def _verify(self, examples: Examples, number: int) -> None:
+    def _verify(self, extract: FactorExtractor, examples: Examples, number: int) -> None:
         """Compare some examples with themselves alone, in a batch of their own, which is not in their order.
 
         At every checkpoint, which has this number, they are others.
@@ -241,52 +233,52 @@ class TracInCP:
         shift = number * max(n // (_VERIFIED_ROWS * len(self.checkpoints)), 1)
         some = [(row + shift) % n for row in spread(n, min(_VERIFIED_ROWS, n))]
         if some:
-            self._extract(examples.inputs[some], examples.labels[some], len(some))
-
-    def _check_again(self, examples: Examples, rows: slice, losses: list[Tensor], pass_rows: int) -> None:
-        """Compare the losses that examples had at the last checkpoint with those that they have in other batches."""
-        if losses:
-            self._extract.check_again(examples.inputs[rows], examples.labels[rows], torch.cat(losses), pass_rows)
+            extract(examples.inputs[some], examples.labels[some], len(some))
 
     def _probe(self, examples: Examples) -> "_Probe":
         """Take a few examples' factors, which also verifies the model on more than one."""
         inputs, labels = (part[:_PROBE_ROWS] for part in examples)
+        extract = self._at(0)
         if self._original is not None and len(inputs):
             several = [torch.cat([part, part]) if len(part) == 1 else part for part in (inputs, labels)]
-            check_reaches_copy(self._original, lambda: self._extract.passes.losses(*several))
+            with rewritten(extract.model, self._made_of_parameters):
+                check_reaches_copy(self._original, lambda: extract.passes.losses(*several))
             self._original = None
-        factors = self._extract(inputs, labels)
+        factors = extract(inputs, labels)
         like = factors[0][0]
         factor_bytes = sum(math.prod(factor.shape[1:]) for layer in factors for factor in layer) * like.element_size()
         return _Probe(
             like,
             factor_bytes,
-            _rows(_PASS_ROWS, _PASS_BYTES, factor_bytes + self._extract.pass_bytes // max(len(inputs), 1)),
+            _rows(_PASS_ROWS, _PASS_BYTES, factor_bytes + extract.pass_bytes // max(len(inputs), 1)),
         )
 
-    def _factors(self, examples: Examples, rows: slice, pass_rows: int, verified: int, losses: list[Tensor]) -> Factors:
-        """Factors of some of the examples, in passes of so many; ``verified`` is for the last pass.
 
-        The losses of every pass are appended to ``losses``.
-        """
-        inputs, labels = (part[rows] for part in examples)
-        if len(inputs) <= pass_rows:
-            factors = self._extract(inputs, labels, verified)
-            losses.append(self._extract.losses)
-            return factors
-        whole: Factors = []
-        for part in _slices(len(inputs), pass_rows):
-            factors = self._extract(inputs[part], labels[part], verified if part.stop == len(inputs) else 0)
-            losses.append(self._extract.losses)
-            whole = whole or [tuple(f.new_empty(len(inputs), *f.shape[1:]) for f in layer) for layer in factors]
-            for target, source in zip(whole, factors, strict=True):
-                for all_rows, factor in zip(target, source, strict=True):
-                    all_rows[part] = factor
-        return whole
+def _factors(
+    extract: FactorExtractor, examples: Examples, rows: slice, pass_rows: int, verified: int, losses: list[Tensor]
+) -> Factors:
+    """Factors of some of the examples, in passes of so many; ``verified`` is for the first pass and the last.
+
+    The losses of every pass are appended to ``losses``.
+    """
+    inputs, labels = (part[rows] for part in examples)
+    if len(inputs) <= pass_rows:
+        factors = extract(inputs, labels, verified)
+        losses.append(extract.losses)
+        return factors
+    whole: Factors = []
+    for part in tiles(len(inputs), pass_rows):
+        is_checked = part.start == 0 or part.stop == len(inputs)
+        factors = extract(inputs[part], labels[part], verified if is_checked else 0)
+        losses.append(extract.losses)
+        whole = whole or [tuple(f.new_empty(len(inputs), *f.shape[1:]) for f in layer) for layer in factors]
+        for target, source in zip(whole, factors, strict=True):
+            for all_rows, factor in zip(target, source, strict=True):
+                all_rows[part] = factor
+    return whole
 
 
 _TRAIN_ROWS = 512  # training examples whose factors are held at a time
-_TARGET_ROWS = 512  # rows of one tile of the score matrix: 512 x 512 floats stay in the processor's cache
 _PASS_ROWS = 2048  # examples a pass elsewhere
 _TRAIN_BYTES = 2**28  # and no more of the former than this holds,
 _PASS_BYTES = 2**26  # nor of the latter: a convolution works best within the processor's cache
@@ -301,50 +293,6 @@ class _Probe(NamedTuple):
     rows: int  # examples a pass
 
 
-def add_inner_products(out: Tensor, left: Factors, right: Factors, weight: float = 1.0) -> None:
-    """Add to ``out``, (n_left, n_right), the weighted inner products of all pairs of gradients, in place."""
-    n_right = out.shape[1]
-    buffers = out.new_empty(3, min(_TARGET_ROWS, len(out)), n_right)
-    for rows in _slices(len(out), _TARGET_ROWS):
-        total, first, second = buffers[:, : rows.stop - rows.start]
-        total.zero_()
-        for layer_left, layer_right in zip(left, right, strict=True):
-            if len(layer_left) == 1:
-                total.addmm_(layer_left[0][rows], layer_right[0].T)
-            elif layer_left[0].ndim == 3:
-                _add_over_positions(total, [factor[rows] for factor in layer_left], layer_right)
-            else:
-                torch.mm(layer_left[0][rows], layer_right[0].T, out=first)
-                torch.mm(layer_left[1][rows], layer_right[1].T, out=second)
-                total.addcmul_(first, second)
-        out[rows].add_(total, alpha=weight)
-
-
-def _add_over_positions(out: Tensor, left: Sequence[Tensor], right: Sequence[Tensor]) -> None:
-    """The same for one layer with (n, positions, width) factors, in tiles of one size however many positions."""
-    positions, n_right = left[0].shape[1], out.shape[1]
-    columns = [factor.flatten(0, 1).T for factor in right]
-    for rows in _slices(len(out), max(_TARGET_ROWS // positions**2, 1)):
-        first, second = (factor[rows].flatten(0, 1) @ column for factor, column in zip(left, columns, strict=True))
-        out[rows] += first.mul_(second).view(-1, positions, n_right, positions).sum((1, 3))
-
-
-def _summed(layer: LayerFactors) -> Tensor:
-    """The sum of all gradients: (width,) where they are formed, else (n_out, n_in)."""
-    if len(layer) == 1:
-        return layer[0].sum(0)
-    activation, delta = (factor.flatten(0, -2) for factor in layer)
-    return delta.T @ activation
-
-
-def _times(layer: LayerFactors, gradient: Tensor) -> Tensor:
-    """(n,): the inner product of each gradient with what `_summed` gave."""
-    if len(layer) == 1:
-        return layer[0] @ gradient
-    activation, delta = layer
-    return ((activation @ gradient.T) * delta).flatten(1).sum(1)
-
-
 def _rows(most: int, memory: int, each: int) -> int:
     """How many examples of so many bytes each go together; two at least, since a pass of one is made of two."""
     return max(min(most, memory // max(each, 1)), 2)
@@ -355,18 +303,6 @@ def _verified(part: slice, n: int) -> int:
     size = part.stop - part.start
     step = max(n // size // _VERIFIED_PASSES, 1)
     return int(part.stop == n or part.start // size % step == 0)
-
-
-def check(*parts: Examples) -> None:
-    """Raise unless these are examples, with one label for each input."""
-    for part in parts:
-        if not isinstance(part, Examples):
-            raise InfluenceError(f"The examples are of type {type(part).__name__}: give Examples(inputs, labels).")
-        part.check()
-
-
-def _slices(n: int, size: int) -> Iterator[slice]:
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 def _check_finite(scores: Tensor) -> None:

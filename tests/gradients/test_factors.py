@@ -211,12 +211,12 @@ def test_layers_is_all_or_last(layers):
     assert str(caught.value) == f"layers is {layers!r}, but must be 'all' or 'last'."
 
 
-def test_inputs_of_four_dimensions():
-    model = nn.Sequential(mlp(5, 3), nn.Flatten(), mlp(12, 1))
+def test_inputs_of_six_dimensions():
+    model = nn.Sequential(mlp(5, 3), nn.Flatten(), mlp(48, 1))
     with pytest.raises(InfluenceError) as caught:
-        FactorExtractor(model, squared_error)(torch.randn(4, 2, 2, 5, dtype=torch.float64), torch.zeros(4))
+        FactorExtractor(model, squared_error)(torch.randn(4, 2, 2, 2, 2, 5, dtype=torch.float64), torch.zeros(4))
     assert str(caught.value) == (
-        "Layer 0.0 gets inputs of shape (4, 2, 2, 5) for 4 examples: only (examples, features) or (examples, "
+        "Layer 0.0 gets inputs of shape (4, 2, 2, 2, 2, 5) for 4 examples: only (examples, features) or (examples, "
         "positions, features) works."
     )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from influence import Checkpoint, Examples, InfluenceError, Projection, TracInCP
-from influence.gradients import layers
+from influence.gradients import layers, products
 from influence.gradients.factors import FactorExtractor
 from influence.tracin import scores as scores_module
 from tests.tracin.problems import assert_close, brute_force, checkpoints_of, cross_entropy, images
@@ -270,7 +270,7 @@ def test_passes_and_blocks_of_any_size_give_the_same_scores(network, monkeypatch
     checkpoints, train, targets = checkpoints_of(model), images(23, seed=1), images(9, seed=2)
     whole = TracInCP(model, checkpoints, cross_entropy)
     expected, own, group = whole.scores(train, targets), whole.self_influence(train), whole.group(train, targets)
-    monkeypatch.setattr(scores_module, "_TARGET_ROWS", 2)
+    monkeypatch.setattr(products, "_TARGET_ROWS", 2)
     for most in (1, 100_000, 300_000):
         monkeypatch.setattr(scores_module, "_PASS_BYTES", most)
         cut = TracInCP(model, checkpoints, cross_entropy, memory=20_000)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from influence import Checkpoint, Examples, InfluenceError, Projection, TracInCP
+from influence.gradients import products
+from influence.gradients.products import add_inner_products
 from influence.ranking import check_k, strongest
 from influence.tracin import scores as scores_module
-from influence.tracin.scores import add_inner_products
 from tests.tracin import problems
 from tests.tracin.problems import assert_close, brute_force, checkpoints_of, classification, mlp, regression
 
@@ -278,8 +279,12 @@ def test_memory_changes_the_blocks_and_never_the_scores(memory, monkeypatch):
     expected, top = whole.scores(train, targets), whole.top_k(train, targets, 3)
     assert len(list(whole.blocks(train, targets))) == 1
 
-    for name, rows in (("_TRAIN_ROWS", 7), ("_TARGET_ROWS", 3), ("_PASS_ROWS", 11)):
-        monkeypatch.setattr(scores_module, name, rows)
+    for module, name, rows in (
+        (scores_module, "_TRAIN_ROWS", 7),
+        (products, "_TARGET_ROWS", 3),
+        (scores_module, "_PASS_ROWS", 11),
+    ):
+        monkeypatch.setattr(module, name, rows)
     cut = TracInCP(model, checkpoints, problems.squared_error, memory=memory)
     assert len(list(cut.blocks(train, targets))) > 1
     torch.testing.assert_close(cut.scores(train, targets), expected, rtol=1e-10, atol=1e-12)
@@ -384,15 +389,16 @@ def test_no_pass_grows_with_the_number_of_targets(passes, memory):
     assert largest[2_500] == largest[5_000] < 2_500
 
 
-def test_a_block_is_loaded_once_for_each_checkpoint(monkeypatch):
-    """Not once for each part of the training examples: for a large model, loading weights takes longer than a pass."""
+def test_weights_are_not_loaded_for_each_part_of_the_training_examples(monkeypatch):
+    """For a large model, loading weights takes longer than a pass; so each checkpoint is loaded for a block and again
+    for the last look at it, and the first for the probe."""
     model = mlp(5, 7, 1)
     scorer = TracInCP(model, checkpoints_of(model), problems.squared_error)
     loads = []
-    load = scorer.model.load_state_dict
-    monkeypatch.setattr(scorer.model, "load_state_dict", lambda state: (loads.append(1), load(state))[1])
+    load = scores_module.load
+    monkeypatch.setattr(scores_module, "load", lambda *arguments: (loads.append(1), load(*arguments))[1])
     scorer.scores(regression(2_000, seed=1), regression(5, seed=2))
-    assert len(loads) == 3
+    assert len(loads) == 2 * 3 + 1
 
 
 def test_blocks_do_not_grow_with_the_number_of_targets():

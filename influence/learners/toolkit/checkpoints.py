@@ -18,7 +18,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from influence.errors import InfluenceError, explain_write_errors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """Weights after ``epoch`` epochs, and the step size in force there.
 
@@ -92,6 +92,8 @@ class Checkpoint:
         InfluenceError
             If the file is missing, cut short, no safetensors file, or says no learning rate or epoch.
         """
+        if not isinstance(path, (str, Path)):
+            raise InfluenceError(f"The checkpoint's path is a {type(path).__name__}: give the path of its file.")
         try:
             with safe_open(path, framework="pt") as file:
                 numbers = file.metadata() or {}
@@ -150,6 +152,10 @@ def _owned(state: object) -> dict[str, torch.Tensor]:
             + ("read the file with Checkpoint.load." if is_path else "give what the module's state_dict() gives.")
         )
     for name, value in state.items():
+        if isinstance(name, str) and (name == "__metadata__" or not _is_text(name)):
+            raise InfluenceError(
+                f"The checkpoint's state has a tensor named {name!a}, which a file can't hold: give it another name."
+            )
         if isinstance(name, str) and isinstance(value, torch.Tensor):
             _check_tensor(name, value)
         elif isinstance(name, str) and is_extra_state(name):
@@ -165,6 +171,15 @@ def _owned(state: object) -> dict[str, torch.Tensor]:
             )
     with torch.inference_mode(False):
         return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_tensor(name: str, value: torch.Tensor) -> None:
