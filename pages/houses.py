@@ -84,6 +84,38 @@ def recompute() -> None:
 
 
 def show_influence(houses: Houses, check: panel.Check) -> None:
+    """Pick a house, then see what pulled and pushed the prediction for it."""
+    target = choose_target(houses, check)
+    st.divider()
+    first, second, third = st.columns([3, 1, 2], vertical_alignment="bottom")
+    panel.keep_within("k", lambda value: 1 <= value <= houses.max_k)
+    k = second.number_input("How many either way", 1, houses.max_k, min(10, houses.max_k), key="k", bind="query-params")
+    zoom = third.segmented_control(
+        "Map", [FIT, "California"], default=FIT, required=True, key="zoom", bind="query-params"
+    )
+    check("zoom", zoom, f"there is no such view, so “{zoom}” is shown.")
+    check("k", k, f"this result shows 1 to {houses.max_k} either way, so {k} are shown.")
+    pick = houses.pick(target, k)
+    with first:
+        headline(pick)
+    if houses.result.manifest.quality.explained_variance.test <= 0:
+        st.warning("This model explains nothing of the test prices (its training may have diverged): don’t trust it.")
+    if min(len(pick.proponents), len(pick.opponents)) < k:
+        st.info(f"Fewer than {k} of the scores kept are positive, or negative: {len(pick.table)} houses are shown.")
+    show_pick(pick, zoom)
+    st.markdown(score_sentence(houses, pick))
+    st.plotly_chart(
+        charts.score_distribution(pick, len(houses.train)), key="distribution", config={"displayModeBar": False}
+    )
+    st.caption(
+        f"All training houses’ scores. The {houses.result.manifest.k} strongest either way are counted; "
+        "the bars between them are read off stored percentiles, so their heights are approximate. The marks are the "
+        "houses shown above."
+    )
+
+
+def choose_target(houses: Houses, check: panel.Check) -> int:
+    """A test house, by number, in a table or on a map; or a group of them."""
     left, right = st.columns([3, 2], gap="medium")
     with right:
         st.subheader("Pick a house")
@@ -101,23 +133,7 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
             scope,
             f"there are no such, so {scope} are shown." if houses.has_data else "that needs the data set.",
         )
-        number = st.number_input(
-            "House number",
-            value=None,
-            step=1,
-            key="house",
-            bind="query-params",
-            placeholder=str(houses.default()),
-            help="scikit-learn’s row number of a test house",
-            on_change=lambda: st.session_state.update(together=False),
-        )
-        together = st.toggle("All of Palo Alto’s eleven together", key="together", bind="query-params")
-        check("together", together, "that is neither true nor false, so it is left off.")
-        check("house", number, f"that is no house’s number, so house {houses.default()} is shown.")
-        target = houses.group_id if together else houses.default() if number is None else number
-        if not together and (problem := houses.why_not(target)):
-            st.warning(f"{problem} House {houses.default()} is shown.")
-            target = houses.default()
+        target, together = choose_house(houses, check)
         candidates = houses.test.loc[houses.palo_alto if scope == PALO_ALTO else houses.pickable]
         if not together and target not in candidates.index:
             st.caption(f"House {target} is not among Palo Alto’s eleven, so this map and table don’t show it.")
@@ -135,23 +151,33 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
             height=440,
             alt="Map of the test houses; the table beside it picks the same houses by keyboard.",
         )
+    return target
 
-    st.divider()
-    first, second, third = st.columns([3, 1, 2], vertical_alignment="bottom")
-    panel.keep_within("k", lambda value: 1 <= value <= houses.max_k)
-    k = second.number_input("How many either way", 1, houses.max_k, min(10, houses.max_k), key="k", bind="query-params")
-    zoom = third.segmented_control(
-        "Map", [FIT, "California"], default=FIT, required=True, key="zoom", bind="query-params"
+
+def choose_house(houses: Houses, check: panel.Check) -> tuple[int, bool]:
+    """The number of a test house, or of the group of all of Palo Alto's; and whether it is the latter."""
+    number = st.number_input(
+        "House number",
+        value=None,
+        step=1,
+        key="house",
+        bind="query-params",
+        placeholder=str(houses.default()),
+        help="scikit-learn’s row number of a test house",
+        on_change=lambda: st.session_state.update(together=False),
     )
-    check("zoom", zoom, f"there is no such view, so “{zoom}” it is.")
-    check("k", k, f"this result shows 1 to {houses.max_k} either way, so {k} are shown.")
-    pick = houses.pick(target, k)
-    with first:
-        headline(pick)
-    if houses.result.manifest.quality.explained_variance.test <= 0:
-        st.warning("This model explains nothing of the test prices (its training may have diverged): don’t trust it.")
-    if min(len(pick.proponents), len(pick.opponents)) < k:
-        st.info(f"Fewer than {k} of the scores kept are positive, or negative: {len(pick.table)} houses are shown.")
+    together = st.toggle("All of Palo Alto’s eleven together", key="together", bind="query-params")
+    check("together", together, "that is neither true nor false, so it is left off.")
+    check("house", number, f"that is no house’s number, so house {houses.default()} is shown.")
+    target = houses.group_id if together else houses.default() if number is None else number
+    if not together and (problem := houses.why_not(target)):
+        st.warning(f"{problem} House {houses.default()} is shown.")
+        target = houses.default()
+    return target, together
+
+
+def show_pick(pick: Pick, zoom: str) -> None:
+    """The strongest proponents and opponents, on a map and in two tables."""
     left, right = st.columns(2, gap="medium")
     places = pd.concat([pick.proponents, pick.opponents, pick.houses])
     view = maps.view_around(places) if zoom == FIT else maps.VIEWS[zoom]
@@ -175,15 +201,6 @@ def show_influence(houses: Houses, check: panel.Check) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-    st.markdown(score_sentence(houses, pick))
-    st.plotly_chart(
-        charts.score_distribution(pick, len(houses.train)), key="distribution", config={"displayModeBar": False}
-    )
-    st.caption(
-        f"All training houses’ scores. The {houses.result.manifest.k} strongest either way are counted; "
-        "the bars between them are read off stored percentiles, so their heights are approximate. The marks are the "
-        "houses shown above."
-    )
 
 
 def score_sentence(houses: Houses, pick: Pick) -> str:

@@ -14,15 +14,8 @@ from influence.errors import InfluenceError
 from influence.explorer import image_charts, panel, run_form
 from influence.explorer.drawing import drawing
 from influence.explorer.grid import Cell, image_grid
-from influence.explorer.images import (
-    ALL,
-    HARD,
-    NEAR_COPIES,
-    Filters,
-    Images,
-    Pick,
-    Walk,
-)
+from influence.explorer.image_records import ALL, Filters, Pick, Walk
+from influence.explorer.images import HARD, NEAR_COPIES, Images
 from influence.library import Entry
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.settings import arguments
@@ -238,6 +231,30 @@ def begin(settings: list[str]) -> None:
 def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     """Filters and a page of the test images that pass."""
     st.subheader("Test images")
+    filters, sort = choose_filters(images, check)
+    targets = images.gallery(filters, sort)
+    st.session_state["passing"] = targets
+    wrong = int(images.test.loc[targets, "wrong"].sum())
+    st.caption(
+        f"**{len(targets):,} of {len(images.test):,} test images**, {len(targets) - wrong:,} right and {wrong:,} wrong "
+        f"by {images.words.judge}. {about_view(images, filters.view)}"
+    )
+    if not targets:
+        st.info("No test image passes these filters.")
+        return
+    show_page(images, targets, filters.view == NEAR_COPIES, picked, check)
+    st.download_button(
+        f"Download these {len(targets):,} as CSV",
+        lambda: images.shown(targets).to_csv(index=False),
+        file_name="test-images.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def choose_filters(images: Images, check: panel.Check) -> tuple[Filters, str]:
+    """What the gallery is narrowed down to, and how it is sorted."""
     view_row = st.container()
     first, second, third = st.columns(3)
     fourth, fifth = st.columns(2, vertical_alignment="center")
@@ -276,10 +293,7 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     choice(second, "Predicted", "predicted", counts["prediction"])
     if images.knows_lds:
         choice(third, "Held-out LDS", "lds", counts["quality"])
-    panel.keep_within("sort", images.sorts.__contains__)
-    fourth.selectbox("Sort by", images.sorts, key="sort", bind="query-params", on_change=first_page)
-    sort = st.session_state["sort"]
-    check("sort", sort, f"there is no such choice, so “{sort}” is shown.")
+    sort = choose_order(fourth, images, check)
     sixth.toggle(
         f"Mistakes only ({counts['mistakes'][True]:,})",
         key="mistakes",
@@ -290,18 +304,22 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
         st.dataframe(
             images.by_class,
             column_config={"LDS": st.column_config.NumberColumn(format="%.2f")},
-            alt="How many test images every class has, are named so, and are wrong.",
+            alt="How many test images every class has, are predicted so, and are wrong.",
         )
-    targets = images.gallery(filters, sort)
-    st.session_state["passing"] = targets
-    wrong = int(images.test.loc[targets, "wrong"].sum())
-    st.caption(
-        f"**{len(targets):,} of {len(images.test):,} test images**, {len(targets) - wrong:,} right and {wrong:,} wrong "
-        f"by {images.words.judge}. {about_view(images, view)}"
-    )
-    if not targets:
-        st.info("No test image passes these filters.")
-        return
+    return filters, sort
+
+
+def choose_order(place: Any, images: Images, check: panel.Check) -> str:
+    """How the gallery is sorted."""
+    panel.keep_within("sort", images.sorts.__contains__)
+    place.selectbox("Sort by", images.sorts, key="sort", bind="query-params", on_change=first_page)
+    sort: str = st.session_state["sort"]
+    check("sort", sort, f"there is no such choice, so “{sort}” is shown.")
+    return sort
+
+
+def show_page(images: Images, targets: list[int], as_pairs: bool, picked: int, check: panel.Check) -> None:
+    """One page of test images, each beside its near-copy where they are shown as pairs."""
     pages = -(-len(targets) // PER_PAGE)
     if not 1 <= st.session_state.get("page", 1) <= pages:
         st.session_state["page"] = 1
@@ -309,7 +327,6 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
     page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     check("page", page, f"there are {pages} pages, so page {page} is shown.")
     shown = targets[(page - 1) * PER_PAGE : page * PER_PAGE]
-    as_pairs = view == NEAR_COPIES
     with slot:
         image_grid(
             [pair_cell(images, target) if as_pairs else target_cell(images, target) for target in shown],
@@ -319,14 +336,6 @@ def show_gallery(images: Images, picked: int, check: panel.Check) -> None:
             selected=picked,
             on_pick=pick_target,
         )
-    st.download_button(
-        f"Download these {len(targets):,} as CSV",
-        lambda: images.shown(targets).to_csv(index=False),
-        file_name="test-images.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
 
 
 def first_page() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from influence import evidence
 from influence.errors import InfluenceError
 from influence.evidence import Evaluated, MislabelsEvidence, RemovalEvidence, SizesEvidence
-from influence.explorer import describing, panel, quality, quality_charts, shelf
+from influence.explorer import describing, evaluating, panel, quality, quality_charts, shelf
 from influence.explorer.quality import Judged
 from influence.library import Entry
 from influence.methods.datamodels.kind import DatamodelsManifest
@@ -120,7 +120,7 @@ def show_lds(listed: Entry, evaluated: Evaluated) -> None:
     show_judged(lds)
     if evaluated.lds is None:
         st.caption("From the result’s own manifest. Baselines and targets one by one are not evaluated.")
-        how_to(quality.commands(listed, "lds"))
+        how_to(evaluating.commands(listed, "lds"))
 
 
 def show_judged(lds: Judged) -> None:
@@ -282,9 +282,9 @@ def show_mislabels(listed: Entry, mislabels: MislabelsEvidence | None) -> None:
 
 
 def not_evaluated(listed: Entry, kind: str, what: str) -> None:
-    commands = quality.commands(listed, kind)
+    commands = evaluating.commands(listed, kind)
     if not commands:
-        st.markdown(f"**Not evaluated**: {quality.why_none(listed, kind)}")
+        st.markdown(f"**Not evaluated**: {evaluating.why_none(listed, kind)}")
         return
     st.markdown(f"**Not evaluated**: {what} has not been measured for this result.")
     how_to(commands)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from influence.explorer.drawing import Frame, legend, picture, steps
-from influence.explorer.images import Images, Pick, Removal
+from influence.explorer.image_records import Pick, Removal
+from influence.explorer.images import Images
 
 
 def weight_histogram(images: Images, pick: Pick) -> str:

@@ -16,7 +16,8 @@ from playwright.sync_api import Locator, Page, expect
 from influence import Dataset, Split, datasets, homes, results
 from influence.datamodels.outcomes import OutcomeConfig, missing
 from influence.datasets import cifar10
-from influence.explorer.images import Filters, Images
+from influence.explorer.image_records import Filters
+from influence.explorer.images import Images
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
 from influence.methods.datamodels import DatamodelsConfig

@@ -22,13 +22,8 @@ from influence.evidence import METHODS, Evaluated, LdsEvidence
 from influence.evidence.lds import LdsManifest
 from influence.explorer import image_charts
 from influence.explorer.drawing import steps
-from influence.explorer.images import (
-    ALL,
-    QUALITIES,
-    SORTS,
-    Filters,
-    Images,
-)
+from influence.explorer.image_records import ALL, Filters
+from influence.explorer.images import QUALITIES, SORTS, Images
 from influence.learners.convnet import ConvNet
 from influence.methods.datamodels import Datamodels, DatamodelsConfig
 from influence.results import Result

@@ -15,7 +15,8 @@ from influence import datasets, homes, manifests, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import cifar10, sheets
 from influence.explorer import panel
-from influence.explorer.images import NEAR_COPIES, Filters, Images
+from influence.explorer.image_records import Filters
+from influence.explorer.images import NEAR_COPIES, Images
 from influence.learners.convnet import ConvNet
 from influence.methods.datamodels import DatamodelsConfig
 from influence.runs import Run, Runner

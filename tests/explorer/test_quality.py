@@ -16,7 +16,7 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.outcomes.store import SCHEMA_VERSION
 from influence.evidence import RemovalEvidence
 from influence.evidence.removal import Agreement
-from influence.explorer import quality
+from influence.explorer import evaluating, quality
 from influence.explorer.quality import Judged
 from influence.explorer.quality_charts import removal_scatter
 from influence.library import Entry
@@ -185,7 +185,7 @@ def parse(command: str) -> None:
 @pytest.mark.parametrize("id_", ["digits/datamodels", "digits/datamodels-lasso", "digits/tracin", "mine"])
 @pytest.mark.parametrize("kind", ["lds", "removal", "mislabels"])
 def test_every_command_is_one_that_the_command_line_takes(own: Path, id_: str, kind: str) -> None:
-    commands = quality.commands(listed(id_), kind)
+    commands = evaluating.commands(listed(id_), kind)
     assert commands
     for command in commands:
         parse(command)
@@ -202,7 +202,7 @@ def test_commands_give_the_shell_the_results_own_name(
     own.rename(own.parent / name)
     monkeypatch.chdir(results_home)  # a name that begins with a dash is no option
     for kind in ("lds", "removal", "mislabels", "sizes"):
-        last = quality.commands(listed(name), kind)[-1]
+        last = evaluating.commands(listed(name), kind)[-1]
         parse(last)
         assert (Path(shlex.split(last)[5]).resolve()) == results_home / name
 
@@ -218,28 +218,28 @@ def test_a_stores_path_is_quoted_too(own: Path, results_home: Path, monkeypatch:
     mine = listed("mine")
     store = home / ".outcomes" / "digits-of-mine"
     make_store(store, mine.manifest.config.outcomes)
-    (command,) = quality.commands(mine, "lds")
+    (command,) = evaluating.commands(mine, "lds")
     assert shlex.split(command)[5:8] == [str(home / "mine"), "--store", str(store)]
 
 
 def test_a_store_that_is_there_is_used_and_one_that_is_not_is_collected(own: Path, results_home: Path) -> None:
     mine = listed("mine")
-    assert [command.split()[4] for command in quality.commands(mine, "lds")] == ["collect", "collect", "lds"]
+    assert [command.split()[4] for command in evaluating.commands(mine, "lds")] == ["collect", "collect", "lds"]
     store = results_home / ".outcomes" / "digits-of-mine"
     make_store(store, mine.manifest.config.outcomes)
-    (command,) = quality.commands(mine, "lds")
+    (command,) = evaluating.commands(mine, "lds")
     assert command.endswith(f"--store {store} --no-ceiling")
     (results_home / ".outcomes" / "digits-of-mine-ceiling").mkdir()
-    (command,) = quality.commands(mine, "lds")
+    (command,) = evaluating.commands(mine, "lds")
     assert command.endswith(f"--store {store}")
     make_store(store, mine.manifest.config.outcomes.replace(train_size=100))
-    assert len(quality.commands(mine, "lds")) == 3
+    assert len(evaluating.commands(mine, "lds")) == 3
 
 
 def test_houses_have_no_labels_to_flip() -> None:
     houses = listed("california-housing/tracin")
-    assert quality.commands(houses, "mislabels") == quality.commands(houses, "lds") == []
-    assert len(quality.commands(houses, "removal")) == 1
+    assert evaluating.commands(houses, "mislabels") == evaluating.commands(houses, "lds") == []
+    assert len(evaluating.commands(houses, "removal")) == 1
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -350,5 +350,5 @@ def test_sizes_not_evaluated_say_how(own: Path) -> None:
     assert any(
         code.startswith("python -m influence evaluate scaling ") for code in codes(open_page("quality", of="mine"))
     )
-    assert quality.commands(listed("digits/tracin"), "sizes") == []
-    assert "not fitted" in quality.why_none(listed("digits/tracin"), "sizes")
+    assert evaluating.commands(listed("digits/tracin"), "sizes") == []
+    assert "not fitted" in evaluating.why_none(listed("digits/tracin"), "sizes")
