@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+import zipfile
 from numbers import Integral
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, explain_write_errors
 
 if TYPE_CHECKING:  # the explorer reads PERCENTILES, and starts without torch
     from torch import Tensor
@@ -66,15 +69,21 @@ class Reverse:
 
     def add(self, weights: np.ndarray, start: int) -> None:
         """(b, n_train) weights of the targets from ``start`` on."""
-        ids = np.broadcast_to(np.arange(start, start + len(weights)), weights.T.shape)
+        self.extend(np.broadcast_to(np.arange(start, start + len(weights)), weights.T.shape), weights.T)
+
+    def extend(self, ids: np.ndarray, scores: np.ndarray) -> None:
+        """(n_train, m) targets and their scores, all after those that were added before."""
         self._ids = np.concatenate([self._ids, ids], axis=1)
-        self._scores = np.concatenate([self._scores, weights.T], axis=1)
+        self._scores = np.concatenate([self._scores, scores], axis=1)
         if self._scores.shape[1] > 2 * self.k:
-            order = np.argsort(self._scores, axis=1, kind="stable")
-            kept = np.concatenate([order[:, : self.k], order[:, -self.k :]], axis=1)
-            kept.sort(axis=1)
-            self._ids = np.take_along_axis(self._ids, kept, axis=1)
-            self._scores = np.take_along_axis(self._scores, kept, axis=1)
+            self._prune()
+
+    def _prune(self) -> None:
+        order = np.argsort(self._scores, axis=1, kind="stable")
+        kept = np.concatenate([order[:, : self.k], order[:, -self.k :]], axis=1)
+        kept.sort(axis=1)
+        self._ids = np.take_along_axis(self._ids, kept, axis=1)
+        self._scores = np.take_along_axis(self._scores, kept, axis=1)
 
     def top(self) -> TopK:
         import torch
@@ -152,14 +161,16 @@ class Ranking:
         Training examples, and how many of them are kept for each target, either way.
     reverse_k : int or None
         Targets kept for each training example, either way; None keeps none.
+    first : int
+        The position of the first target.
     """
 
-    def __init__(self, n_train: int, k: int, reverse_k: int | None = None) -> None:
+    def __init__(self, n_train: int, k: int, reverse_k: int | None = None, first: int = 0) -> None:
         self.k = k
         self._tops: list[TopK] = []
         self._percentiles: list[np.ndarray] = []
         self._reverse = None if reverse_k is None else Reverse(n_train, reverse_k)
-        self._targets = 0
+        self._targets = first
 
     def add(self, scores: Tensor | np.ndarray) -> None:
         """Take in the (b, n_train) float32 scores of the next b targets."""
@@ -172,6 +183,46 @@ class Ranking:
             for start in range(0, len(values), _REVERSE_ROWS):
                 self._reverse.add(values[start : start + _REVERSE_ROWS], self._targets + start)
         self._targets += len(values)
+
+    def extend(self, other: Ranking) -> None:
+        """Take in what another ranking gathered of the targets that come next."""
+        self._tops += other._tops
+        self._percentiles += other._percentiles
+        if self._reverse is not None and other._reverse is not None:
+            self._reverse.extend(other._reverse._ids, other._reverse._scores)
+        self._targets = other._targets
+
+    def save(self, path: Path) -> None:
+        """Write what was gathered; a file is there whole or not at all."""
+        arrays = {"targets": np.array(self._targets), "percentiles": np.concatenate(self._percentiles)}
+        arrays |= {f"top{part}": np.concatenate([np.asarray(top[part]) for top in self._tops]) for part in range(4)}
+        if self._reverse is not None:
+            arrays |= {"reverse_ids": self._reverse._ids, "reverse_scores": self._reverse._scores}
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        with explain_write_errors(path):
+            try:
+                with partial.open("wb") as file:
+                    np.savez(file, allow_pickle=False, **arrays)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path, n_train: int, k: int, reverse_k: int | None = None) -> Ranking | None:
+        """What `save` wrote; None if there is no such file, or it is damaged."""
+        import torch
+
+        found = cls(n_train, k, reverse_k)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found._tops = [TopK(*(torch.from_numpy(arrays[f"top{part}"]) for part in range(4)))]
+                found._percentiles = [arrays["percentiles"]]
+                found._targets = int(arrays["targets"])
+                if found._reverse is not None:
+                    found._reverse.extend(arrays["reverse_ids"], arrays["reverse_scores"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        return found
 
     def influences(self, targets: np.ndarray, train: np.ndarray, short: bool = False) -> pa.Table:
         """Make the table of every target's strongest training examples; ``targets`` and ``train`` are their indices."""

@@ -15,13 +15,14 @@ from influence.explorer import image_charts, panel, run_form
 from influence.explorer.drawing import drawing
 from influence.explorer.grid import Cell, image_grid
 from influence.explorer.image_records import ALL, Filters, Pick, Walk
+from influence.explorer.image_words import WORDS
 from influence.explorer.images import HARD, NEAR_COPIES, Images
 from influence.library import Entry
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.settings import arguments
 
 DATASETS = [name for name in datasets.NAMES if datasets.facts(name).classes]
-METHODS = ("datamodels", "tracin")
+METHODS = tuple(WORDS)
 PER_PAGE = 30
 STEP = 1000  # models that one click adds
 

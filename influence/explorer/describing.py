@@ -10,6 +10,7 @@ from influence.errors import InfluenceError
 from influence.library import Entry
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import TracInManifest
+from influence.methods.unrolled.kind import UnrolledManifest
 from influence.results import Result, ResultManifest
 
 IMAGES_PAGE, HOUSES_PAGE = "pages/images.py", "pages/houses.py"
@@ -21,6 +22,8 @@ def method(manifest: ResultManifest) -> str:
         return f"datamodels, {manifest.estimator}"
     if isinstance(manifest, TracInManifest):
         return "TracIn, last layer alone" if manifest.is_of_last_layer else "TracIn"
+    if isinstance(manifest, UnrolledManifest):
+        return "derivatives through training"
     return manifest.method
 
 
@@ -35,6 +38,8 @@ def models(manifest: ResultManifest) -> str:
         return f"{manifest.quality.fitted:,} on {manifest.alpha:.0%}"
     if isinstance(manifest, TracInManifest):
         return f"1, at {len(manifest.checkpoint_epochs)} checkpoints"
+    if isinstance(manifest, UnrolledManifest):
+        return f"{manifest.trainings}, with weights {manifest.weight:g}"
     return "–"
 
 

@@ -10,6 +10,7 @@ from influence.evidence import LdsEvidence
 from influence.explorer.describing import typed
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import TracInOfClasses
+from influence.methods.unrolled.kind import UnrolledManifest
 from influence.results import Interval, Result, ResultManifest
 from influence.text import command, inline_code
 
@@ -212,25 +213,7 @@ class TracIn(Words[TracInOfClasses]):
         )
 
     def trust(self, result: Result[TracInOfClasses], lds: LdsEvidence | None) -> str:
-        if lds is None:
-            how = inline_code(command("evaluate", "lds", typed(result.path), "--store", "STORE"))
-            return (
-                "**Not evaluated**: how well these scores predict what models trained on other subsets say has not "
-                f"been measured. {how} does, with the models of an outcome store of this data set."
-            )
-        own, random, same = (lds.methods[name] for name in ("result", "random", "same-class"))
-        text = (
-            f"On {lds.held_out} models trained on random subsets, the sum of a subset’s scores for a test "
-            f"image and what those models said of it correlate at **{own.mean:.3f}** (linear datamodeling score, LDS; "
-            f"{own.level:.0%} interval {own.low:.3f} to {own.high:.3f}; 1 is perfect). Random scores get "
-            f"{random.mean:.3f}, and knowing only which images are of its class {same.mean:.3f}."
-        )
-        if lds.ceiling is not None:
-            text += (
-                f" A second training on the same subsets predicts the first at {lds.ceiling.mean:.3f}: the "
-                "rest is chance."
-            )
-        return text
+        return _trust_of_evidence(result, lds, "scores")
 
     def meaning(self, manifest: TracInOfClasses) -> str:
         return (
@@ -252,7 +235,87 @@ class TracIn(Words[TracInOfClasses]):
         }
 
 
-WORDS: dict[str, Words[Any]] = {words.method: words for words in (Datamodels(), TracIn())}
+class Unrolled(Words[UnrolledManifest]):
+    method = "unrolled"
+    score = "derivative"
+    scores = "derivatives"
+    form = "+.3g"
+    sides = (
+        ":blue[**+ Proponents**]: more weight on them raises its margin",
+        ":orange[**− Opponents**]: more weight on them lowers it",
+    )
+    walked = (
+        ":blue[**+ Helps most**]: more weight on it raises their margins",
+        ":orange[**− Hurts most**]: more weight on it lowers them",
+    )
+    judge = "the trained model"
+    axis = "derivative: lowers its margin (left of 0) or raises it (right)"
+
+    def of_target(self, row: "pd.Series[Any]") -> str:
+        text = (
+            f"Class **{row['class']}**; the model says {_verdict(row)}  \n"
+            f"Loss **{row['loss']:.3g}** nats, margin **{row['margin']:+.2f}**"
+        )
+        return text + (f"  \nHeld-out LDS of this image **{row['lds']:.2f}**" if pd.notna(row.get("lds")) else "")
+
+    def of_train(self, train: pd.DataFrame, index: int) -> str:
+        row = train.loc[index]
+        return f"Class **{row['class']}**; the model says **{row['named']}**, loss {row['loss']:.3g} nats"
+
+    def provenance(self, result: Result[UnrolledManifest]) -> str:
+        manifest = result.manifest
+        return (
+            f"{manifest.dataset} · {manifest.trainings} training{'s' * (manifest.trainings > 1)} of {manifest.learner} "
+            f"· {len(result.train):,} training images of weight {manifest.weight:g} · {manifest.steps:,} steps, all "
+            f"followed back · seed {manifest.config.seed} · {_made(result)}"
+        )
+
+    def trust(self, result: Result[UnrolledManifest], lds: LdsEvidence | None) -> str:
+        return _trust_of_evidence(result, lds, "derivatives")
+
+    def meaning(self, manifest: UnrolledManifest) -> str:
+        return (
+            "**What a derivative says.** By how much the test image's margin changes, in its own unit and to first "
+            "order, if the weight of this training image in the training goes from 0 to 1, with initial weights, "
+            "order, batches and number of steps as they were. It is exact: the chain rule is followed through every "
+            "step. Minus the sum over some images predicts the change without them. **What it does not say.** What "
+            "happens when much is left out: the larger the removal, the less a derivative tells. "
+            f"It was taken where every training image has weight {manifest.weight:g}."
+        )
+
+    def details(self, manifest: UnrolledManifest) -> dict[str, str]:
+        accuracy = manifest.quality.accuracy
+        return {
+            "Method": f"{manifest.title} (Ilyas and Engstrom 2025).",
+            "The model": f"{accuracy.test:.1%} of the test images right, {accuracy.train:.1%} of the training images.",
+            "Units": manifest.units or "change of the margin",
+            "Caveat": manifest.caveat,
+        }
+
+
+WORDS: dict[str, Words[Any]] = {words.method: words for words in (Datamodels(), TracIn(), Unrolled())}
+
+
+def _trust_of_evidence(result: Result[Any], lds: LdsEvidence | None, scores: str) -> str:
+    """How well the sums of a result's scores predict models, where `evaluate lds` has measured it."""
+    if lds is None:
+        how = inline_code(command("evaluate", "lds", typed(result.path), "--store", "STORE"))
+        return (
+            f"**Not evaluated**: how well these {scores} predict what models trained on other subsets say has not been "
+            f"measured. {how} does, with the models of an outcome store of this data set."
+        )
+    own, random, same = (lds.methods[name] for name in ("result", "random", "same-class"))
+    text = (
+        f"On {lds.held_out} models trained on random subsets, the sum of a subset’s {scores} for a test image and what "
+        f"those models said of it correlate at **{own.mean:.3f}** (linear datamodeling score, LDS; {own.level:.0%} "
+        f"interval {own.low:.3f} to {own.high:.3f}; 1 is perfect). Random {scores} get {random.mean:.3f}, and knowing "
+        f"only which images are of its class {same.mean:.3f}."
+    )
+    if lds.ceiling is not None:
+        text += (
+            f" A second training on the same subsets predicts the first at {lds.ceiling.mean:.3f}: the rest is chance."
+        )
+    return text
 
 
 def _verdict(row: "pd.Series[Any]") -> str:

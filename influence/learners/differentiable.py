@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 class Differentiable(Learner):
     """A learner of classes whose training can be differentiated exactly."""
 
+    @property
+    @abstractmethod
+    def recipe(self) -> str:
+        """Architecture, optimizer and loss in one line."""
+
     @abstractmethod
     def training(self, train: Split, seed: int, weights: np.ndarray, size: int) -> "ClassifierTraining":
         """The training of one network, as ``fit`` does it where seeds are common to all models.

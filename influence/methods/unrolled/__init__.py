@@ -1,0 +1,37 @@
+"""Exact derivatives through whole trainings (MAGIC: Ilyas and Engstrom 2025): what each example's weight does."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from influence.config import Config
+from influence.methods.base import Method
+from influence.methods.unrolled.config import UnrolledConfig
+from influence.progress import Report, silent
+
+if TYPE_CHECKING:
+    from influence.evaluation.subject import Subject
+    from influence.results import Result
+
+__all__ = ["Unrolled", "UnrolledConfig"]
+
+
+class Unrolled(Method):
+    """The derivative of every margin by the weight of every training example in a training, exactly."""
+
+    name: ClassVar[str] = "unrolled"
+    title: ClassVar[str] = "derivatives through training"
+    config: ClassVar[type[Config]] = UnrolledConfig
+
+    @classmethod
+    def run(cls, config: UnrolledConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
+        """Train, follow every margin back through the training, and write a result folder."""
+        from influence.methods.unrolled import run
+
+        return run.run(config, out, replace, report)
+
+    @classmethod
+    def subject(cls, result: "Result[Any]", store: str | None = None, trainings: Path | None = None) -> "Subject":
+        """See `Method.subject`."""
+        from influence.methods.unrolled.scores import UnrolledSubject
+
+        return UnrolledSubject(result, store, trainings)
