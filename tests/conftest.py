@@ -69,8 +69,11 @@ SLOW = (
     "test_waiting.py::test_the_explorer_itself",
 )
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and what they start would ignore it too.
+# A shell that starts the tests in the background has them ignore Ctrl-C, and nohup the terminal's end; what they start
+# would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -58,7 +58,10 @@ def test_a_signal_is_one_sentence(
     process = start(*(store if each == "STORE" else each for each in arguments))
     wait_until(lambda: list(tmp_path.glob(begun)), process)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=60)
+    try:
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()  # where it has not ended, it would go on beside the other tests
     assert (process.returncode, output, errors) == (status_of(number), "", said)
     assert not list(tmp_path.rglob(".partial-*"))
 
