@@ -27,8 +27,11 @@ def replay(
 def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> None:
     """Check a result folder and the evidence in it: schema, hashes, tables."""
     from influence import evidence, results
+    from influence.results.kind import AGAIN
+    from influence.results.tables import check_files, hashes_beside
 
     read = results.read(result)
+    check_files(result, read.manifest.files, AGAIN)
     found = evidence.read(read)
     for problem in found.problems:
         end(problem, 1)
@@ -39,6 +42,11 @@ def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> N
         f"{result}: {read.manifest.method} on {read.manifest.dataset}, {len(read.targets):,} targets, "
         f"{len(read.train):,} training examples, {len(read.influences):,} scores. Complete and undamaged."
     )
+    if unknown := set(hashes_beside(result)) - set(read.manifest.files):
+        print(
+            f"The manifest has no hashes of {len(unknown)} other files ({', '.join(sorted(unknown)[:2])} ...), so a "
+            "change in those would not be noticed."
+        )
     old = [name for name, manifest in parts.items() if not manifest.has_digest]
     if old:
         print(
@@ -49,14 +57,14 @@ def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> N
 
 
 def add_digest(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> None:
-    """Give the manifests of a result and its evidence that an older version wrote a digest of themselves."""
+    """Give the manifests of a result and its evidence that an older version wrote all hashes of today."""
     from influence import evidence, results
 
     folders = [result, *(evidence.place(result, kind) for kind in evidence.KINDS)]
     for folder in folders:
         if folder == result or folder.exists():
             added = results.add_digest(folder)
-            print(f"{folder}: {'the digest was added' if added else 'there is a digest already'}.")
+            print(f"{folder}: {'the hashes were added' if added else 'all hashes are there already'}.")
 
 
 def add_to(app: typer.Typer) -> None:

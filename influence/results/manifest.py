@@ -101,6 +101,8 @@ class ResultManifest(Manifest):
     classes : tuple of str
         Names of the targets' classes; empty where they have none.
     groups : tuple of Group
+    files : dict of str to str
+        The SHA-256 of what else the folder has, checkpoints say; older results do not tell.
     """
 
     dataset: str
@@ -117,6 +119,7 @@ class ResultManifest(Manifest):
     groups: tuple[Group, ...] = ()
     sign: str | None = None
     units: str | None = None
+    files: dict[str, str] = Field(default_factory=dict)
 
     @property
     def part(self) -> tuple[tuple[str, ...], int | None]:

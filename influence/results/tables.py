@@ -79,8 +79,44 @@ def write_tables(folder: Path, manifest: Mapping[str, Any], tables: Mapping[str,
             path = folder / f"{name}.parquet"
             _write(table, path)
             files[name] = {"rows": table.num_rows, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        complete = {"schema_version": SCHEMA_VERSION, **manifest, "tables": files}
+        complete = {"schema_version": SCHEMA_VERSION, **manifest, **named_files(folder), "tables": files}
         (folder / "manifest.json").write_bytes(to_bytes(complete))
+
+
+def hashes_beside(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file of a folder beside its tables, manifest and evidence, by its path within the folder."""
+    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    return {
+        path.as_posix(): hashlib.sha256((folder / path).read_bytes()).hexdigest()
+        for path in found
+        if path.suffix != ".parquet" and path.name != "manifest.json" and path.parts[0] != "evidence"
+    }
+
+
+def named_files(folder: Path) -> dict[str, dict[str, str]]:
+    """What a manifest says of the files beside its tables; nothing where there are none."""
+    hashes = hashes_beside(folder)
+    return {"files": hashes} if hashes else {}
+
+
+def check_files(folder: Path, files: Mapping[str, str], remedy: str) -> None:
+    """Compare files that stand beside the tables with the hashes of a manifest.
+
+    Raises
+    ------
+    InfluenceError
+        If one is missing or damaged.
+    """
+    for name, sha256 in files.items():
+        path = folder / name
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise InfluenceError(f"{path} is missing: {remedy}.") from error
+        except OSError as error:
+            raise InfluenceError(f"{path} can't be read ({error}): {remedy}.") from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise InfluenceError(f"{path} is damaged (its SHA-256 is not the manifest's): {remedy}.")
 
 
 def _write(table: pa.Table, path: Path) -> None:
