@@ -50,9 +50,12 @@ def hangups_ignored() -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def keeps_models(arguments: Sequence[str]) -> bool:
-    """Whether the command with these arguments goes on, when it is started again, where it was stopped."""
-    return arguments[:1] == ["datamodels"] or list(arguments[:2]) in (
+def what_is_kept(arguments: Sequence[str]) -> str | None:
+    """What a command with these arguments keeps when it is stopped, and goes on from when it is started again."""
+    trains = arguments[:1] == ["datamodels"] or list(arguments[:2]) in (
         ["evaluate", "removal"],
         ["evaluate", "mislabels"],
     )
+    if trains:
+        return "the models that were trained"
+    return "the finished blocks of targets" if arguments[:1] == ["unrolled"] else None

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 
 def duration(seconds: float) -> str:
@@ -32,3 +33,12 @@ def readable(text: str) -> str:
     """
     surrogates = re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
     return surrogates.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def typed(path: Path) -> str:
+    """A path as it would be typed in the folder where the server runs; a shell may want it quoted."""
+    try:
+        short = str(path.resolve().relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(path)
+    return f"./{short}" if short.startswith("-") else short  # else it would be an option

@@ -12,7 +12,7 @@ from influence.explorer.houses import Houses
 from influence.explorer.outliers import AGREE, ALL, DISAGREE, ORDERS, RANKINGS, Filters, Outliers
 from influence.explorer.pictures import Pictures
 from influence.library import Entry
-from influence.text import command, inline_code
+from influence.text import command, inline_code, typed
 
 PER_PAGE = 40
 HOUSES_SHOWN = 500
@@ -36,7 +36,7 @@ def main() -> None:
     if not examples.rankings:
         st.info(
             f"“{listed.id}” scores no training example by itself: choose a result of TracIn, or run "
-            f"{inline_code(command('evaluate', 'mislabels', describing.typed(listed.path)))}."
+            f"{inline_code(command('evaluate', 'mislabels', typed(listed.path)))}."
         )
         return
     ranking = choose_ranking(examples, check)

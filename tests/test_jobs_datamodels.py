@@ -23,7 +23,7 @@ from influence.methods.datamodels.alike import most_alike
 from influence.methods.datamodels.measure import Estimate, measure
 from influence.methods.datamodels.run import run
 from influence.methods.datamodels.summaries import between_classes, removal_counts
-from influence.results import Result
+from influence.results import Kind, Result
 
 JOB = importlib.import_module("influence.methods.datamodels.run")  # the function of that name hides it
 QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=1))
@@ -410,7 +410,7 @@ def test_all_models_diverging_is_one_sentence(tmp_path: Path) -> None:
         (Ridge, "fit"),
         (DualDatamodel, "predict"),
         (DualDatamodel, "coef"),
-        (results, "write_tables"),
+        (Kind, "write"),
     ],
     ids=lambda place: place[1],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from influence.datamodels import outcomes
 from influence.runs import Runner
-from influence.stopping import interruptible, keeps_models
+from influence.stopping import interruptible, what_is_kept
 
 KEPT = "Stopped; the models that were trained are kept.\n"
 NOTHING = "Stopped; nothing was kept of this run.\n"
@@ -154,14 +154,15 @@ def test_the_handlers_are_put_back() -> None:
 @pytest.mark.parametrize(
     ("arguments", "kept"),
     [
-        (["datamodels", "run", "digits"], True),
-        (["evaluate", "removal", "RESULT"], True),
-        (["evaluate", "mislabels", "digits"], True),
-        (["evaluate", "sizes", "RESULT"], False),
-        (["tracin", "digits"], False),
-        (["evaluate"], False),
-        ([], False),
+        (["datamodels", "run", "digits"], "the models that were trained"),
+        (["evaluate", "removal", "RESULT"], "the models that were trained"),
+        (["evaluate", "mislabels", "digits"], "the models that were trained"),
+        (["unrolled", "digits"], "the finished blocks of targets"),
+        (["evaluate", "scaling", "RESULT"], None),
+        (["tracin", "digits"], None),
+        (["evaluate"], None),
+        ([], None),
     ],
 )
-def test_what_goes_on_where_it_was_stopped(arguments: list[str], kept: bool) -> None:
-    assert keeps_models(arguments) == kept
+def test_what_goes_on_where_it_was_stopped(arguments: list[str], kept: str | None) -> None:
+    assert what_is_kept(arguments) == kept

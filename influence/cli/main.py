@@ -1,6 +1,7 @@
 """The verbs, and how a command ends: with a result, with a sentence, or by a signal."""
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import typer
 
 from influence.cli.terminal import INTERRUPTED, end, print_whatever_comes
 from influence.errors import InfluenceError
-from influence.stopping import interruptible, keeps_models
+from influence.stopping import interruptible, what_is_kept
 
 MODULES = {  # of each verb, in the order of the help
     "app": "data",
@@ -82,7 +83,9 @@ def main() -> None:
         except typer.TyperException as error:
             status = end(error.format_message(), 2)
     if status == INTERRUPTED:
-        kept = "the models that were trained are kept" if keeps_models(sys.argv[1:]) else "nothing was kept of this run"
+        what = what_is_kept(sys.argv[1:])
+        kept = f"{what} are kept" if what else "nothing was kept of this run"
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells of writes that were under way
         with suppress(OSError):  # a terminal that was closed can't be told
             print(f"Stopped; {kept}.", file=sys.stderr, flush=True)
         status = 128 + signals[-1] if signals else INTERRUPTED

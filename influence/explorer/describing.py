@@ -1,12 +1,12 @@
 """What pages say of a result: its method and models in a few words, where it is shown, what it may be compared with."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from influence import datasets
 from influence.errors import InfluenceError
+from influence.explorer.image_words import WORDS
 from influence.library import Entry
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import TracInManifest
@@ -57,22 +57,15 @@ def page_of(entry: Entry, **choice: int) -> tuple[str, dict[str, str]]:
     ``choice`` may name a ``target`` or a ``train`` example.
     """
     if entry.has_classes:
-        link = {"data": entry.dataset, "method": entry.method, "result": entry.name}
+        # The page takes what it would choose anyway out of the address, which costs a step in the browser's history.
+        method = {} if entry.method == next(iter(WORDS)) else {"method": entry.method}
+        link = {"data": entry.dataset} | method | {"result": entry.name}
         names = {"target": "image", "train": "train"}
         return IMAGES_PAGE, link | {names[name]: str(index) for name, index in choice.items()}
     link = {"result": entry.name}
     if "train" in choice:
         return HOUSES_PAGE, link | {"show": "Self-influence", "ring": str(choice["train"])}
     return HOUSES_PAGE, link | ({"house": str(choice["target"])} if "target" in choice else {})
-
-
-def typed(path: Path) -> str:
-    """A path as it would be typed in the folder where the server runs; a shell may want it quoted."""
-    try:
-        short = str(path.resolve().relative_to(Path.cwd().resolve()))
-    except ValueError:
-        return str(path)
-    return f"./{short}" if short.startswith("-") else short  # else it would be an option
 
 
 # --- what may be compared -------------------------------------------------------------------------------------------

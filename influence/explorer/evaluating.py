@@ -10,14 +10,14 @@ from influence.library import Entry
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import TracInManifest, TracInOfClasses
 from influence.results import ResultManifest
-from influence.text import command
+from influence.text import command, typed
 
 _JUDGES = 512  # held-out models that the commands ask for where the result has none of its own
 
 
 def commands(listed: Entry, kind: str) -> list[str]:
     """The commands, in order, that would make a kind of evidence; none where it is not defined for these data."""
-    folder = describing.typed(listed.path)
+    folder = typed(listed.path)
     if kind == "removal":
         is_known = isinstance(listed.manifest, DatamodelsManifest | TracInManifest)
         return [command("evaluate", "removal", folder)] if is_known else []
@@ -99,5 +99,5 @@ def _store(listed: Entry) -> str | None:
         else:
             fits = (config.classes, config.train_size) == manifest.part
         if fits:
-            return describing.typed(place)
+            return typed(place)
     return None

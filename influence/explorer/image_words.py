@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 
 from influence.evidence import LdsEvidence
-from influence.explorer.describing import typed
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import TracInOfClasses
 from influence.methods.unrolled.kind import UnrolledManifest
 from influence.results import Interval, Result, ResultManifest
-from influence.text import command, inline_code
+from influence.text import command, inline_code, typed
 
 M = TypeVar("M", bound=ResultManifest)
 

@@ -13,7 +13,7 @@ from influence.errors import InfluenceError
 from influence.explorer.maps import Style
 from influence.library import Entry
 from influence.runs import Run, Runner
-from influence.stopping import keeps_models
+from influence.stopping import what_is_kept
 from influence.text import duration
 
 _PAGES = {"tracin": "pages/houses.py", "datamodels": "pages/images.py"}  # where the result of each job is shown
@@ -105,7 +105,8 @@ def _ending(run: Run, page: str) -> None:
     if run.state == "failed":
         st.error(f"**{title(run)}** failed after {duration(run.seconds)}. {run.error}", icon=":material/error:")
     elif run.state == "cancelled":
-        kept = "The models that were trained are kept." if keeps_models(run.arguments) else "Nothing is left of it."
+        what = what_is_kept(run.arguments)
+        kept = f"{what.capitalize()} are kept." if what else "Nothing is left of it."
         st.info(f"**{title(run)}** was cancelled. {kept}", icon=":material/stop:")
     elif run.out is None or run.out.exists():
         st.success(f"**{title(run)}** is done ({duration(run.seconds)}). {run.said}", icon=":material/check:")

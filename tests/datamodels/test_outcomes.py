@@ -13,7 +13,6 @@ from zarr.storage import LocalStore
 
 from influence import datasets
 from influence.datamodels.outcomes import Backend, OutcomeConfig, collect, read, read_config, reproduce, verify
-from influence.datamodels.outcomes import config as config_module
 from influence.datamodels.outcomes.store import Store
 from influence.datamodels.outcomes.unit import checksums
 from influence.datamodels.subsets import SubsetConfig, draw
@@ -279,7 +278,7 @@ def test_colour_models_that_diverge_are_recorded_and_left_out(tmp_path, monkeypa
     train, test = (
         Split(np.arange(n), rng.integers(256, size=(n, 12, 12, 3), dtype=np.uint8), np.arange(n) % 3) for n in (60, 20)
     )
-    monkeypatch.setattr(config_module, "_load", lambda *name: Dataset(datasets.facts("digits"), train, test))
+    monkeypatch.setattr("influence.learners.recipe._load", lambda *name: Dataset(datasets.facts("digits"), train, test))
     monkeypatch.setattr(patches, "_SAMPLED", 2000)
     learner = PatchNet(filters=8, patch=3, grid=2, width=4, epochs=2, batch_size=15)
     for rate, diverged in ((0.05, 0), (1e30, 10)):
@@ -396,7 +395,7 @@ def test_a_place_that_cannot_be_written_is_named(small, tmp_path):
 def test_data_without_classes_is_refused(small, tmp_path, monkeypatch):
     digits = datasets.load("digits")
     prices = replace(digits, train=replace(digits.train, labels=digits.train.labels.astype(float)))
-    monkeypatch.setattr(config_module, "_load", lambda *name: prices)
+    monkeypatch.setattr("influence.learners.recipe._load", lambda *name: prices)
     with pytest.raises(InfluenceError, match="digits has no classes"):
         collect(small, str(tmp_path / "store"), 10)
     assert not Path(tmp_path / "store").exists()

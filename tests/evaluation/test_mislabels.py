@@ -39,8 +39,8 @@ def test_mislabels_are_found(mislabels: tuple[dict[str, Any], dict[str, Any]]) -
     for rankings in found.values():
         assert set(rankings) == set(evidence.RANKINGS)
         for figures in rankings.values():
-            assert figures["at_20"].mean > 0.6
-            assert figures["area"].low <= figures["area"].mean <= figures["area"].high
+            assert figures.at_20.mean > 0.6
+            assert figures.area.low <= figures.area.mean <= figures.area.high
     assert sum("plain loss" in note for note in manifest.notes) == 2
     curves = tables["curves"]
     last = curves.groupby(["flips", "ranking"], observed=True)["found"].last()

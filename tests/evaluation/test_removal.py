@@ -18,7 +18,7 @@ from influence.evaluation.scores import Scores
 from influence.learners.mlp import Mlp
 from influence.measures.removal import predicted_support
 from influence.methods.datamodels.run import run
-from influence.methods.tracin.scores import ValuesSubject
+from influence.methods.tracin.scores import TracInSubject
 from influence.retraining.trainer import ClassifierTrainer
 from tests.evaluation.made import FEW, QUICK, SMALL, by_hand, remove
 
@@ -185,7 +185,7 @@ def test_removal_together_serves_all_targets_with_one_training(
     for choice, members in (("helpful", order[:20]), ("harmful", order[-20:])):
         np.testing.assert_allclose(effects.loc[choice].loc[names], -rows[:, members].sum(axis=1), atol=1e-4)
     classes = len(set(digits.test.labels[np.searchsorted(digits.test.index, names)]))
-    assert found.figures["trainings"] == 2 * (2 + classes)
+    assert found.figures.trainings == 2 * (2 + classes)
     assert any("everything 2 times" in note for note in found.notes)
     assert any("one training serves all of them" in note for note in found.notes)
     assert found.support is None
@@ -272,8 +272,8 @@ def test_houses(houses: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.Mo
         return np.random.default_rng(0).normal(size=(len(positions), len(houses.train)))
 
     made_up = Scores(noise, "made up", has_scale=False)
-    monkeypatch.setattr(ValuesSubject, "scores", lambda *_: made_up)
-    monkeypatch.setattr(ValuesSubject, "output_scores", lambda *_: noise)
+    monkeypatch.setattr(TracInSubject, "scores", lambda *_: made_up)
+    monkeypatch.setattr(TracInSubject, "output_scores", lambda *_: noise)
     folder = tmp_path / "houses"
     shutil.copytree(homes.precomputed_home() / "california-housing" / "tracin", folder)
     config = RemovalConfig(targets=2, counts=(40,), choices=("helpful", "random"), seeds=1, epochs=1)

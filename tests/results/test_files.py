@@ -18,9 +18,10 @@ def copy(tmp_path: Path) -> Path:
 
 
 def checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["influence", "check", str(folder)])
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     captured = capsys.readouterr()
     return int(ended.value.code or 0), captured.out + captured.err
 
