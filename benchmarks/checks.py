@@ -4,8 +4,8 @@
     python -m benchmarks.checks --only cifar10     trains and scores all of CIFAR-10: 20 minutes
 
 Each check is timed from inside, in seconds that the process computed, while a run makes the whole result: examples
-passed alone, losses compared with those in other batches, the walk of autograd's graph, and the random streams and
-tensors compared before and after every pass.
+passed alone, all losses compared with those in other batches at every checkpoint, the walk of autograd's graph, and
+the random streams and tensors compared before and after every pass.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def here(name: str) -> None:
     clock = Clock()
     for owner, functions in (
         (factors, ["verify"]),
-        (factors.FactorExtractor, ["check_again"]),
+        (factors.FactorExtractor, ["check_again", "check_same_weights"]),
         (passes, ["check_graph"]),
         (passes.Passes, ["_streams", "_tensors"]),
         (scores, ["check_reaches_copy"]),
