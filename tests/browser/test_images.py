@@ -357,7 +357,7 @@ def test_a_run_becomes_a_result_grows_and_is_refitted(quick_digits: Server, visi
     page = open_page(visit, f"{quick_digits.url}/images?data=digits&result=mine")
     fill(page, Models=60, Held_out=40)
     page.get_by_role("button", name="Start run").click()
-    page.get_by_role("button", name="Show it").click(timeout=120_000)
+    page.get_by_role("button", name="Show it").click(timeout=300_000)
     expect(page.get_by_text("60 models of mlp")).to_be_visible()
     expect(page.get_by_text("On 40 models that were not used")).to_be_visible()
     dismiss(page)
@@ -366,13 +366,13 @@ def test_a_run_becomes_a_result_grows_and_is_refitted(quick_digits: Server, visi
     chunks = {path: path.stat().st_mtime_ns for path in (quick_digits.results / ".outcomes").rglob("c/*")}
     choose(page, "Estimator", "ridge")
     page.get_by_role("button", name="Start run").click()
-    page.get_by_role("button", name="Show it").click(timeout=120_000)
+    page.get_by_role("button", name="Show it").click(timeout=300_000)
     expect(page.get_by_text("· ridge ·")).to_be_visible()
     assert {path: path.stat().st_mtime_ns for path in (quick_digits.results / ".outcomes").rglob("c/*")} == chunks
     dismiss(page)
 
     page.get_by_role("button", name="Add 1,000 more to this result").click()
-    page.get_by_role("button", name="Show it").click(timeout=240_000)
+    page.get_by_role("button", name="Show it").click(timeout=400_000)
     expect(page.get_by_text("1,060 models of mlp")).to_be_visible()
     assert len(names(quick_digits)) == 4
 
@@ -394,7 +394,7 @@ def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(quick_digits: Se
     dismiss(page)
     fill(page, Models=60, Held_out=50)
     page.get_by_role("button", name="Start run").click()
-    page.get_by_role("button", name="Show it").click(timeout=120_000)
+    page.get_by_role("button", name="Show it").click(timeout=300_000)
     expect(page.get_by_text("60 models of mlp")).to_be_visible()
 
 
@@ -467,7 +467,7 @@ def test_a_run_on_cifar10_times_one_model_then_trains_stops_and_goes_on(cats_and
     page.get_by_role("button", name="Start run").click()
     measured(models + 10 - kept - 1)  # it goes on from those that are there
     page.get_by_role("button", name="Train them").click()
-    page.get_by_role("button", name="Show it").click(timeout=240_000)
+    page.get_by_role("button", name="Show it").click(timeout=400_000)
     expect(page.get_by_text(f"{models:,} models of convnet")).to_be_visible()
     assert trained() == models + 10
     assert len(names(cats_and_dogs)) == 2

@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.driving import Server, Visit, settled, still
@@ -43,11 +44,13 @@ def test_cancel_leaves_nothing(fresh_server: Server, visit: Visit) -> None:
     expect(page.get_by_text("was cancelled")).to_have_count(0)
 
 
+@pytest.mark.timeout(900)  # trains and scores all houses
 def test_a_run_becomes_a_result_that_can_be_shown_renamed_and_deleted(fresh_server: Server, visit: Visit) -> None:
     page = visit.open(f"{fresh_server.url}/houses")
     start(page, Seed=7, Epochs=2, Checkpoint_every=1, k=5)
+    expect(page.get_by_role("button", name="Cancel run")).to_be_visible()  # else leaving the page takes the click away
     page.get_by_role("link", name="Home").click()  # it can be shown from any page
-    page.get_by_role("button", name="Show it").click(timeout=120_000)
+    page.get_by_role("button", name="Show it").click(timeout=400_000)
     expect(page.get_by_text("2 checkpoints (epochs 1 to 2) · seed 7")).to_be_visible()
     (folder,) = fresh_server.results.iterdir()
     page.wait_for_url(re.compile(f"houses.*result={folder.name}"))
