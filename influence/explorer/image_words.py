@@ -188,11 +188,7 @@ class TracIn(Words[TracInOfClasses]):
     axis = "score: raised its loss (left of 0) or lowered it (right)"
 
     def of_target(self, row: "pd.Series[Any]") -> str:
-        text = (
-            f"Class **{row['class']}**; the model says {_verdict(row)}  \n"
-            f"Loss **{row['loss']:.3g}** nats, margin **{row['margin']:+.2f}** at the last checkpoint"
-        )
-        return text + (f"  \nHeld-out LDS of this image **{row['lds']:.2f}**" if pd.notna(row.get("lds")) else "")
+        return _of_one_model(row, " at the last checkpoint")
 
     def of_train(self, train: pd.DataFrame, index: int) -> str:
         row = train.loc[index]
@@ -251,11 +247,7 @@ class Unrolled(Words[UnrolledManifest]):
     axis = "derivative: lowers its margin (left of 0) or raises it (right)"
 
     def of_target(self, row: "pd.Series[Any]") -> str:
-        text = (
-            f"Class **{row['class']}**; the model says {_verdict(row)}  \n"
-            f"Loss **{row['loss']:.3g}** nats, margin **{row['margin']:+.2f}**"
-        )
-        return text + (f"  \nHeld-out LDS of this image **{row['lds']:.2f}**" if pd.notna(row.get("lds")) else "")
+        return _of_one_model(row)
 
     def of_train(self, train: pd.DataFrame, index: int) -> str:
         row = train.loc[index]
@@ -293,6 +285,15 @@ class Unrolled(Words[UnrolledManifest]):
 
 
 WORDS: dict[str, Words[Any]] = {words.method: words for words in (Datamodels(), TracIn(), Unrolled())}
+
+
+def _of_one_model(row: "pd.Series[Any]", when: str = "") -> str:
+    """What one model says of a test image, and how well the image's scores predict models, where that is known."""
+    text = (
+        f"Class **{row['class']}**; the model says {_verdict(row)}  \n"
+        f"Loss **{row['loss']:.3g}** nats, margin **{row['margin']:+.2f}**{when}"
+    )
+    return text + (f"  \nHeld-out LDS of this image **{row['lds']:.2f}**" if pd.notna(row.get("lds")) else "")
 
 
 def _trust_of_evidence(result: Result[Any], lds: LdsEvidence | None, scores: str) -> str:

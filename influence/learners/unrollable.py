@@ -35,7 +35,7 @@ class Stretch(Protocol):
 
 
 @dataclass(frozen=True)
-class Unrolled:
+class LastEpochs:
     """A training by SGD with Nesterov momentum, and what its derivative needs.
 
     Parameters
@@ -66,7 +66,7 @@ class Unrollable(Learner):
     """A learner of classes whose training can be unrolled."""
 
     @abstractmethod
-    def unroll(self, train: Split, subset: Subsets, epochs: int) -> Unrolled:
+    def unroll(self, train: Split, subset: Subsets, epochs: int) -> LastEpochs:
         """Train the one model of a subset as ``fit`` does, and keep its last epochs (all, if it has no more)."""
 
     @abstractmethod

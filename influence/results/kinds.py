@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from influence.results.kind import Kind, OneOf
 from influence.results.manifest import ResultManifest
-from influence.results.tables import FLOATS, Table, schema
+from influence.results.tables import FLOATS, Table, of_type, schema
 
 _METHODS = "influence.methods"
 INFLUENCES = Table(schema(target=pa.int32(), train=pa.int32(), rank=pa.int16(), score=pa.float32()))
 REVERSE = Table(schema(train=pa.int32(), target=pa.int32(), rank=pa.int16(), score=pa.float32()))
 TARGETS = {"target": pa.int32(), "score_percentiles": FLOATS}
 TRAIN = {"train": pa.int32()}
+CLASSIFIED = {**of_type(pa.int16(), "label", "prediction"), **of_type(pa.float32(), "loss", "margin")}
 PLAIN = Kind(
     ResultManifest, {"influences": INFLUENCES, "targets": Table(schema(**TARGETS)), "train": Table(schema(**TRAIN))}
 )

@@ -86,6 +86,19 @@ class Group(Record):
     targets: tuple[int, ...]
 
 
+class Shares(Record):
+    """A share of the training part and of the test part."""
+
+    train: float
+    test: float
+
+
+class Accuracy(Record):
+    """The share of examples whose class a model predicts rightly."""
+
+    accuracy: Shares
+
+
 class ResultManifest(Manifest):
     """What the manifests of all results hold, whatever the method.
 

@@ -54,7 +54,7 @@ class Result(Generic[R]):
         return _Sorted(self.reverse, "train")
 
     def of(self, target: int) -> pd.DataFrame:
-        """The influences on one target (or group), sorted by rank: most negative first, most positive last."""
+        """The influences on one target (or group), sorted by rank: from -k to -1, then from 1 to k."""
         return self._of_target[target]
 
     def by(self, train: int) -> pd.DataFrame:

@@ -76,8 +76,9 @@ class TracInCP:
         self.memory = memory
         self._extractor = FactorExtractor(self.model, loss, layers, projection)
         self._verified: Known | None = None  # the training examples that were verified last, at every checkpoint
-        for number in range(len(self.checkpoints)):
-            self._at(number)
+        trial = copy.deepcopy(self.model)
+        for checkpoint in self.checkpoints:
+            load(trial, checkpoint)
 
     @own_modes()
     def _at(self, number: int) -> FactorExtractor:

@@ -21,7 +21,7 @@ class Moment(NamedTuple):
 class Trajectory:
     """The weights before every step of a training, and the final ones.
 
-    Where all moments take more than ``memory``, only some are kept, and the stretches of steps between them are done
+    Where all moments take more than ``memory``, only some are kept, and the segments between them are done
     again on the way back, which costs the training once more.
 
     Parameters

@@ -20,7 +20,7 @@ matters: the mirrored picture is another picture.
 import torch
 from torch import Tensor
 
-from influence.learners.unrollable import Unrolled
+from influence.learners.unrollable import LastEpochs
 
 _BLOCK = 500  # targets at once
 
@@ -30,12 +30,12 @@ class Adjoint:
 
     Parameters
     ----------
-    unrolled : Unrolled
+    unrolled : LastEpochs
     margins : (n_targets, d)
         Gradients of the targets' margins at the final weights.
     """
 
-    def __init__(self, unrolled: Unrolled, margins: Tensor) -> None:
+    def __init__(self, unrolled: LastEpochs, margins: Tensor) -> None:
         self.unrolled = unrolled
         # a and b, at first zero, and what a gains from each averaged step; in the basis of the last curvature.
         self._parts = torch.zeros(3, *margins.shape, dtype=margins.dtype)
@@ -67,7 +67,7 @@ class Adjoint:
         return directions
 
 
-def _recursion(unrolled: Unrolled, start: int, stop: int, values: Tensor) -> Tensor:
+def _recursion(unrolled: LastEpochs, start: int, stop: int, values: Tensor) -> Tensor:
     """Express a, b and the mean of c by a and b before and the margins: factors (3, 3, d) for (d,) curvatures."""
     a, b, total = torch.zeros(3, 3, len(values), dtype=values.dtype)
     a[0], b[1] = 1, 1

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from influence.learners.patchnet.networks import PatchNets
     from influence.learners.patchnet.patches import Prepared
     from influence.learners.traceable import Traced
-    from influence.learners.unrollable import Unrolled
+    from influence.learners.unrollable import LastEpochs
 
 
 class PatchNet(Traceable, Unrollable, Differentiable):
@@ -96,7 +96,7 @@ class PatchNet(Traceable, Unrollable, Differentiable):
 
         training.release(train)
 
-    def unroll(self, train: Split, subset: Subsets, epochs: int) -> "Unrolled":
+    def unroll(self, train: Split, subset: Subsets, epochs: int) -> "LastEpochs":
         """One subset's training, with its last epochs; see `influence.learners.unrollable.Unrollable`."""
         from influence.learners.patchnet import training
 

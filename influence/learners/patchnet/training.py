@@ -21,7 +21,7 @@ from influence.learners.toolkit.orders import common_order, steps, steps_an_epoc
 from influence.learners.toolkit.schedule import rising_and_falling
 from influence.learners.toolkit.threads import in_threads
 from influence.learners.traceable import Traced
-from influence.learners.unrollable import Stretch, Unrolled
+from influence.learners.unrollable import LastEpochs, Stretch
 from influence.unrolled.optimizers import SGD
 from influence.unrolled.training import Step as TrainingStep
 
@@ -78,7 +78,7 @@ def trace(settings: PatchNet, train: Split, seed: int, every: int, on_epoch: Cal
     return Traced(nn.Sequential(patches.layer, *network.requires_grad_(True)), checkpoints)
 
 
-def unroll(settings: PatchNet, train: Split, subset: Subsets, epochs: int) -> Unrolled:
+def unroll(settings: PatchNet, train: Split, subset: Subsets, epochs: int) -> LastEpochs:
     """Train on one subset, and keep the last epochs; see `influence.learners.unrollable.Unrollable`."""
     patches = prepare(settings, train).patches
     views = patches.views(settings.flip)
@@ -102,7 +102,7 @@ def unroll(settings: PatchNet, train: Split, subset: Subsets, epochs: int) -> Un
         for epoch in range(max(0, settings.epochs - epochs), settings.epochs)
     ]
     averaged = max(1, round(settings.average * len(rates)))
-    return Unrolled(
+    return LastEpochs(
         PatchNets([final], patches),
         stretches,
         np.array(rates),

@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
-from influence.datasets import Dataset, Split
+from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.learners.base import margins
-from influence.learners.toolkit.outputs import cross_entropy
-from influence.methods.tracin.seen import Seen, losses_of
+from influence.learners.toolkit.outputs import cross_entropy, described
+from influence.methods.tracin.seen import Seen
 from influence.methods.tracin.task import Columns, Scored, Task
 
 
@@ -21,16 +18,7 @@ def _check(dataset: Dataset) -> None:
 
 
 def _columns(dataset: Dataset, seen: Seen, scored: Scored) -> tuple[Columns, Columns]:
-    return _of_part(dataset.test, seen.test_outputs), _of_part(dataset.train, seen.train_outputs)
-
-
-def _of_part(split: Split, logits: np.ndarray) -> Columns:
-    return {
-        "label": split.labels.astype(np.int16),
-        "prediction": logits.argmax(axis=1).astype(np.int16),
-        "loss": losses_of(logits, split.labels, cross_entropy),
-        "margin": margins(logits[None], split.labels)[0],
-    }
+    return described(dataset.test, seen.test_outputs[None]), described(dataset.train, seen.train_outputs[None])
 
 
 def _manifest(dataset: Dataset, seen: Seen, scored: Scored) -> dict[str, Any]:

@@ -6,25 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from influence.results.kind import Kind, OneOf
-from influence.results.kinds import INFLUENCES, REVERSE, TARGETS, TRAIN
-from influence.results.manifest import Group, Record, ResultManifest
+from influence.results.kinds import CLASSIFIED, INFLUENCES, REVERSE, TARGETS, TRAIN
+from influence.results.manifest import Accuracy, Group, Record, ResultManifest, Shares
 from influence.results.tables import Table, of_type, schema
 
 if TYPE_CHECKING:  # learners, which lists of results do without
     from influence.methods.tracin.config import TracInConfig
-
-
-class Shares(Record):
-    """A share of the training part and of the test part."""
-
-    train: float
-    test: float
-
-
-class ClassesQuality(Record):
-    """The share of examples that the model of the last checkpoint predicts rightly."""
-
-    accuracy: Shares
 
 
 class ValuesQuality(Record):
@@ -67,7 +54,7 @@ class TracInOfClasses(TracInManifest):
     task: Literal["classes"]
     classes: tuple[str, ...]
     reverse_k: int
-    quality: ClassesQuality
+    quality: Accuracy
 
 
 class TracInOfValues(TracInManifest):
@@ -91,7 +78,6 @@ def with_task(values: dict[str, Any]) -> dict[str, Any]:
     return {"task": "classes" if "classes" in values else "values"} | values
 
 
-_IMAGE = {**of_type(pa.int16(), "label", "prediction"), **of_type(pa.float32(), "loss", "margin")}
 _VALUE = of_type(pa.float32(), "residual", "prediction")
 _OF_FACTS = schema(**of_type(pa.float32(), "label", "price", "latitude", "longitude"))  # what the data set declares
 
@@ -99,8 +85,8 @@ CLASSES = Kind(
     TracInOfClasses,
     {
         "influences": INFLUENCES,
-        "targets": Table(schema(**TARGETS, **_IMAGE)),
-        "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_IMAGE)),
+        "targets": Table(schema(**TARGETS, **CLASSIFIED)),
+        "train": Table(schema(**TRAIN, self_influence=pa.float32(), **CLASSIFIED)),
         "reverse": REVERSE,
     },
 )

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from influence.datasets import Dataset
@@ -79,9 +78,3 @@ def _pass(
             f"Training diverged by epoch {epoch} (the loss is {losses[0]}): lower the learner's learning rate."
         )
     return given, losses
-
-
-def losses_of(given: np.ndarray, labels: np.ndarray, loss: Loss) -> np.ndarray:
-    """(n,) float32 losses of (n, d) outputs."""
-    losses: np.ndarray = loss(torch.from_numpy(given), torch.tensor(labels)).numpy().astype(np.float32)
-    return losses

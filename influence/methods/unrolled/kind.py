@@ -3,28 +3,13 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
-
 from influence.results.kind import Kind
-from influence.results.kinds import INFLUENCES, REVERSE, TARGETS, TRAIN
-from influence.results.manifest import Record, ResultManifest
-from influence.results.tables import Table, of_type, schema
+from influence.results.kinds import CLASSIFIED, INFLUENCES, REVERSE, TARGETS, TRAIN
+from influence.results.manifest import Accuracy, ResultManifest
+from influence.results.tables import Table, schema
 
 if TYPE_CHECKING:  # learners, which lists of results do without
     from influence.methods.unrolled.config import UnrolledConfig
-
-
-class Shares(Record):
-    """A share of the training part and of the test part."""
-
-    train: float
-    test: float
-
-
-class Quality(Record):
-    """The share of examples that the models predict rightly, on average."""
-
-    accuracy: Shares
 
 
 class UnrolledManifest(ResultManifest):
@@ -46,7 +31,7 @@ class UnrolledManifest(ResultManifest):
     weight: float
     trainings: int
     steps: int
-    quality: Quality
+    quality: Accuracy
 
     @cached_property
     def config(self) -> "UnrolledConfig":
@@ -56,14 +41,12 @@ class UnrolledManifest(ResultManifest):
         return UnrolledConfig.parse(self.settings)
 
 
-_IMAGE = {**of_type(pa.int16(), "label", "prediction"), **of_type(pa.float32(), "loss", "margin")}
-
 KIND = Kind(
     UnrolledManifest,
     {
         "influences": INFLUENCES,
-        "targets": Table(schema(**TARGETS, **_IMAGE)),
-        "train": Table(schema(**TRAIN, **_IMAGE)),
+        "targets": Table(schema(**TARGETS, **CLASSIFIED)),
+        "train": Table(schema(**TRAIN, **CLASSIFIED)),
         "reverse": REVERSE,
     },
 )

@@ -52,14 +52,15 @@ class Passing:
             found.append((training, Trajectory(training, on_progress=report)))
         return cls(dataset, found)
 
-    def logits(self, split: Split) -> np.ndarray:
-        """(trainings, n, n_classes) what the trained models give."""
-        return np.stack([_logits(training, trajectory.final, split) for training, trajectory in self.trainings])
+    @cached_property
+    def train_logits(self) -> np.ndarray:
+        """(trainings, n_train, n_classes)"""
+        return self._logits(self.dataset.train)
 
     @cached_property
     def test_logits(self) -> np.ndarray:
         """(trainings, n_test, n_classes)"""
-        return self.logits(self.dataset.test)
+        return self._logits(self.dataset.test)
 
     def scores(self, positions: np.ndarray, on_progress: Callable[[float], None] = lambda share: None) -> Tensor:
         """Derivatives of the margins of some test examples by the weights of all training examples.
@@ -83,6 +84,9 @@ class Passing:
 
             total += self._of_one(number, training, trajectory, positions, report)
         return total.div_(len(self.trainings))
+
+    def _logits(self, split: Split) -> np.ndarray:
+        return np.stack([_logits(training, trajectory.final, split) for training, trajectory in self.trainings])
 
     def _of_one(
         self,

@@ -11,10 +11,10 @@ import torch
 
 from influence import homes, results
 from influence.circumstances import circumstances
-from influence.datasets import Dataset, Split
+from influence.datasets import Dataset
 from influence.errors import InfluenceError, explain_write_errors
-from influence.learners.base import check_task, margins
-from influence.learners.toolkit.outputs import cross_entropy
+from influence.learners.base import check_task
+from influence.learners.toolkit.outputs import described
 from influence.methods.unrolled.config import UnrolledConfig
 from influence.methods.unrolled.kind import KIND
 from influence.methods.unrolled.passing import Passing
@@ -54,8 +54,6 @@ def kept_blocks(config: UnrolledConfig, dataset: Dataset) -> Path:
 def _rank(config: UnrolledConfig, passing: Passing, kept: Path, stages: Stages) -> Ranking:
     n_train, n_test = len(passing.dataset.train), len(passing.dataset.test)
     whole = Ranking(n_train, config.k, config.reverse_k)
-    with explain_write_errors(kept):
-        kept.mkdir(parents=True, exist_ok=True)
     for start in range(0, n_test, config.block):
         positions = np.arange(start, min(start + config.block, n_test))
         path = kept / f"{start}.npz"
@@ -74,6 +72,8 @@ def _rank(config: UnrolledConfig, passing: Passing, kept: Path, stages: Stages) 
                 )
             block = Ranking(n_train, config.k, config.reverse_k, first=start)
             block.add(scores)
+            with explain_write_errors(kept):  # a second run of the same may have ended and taken the folder away
+                kept.mkdir(parents=True, exist_ok=True)
             block.save(path)
         whole.extend(block)
         report(1.0)
@@ -87,21 +87,9 @@ def _tables(passing: Passing, ranking: Ranking) -> dict[str, pa.Table]:
         "reverse": ranking.reverse(test.index, train.index, short=True),
         "targets": pa.table(
             {"target": test.index, "score_percentiles": ranking.percentiles(short=True)}
-            | _columns(test, passing.test_logits)
+            | described(test, passing.test_logits)
         ),
-        "train": pa.table({"train": train.index} | _columns(train, passing.logits(train))),
-    }
-
-
-def _columns(split: Split, logits: np.ndarray) -> dict[str, np.ndarray]:
-    """What the models say of each example: the mean of their losses and margins, and the class of the mean logits."""
-    labels = torch.as_tensor(split.labels, dtype=torch.int64)
-    losses = torch.stack([cross_entropy(torch.from_numpy(each), labels) for each in logits]).mean(0)
-    return {
-        "label": split.labels.astype(np.int16),
-        "prediction": logits.mean(axis=0).argmax(axis=1).astype(np.int16),
-        "loss": losses.numpy(),
-        "margin": margins(logits, split.labels).mean(axis=0),
+        "train": pa.table({"train": train.index} | described(train, passing.train_logits)),
     }
 
 
@@ -109,8 +97,8 @@ def _describe(config: UnrolledConfig, passing: Passing) -> dict[str, Any]:
     """Fill the manifest, but for the circumstances of the run."""
     dataset = passing.dataset
     accuracy = {
-        name: float((passing.logits(part).argmax(axis=2) == part.labels).mean())
-        for name, part in (("train", dataset.train), ("test", dataset.test))
+        "train": float((passing.train_logits.argmax(axis=2) == dataset.train.labels).mean()),
+        "test": float((passing.test_logits.argmax(axis=2) == dataset.test.labels).mean()),
     }
     return {
         "dataset": dataset.name,

@@ -42,8 +42,10 @@ class UnrolledSubject(Subject):
     def all_scores(self, progress: Callable[[float], None]) -> Scores | None:
         """The derivatives; the trainings are run at once, and margins followed back as rows are asked for."""
         passing = Passing.train(self.config, self.dataset, progress)
-        steps = self.result.manifest.as_dict()["steps"]
-        source = f"followed back again through {self.config.trainings} training(s) of {steps} steps"
+        source = (
+            f"followed back again through {self.result.manifest.trainings} training(s) of "
+            f"{self.result.manifest.steps} steps"
+        )
         return self.check_same_scores(
             Scores(lambda positions: passing.scores(positions).numpy(), source, has_scale=True)
         )
