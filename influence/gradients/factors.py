@@ -165,8 +165,8 @@ class FactorExtractor:
             yield call.layer, part if self.projection is None else self._project(call.layer, part, self.projection)
 
     @own_modes()
-    def check_again(self, inputs: Tensor, labels: Tensor, losses: Sequence[Tensor]) -> None:
-        """Pass all examples again in other batches, and compare their losses with those of the first time.
+    def check_again(self, inputs: Tensor, labels: Tensor, losses: Sequence[Tensor], whole: bool = True) -> None:
+        """Pass examples again in other batches, and compare their losses with those of the first time.
 
         `verify` compares a few examples by their gradients. This finds companions that matter to some examples only,
         and what changes rarely or late from call to call. On a fresh copy of the model, it also finds what the first
@@ -177,6 +177,8 @@ class FactorExtractor:
         inputs, labels : (n, ...)
         losses : sequence of (b,) Tensors
             Those of the passes in which the examples went through the model, in their order.
+        whole : bool
+            Whether all examples are passed again, or a random eighth of them, if that is a few hundred at least.
 
         Raises
         ------
@@ -190,9 +192,11 @@ class FactorExtractor:
         if n < _FEW:
             others = [torch.tensor([row]) for row in reversed(range(n))]
         else:
-            order = torch.randperm(n, generator=torch.Generator().manual_seed(n))
-            others = list(order.tensor_split(min(max(2, -(-5 * n // (3 * max(sizes)))), n // 2)))  # of two at least
-        again = torch.empty_like(before)
+            count = n if whole else min(n, max(_SAMPLE, n // 8))
+            order = torch.randperm(n, generator=torch.Generator().manual_seed(n))[:count]
+            number = min(max(2, -(-5 * count // (3 * max(sizes)))), count // 2)  # of batches, of two examples at least
+            others = list(order.tensor_split(number))
+        again = before.clone()
         for rows in others:
             twice = rows.repeat(2) if len(rows) == 1 else rows  # a model may want two
             again[rows] = self.passes.losses(inputs[twice], labels[twice])[: len(rows)]
@@ -221,6 +225,7 @@ class FactorExtractor:
 
 _FIRST = 8  # examples of a first batch that are verified
 _FEW = 5  # fewer examples are passed again one by one
+_SAMPLE = 512
 
 
 def spread(n: int, count: int) -> list[int]:

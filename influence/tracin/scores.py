@@ -186,7 +186,7 @@ class TracInCP:
                 on_progress(done / total)
             if not is_verified:
                 fresh = self._at(number)
-                fresh.check_again(*examples, losses)
+                fresh.check_again(*examples, losses, number == len(self.checkpoints) - 1)
                 extract.check_same_weights(fresh)
         _check_finite(result)
         return result
@@ -219,8 +219,9 @@ class TracInCP:
                 for layer, gradient in zip(factors, sums, strict=bool(sums)):
                     result[part].add_(times(layer, gradient), alpha=checkpoint.learning_rate)
             fresh = self._at(number)
-            fresh.check_again(*targets, target_losses)
-            fresh.check_again(*train, train_losses)
+            is_last = number == len(self.checkpoints) - 1
+            fresh.check_again(*targets, target_losses, is_last)
+            fresh.check_again(*train, train_losses, is_last)
             extract.check_same_weights(fresh)
         _check_finite(result)
         return result
