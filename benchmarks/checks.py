@@ -4,7 +4,8 @@
     python -m benchmarks.checks --only cifar10     trains and scores all of CIFAR-10: 20 minutes
 
 Each check is timed from inside, in seconds that the process computed, while a run makes the whole result: examples
-passed alone, losses compared with those in other batches, the walk of autograd's graph, and the random streams and tensors compared before and after every pass.
+passed alone, losses compared with those in other batches, the walk of autograd's graph, and the random streams and
+tensors compared before and after every pass.
 """
 
 import argparse
