@@ -10,8 +10,8 @@ import pandas as pd
 from influence import datasets, evidence, homes, results
 from influence.datasets import california_housing, cifar10, sheets
 from influence.explorer.images import Filters, Images
-from influence.explorer.outliers import Filters as Shown
-from influence.explorer.outliers import Judgement, Outliers
+from influence.explorer.outliers.records import Filters as Shown
+from influence.explorer.outliers.records import Judgement, Outliers
 
 SOURCE = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009): a selection of CIFAR-10's images"
 

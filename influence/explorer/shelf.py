@@ -11,7 +11,7 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.evidence import Evaluated
 from influence.explorer import describing, panel
-from influence.explorer.outliers import Judgement
+from influence.explorer.outliers.records import Judgement
 from influence.explorer.pictures import Pictures
 from influence.library import Entry
 from influence.results import Result

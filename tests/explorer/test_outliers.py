@@ -15,9 +15,9 @@ from PIL import Image
 
 from influence import datasets, evidence, homes, manifests, results
 from influence.errors import InfluenceError
-from influence.explorer import outliers
 from influence.explorer.houses import Houses
-from influence.explorer.outliers import AGREE, DISAGREE, Filters, Judgement, Outliers
+from influence.explorer.outliers import records as outliers
+from influence.explorer.outliers.records import AGREE, DISAGREE, Filters, Judgement, Outliers
 from influence.explorer.pictures import Pictures
 from tests.explorer.pages import click, grid, ids, open_page, texts, warnings
 

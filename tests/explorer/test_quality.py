@@ -16,9 +16,10 @@ from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.outcomes.store import SCHEMA_VERSION
 from influence.evidence import RemovalEvidence
 from influence.evidence.removal import Agreement
-from influence.explorer import evaluating, quality
-from influence.explorer.quality import Judged
-from influence.explorer.quality_charts import removal_scatter
+from influence.explorer import evaluating
+from influence.explorer.quality import words as quality
+from influence.explorer.quality.charts import removal_scatter
+from influence.explorer.quality.words import Judged
 from influence.library import Entry
 from influence.results import Interval
 from tests.explorer import evidenced

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from influence import evidence
 from influence.explorer.charts import compact
 from influence.explorer.maps import BLUE, GREEN, ORANGE, PINK
-from influence.explorer.quality import CHOICES, Judged, fitted_sizes, lds_table
+from influence.explorer.quality.words import CHOICES, Judged, fitted_sizes, lds_table
 
 _GREY = "#8a8a8a"
 _BLUE, _ORANGE, _GREEN, _PINK = (f"rgb{color}" for color in (BLUE, ORANGE, GREEN, PINK))
