@@ -9,9 +9,9 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.explorer import compare, describing, panel, shelf
 from influence.explorer.compare import NEIGHBOURS, NONE, Nearest, Ranking
-from influence.explorer.grid import Cell, image_grid
 from influence.explorer.houses import FEATURES, Houses
-from influence.explorer.pictures import Pictures
+from influence.explorer.parts.grid import Cell, image_grid
+from influence.explorer.parts.pictures import Pictures
 from influence.library import Entry
 from influence.results import Result
 

@@ -12,11 +12,11 @@ from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datasets import sheets
 from influence.errors import InfluenceError
 from influence.explorer import image_charts, panel, run_form
-from influence.explorer.drawing import drawing
-from influence.explorer.grid import Cell, image_grid
 from influence.explorer.image_records import ALL, Filters, Pick, Walk
 from influence.explorer.image_words import WORDS
 from influence.explorer.images import HARD, NEAR_COPIES, Images
+from influence.explorer.parts.drawing import drawing
+from influence.explorer.parts.grid import Cell, image_grid
 from influence.library import Entry
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.settings import arguments

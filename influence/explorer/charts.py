@@ -1,10 +1,11 @@
-"""Figures that the pages share."""
+"""Figures of the houses page."""
 
 import numpy as np
 import plotly.graph_objects as go
 
 from influence.explorer.houses import Houses, Pick, score_bins
-from influence.explorer.maps import BLUE, ORANGE
+from influence.explorer.parts.charts import compact
+from influence.explorer.parts.maps import BLUE, ORANGE
 
 _GREY = "#8a8a8a"
 
@@ -95,15 +96,3 @@ def loss_curve(curve: dict[str, list[float]]) -> go.Figure:
 
 def _css(color: tuple[int, int, int]) -> str:
     return f"rgb{color}"
-
-
-def compact(figure: go.Figure, legend: bool = True) -> go.Figure:
-    """The size and margins that all figures have."""
-    figure.update_layout(
-        height=280,
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
-        bargap=0,
-        showlegend=legend,
-        legend={"orientation": "h", "y": 1.15},
-    )
-    return figure

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from influence.explorer.drawing import Frame, legend, picture, steps
 from influence.explorer.image_records import Pick, Removal
 from influence.explorer.images import Images
+from influence.explorer.parts.drawing import Frame, legend, picture, steps
 
 
 def weight_histogram(images: Images, pick: Pick) -> str:

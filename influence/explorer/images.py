@@ -14,7 +14,7 @@ from influence.errors import InfluenceError
 from influence.evidence import Evaluated
 from influence.explorer.image_records import ALL, Filters, Pick, Removal, Walk
 from influence.explorer.image_words import WORDS
-from influence.explorer.pictures import Pictures
+from influence.explorer.parts.pictures import Pictures
 from influence.ranking import PERCENTILES
 from influence.results import Result
 

@@ -10,7 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from influence import homes, library, results
 from influence.errors import InfluenceError
-from influence.explorer.maps import Style
+from influence.explorer.parts.maps import Style
 from influence.library import Entry
 from influence.runs import Run, Runner
 from influence.stopping import what_is_kept

@@ -12,7 +12,7 @@ from influence.errors import InfluenceError
 from influence.evidence import Evaluated
 from influence.explorer import describing, panel
 from influence.explorer.outliers.records import Judgement
-from influence.explorer.pictures import Pictures
+from influence.explorer.parts.pictures import Pictures
 from influence.library import Entry
 from influence.results import Result
 

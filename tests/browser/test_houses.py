@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from influence import datasets
-from influence.explorer.maps import VIEWS
+from influence.explorer.parts.maps import VIEWS
 from tests.browser.driving import (
     Server,
     Visit,

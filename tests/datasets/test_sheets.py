@@ -9,7 +9,7 @@ from PIL import Image
 
 from influence import InfluenceError, datasets, homes
 from influence.datasets import cifar10, sheets
-from influence.explorer.pictures import Pictures
+from influence.explorer.parts.pictures import Pictures
 from tools.shipped_data import selection
 
 HASH = "0123456789abcdef"

@@ -10,8 +10,9 @@ import pytest
 from influence import homes, results
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.explorer import charts, maps
+from influence.explorer import charts
 from influence.explorer.houses import Houses, provenance, score_bins
+from influence.explorer.parts import maps
 from influence.results import Result
 
 FIRST = 17136  # the first of Palo Alto's eleven

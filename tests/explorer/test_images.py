@@ -21,9 +21,9 @@ from influence.errors import InfluenceError
 from influence.evidence import METHODS, Evaluated, LdsEvidence
 from influence.evidence.lds import LdsManifest
 from influence.explorer import image_charts
-from influence.explorer.drawing import steps
 from influence.explorer.image_records import ALL, Filters
 from influence.explorer.images import QUALITIES, SORTS, Images
+from influence.explorer.parts.drawing import steps
 from influence.learners.convnet import ConvNet
 from influence.methods.datamodels import Datamodels, DatamodelsConfig
 from influence.results import Result

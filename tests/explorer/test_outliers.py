@@ -18,7 +18,7 @@ from influence.errors import InfluenceError
 from influence.explorer.houses import Houses
 from influence.explorer.outliers import records as outliers
 from influence.explorer.outliers.records import AGREE, DISAGREE, Filters, Judgement, Outliers
-from influence.explorer.pictures import Pictures
+from influence.explorer.parts.pictures import Pictures
 from tests.explorer.pages import click, grid, ids, open_page, texts, warnings
 
 SHIPPED = homes.precomputed_home()

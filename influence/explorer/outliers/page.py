@@ -7,11 +7,11 @@ import streamlit as st
 
 from influence.errors import InfluenceError
 from influence.explorer import describing, panel, shelf
-from influence.explorer.grid import Cell, image_grid
 from influence.explorer.houses import Houses
 from influence.explorer.outliers import records
 from influence.explorer.outliers.records import AGREE, ALL, DISAGREE, ORDERS, RANKINGS, Filters, Outliers
-from influence.explorer.pictures import Pictures
+from influence.explorer.parts.grid import Cell, image_grid
+from influence.explorer.parts.pictures import Pictures
 from influence.library import Entry
 from influence.text import command, inline_code, typed
 

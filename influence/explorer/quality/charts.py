@@ -5,8 +5,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence import evidence
-from influence.explorer.charts import compact
-from influence.explorer.maps import BLUE, GREEN, ORANGE, PINK
+from influence.explorer.parts.charts import compact
+from influence.explorer.parts.maps import BLUE, GREEN, ORANGE, PINK
 from influence.explorer.quality.words import CHOICES, Judged, fitted_sizes, lds_table
 
 _GREY = "#8a8a8a"

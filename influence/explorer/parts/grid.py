@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import streamlit as st
 
-from influence.explorer.picking import PICKING_JS, clicked
+from influence.explorer.parts.picking import PICKING_JS, clicked
 
 _HTML = '<div class="grid" role="listbox"></div>'
 

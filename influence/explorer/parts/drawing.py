@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from influence.explorer.picking import PICKING_JS, clicked
+from influence.explorer.parts.picking import PICKING_JS, clicked
 
 HEIGHT = 200  # pixels between the axes' ends
 

@@ -1,0 +1,1 @@
+"""What pages share: tiles, lists, drawings, maps, pictures, colours."""
