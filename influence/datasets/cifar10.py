@@ -42,6 +42,7 @@ FACTS = Facts(
     brings="all 60,000 pictures, and training on them (170 MB)",
     learner="patchnet",
     near_copy=0.9,
+    mirrors=True,
 )
 
 _PIECE = 1 << 20  # bytes

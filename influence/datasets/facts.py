@@ -76,7 +76,10 @@ class Facts:
     is_quick : bool
         Whether a model is trained within a second, so that a run from the sidebar needs no estimate first.
     near_copy : float
-        The correlation of the pixels of two pictures from which the explorer calls them near-copies.
+        The correlation of the pixels of two pictures from which they are called near-copies.
+    mirrors : bool
+        Whether the mirror image of a picture, left to right, shows the same: near-copies are then sought among mirror
+        images too.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Facts:
     learner: str = ""
     is_quick: bool = False
     near_copy: float = 0.95
+    mirrors: bool = False
 
     def __post_init__(self) -> None:
         if not self.learner:

@@ -13,6 +13,7 @@ from influence.errors import InfluenceError
 from influence.evidence.base import Evidence, EvidenceManifest, is_about
 from influence.evidence.lds import LdsEvidence
 from influence.evidence.mislabels import MislabelsEvidence
+from influence.evidence.near_copies import NearCopiesEvidence
 from influence.evidence.removal import RemovalEvidence
 from influence.evidence.sizes import SizesEvidence
 from influence.results import Kind, Result, writing
@@ -20,7 +21,7 @@ from influence.text import command, inline_code
 
 E = TypeVar("E", bound=Evidence[Any])
 _CLASSES: dict[str, type[Evidence[Any]]] = {
-    each.name: each for each in (LdsEvidence, RemovalEvidence, MislabelsEvidence, SizesEvidence)
+    each.name: each for each in (LdsEvidence, RemovalEvidence, MislabelsEvidence, SizesEvidence, NearCopiesEvidence)
 }
 KINDS = tuple(_CLASSES)
 
@@ -38,6 +39,7 @@ class Evaluated:
     sizes: SizesEvidence | None = None
     problems: list[str] = field(default_factory=list)
     others: dict[str, Evidence[Any]] = field(default_factory=dict)
+    near_copies: NearCopiesEvidence | None = None
 
     @property
     def kinds(self) -> list[str]:
@@ -47,7 +49,7 @@ class Evaluated:
     @property
     def manifests(self) -> dict[str, EvidenceManifest]:
         """The manifests of what is known, by kind."""
-        known = (self.lds, self.removal, self.mislabels, self.sizes, *self.others.values())
+        known = (self.lds, self.removal, self.mislabels, self.sizes, self.near_copies, *self.others.values())
         return {each.name: each.manifest for each in known if each is not None}
 
 
@@ -64,6 +66,7 @@ def read(result: Result[Any]) -> Evaluated:
         _known(SizesEvidence, result, problems),
         problems,
         _others(result, problems),
+        _known(NearCopiesEvidence, result, problems),
     )
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from influence.measures.likeness import directions
+
 
 def most_alike(targets: np.ndarray, train: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The one of each target's candidates that looks most like it.
@@ -27,18 +29,9 @@ def most_alike(targets: np.ndarray, train: np.ndarray, candidates: np.ndarray) -
     is_photo = train.ndim == 4 and train.shape[3] == 3
     likeness = np.empty(candidates.shape, dtype=np.float32)
     for row, places in enumerate(candidates):
-        others = _directions(train[places])
+        others = directions(train[places])
         views = [targets[row], targets[row][:, ::-1]] if is_photo else [targets[row]]
-        likeness[row] = (others @ _directions(np.stack(views)).T).max(axis=1)
+        likeness[row] = (others @ directions(np.stack(views)).T).max(axis=1)
     best = likeness.argmax(axis=1)
     rows = np.arange(len(candidates))
     return candidates[rows, best], likeness[rows, best]
-
-
-def _directions(inputs: np.ndarray) -> np.ndarray:
-    """(n, ...) -> (n, d) float32, each centred and of length 1 (or 0): inner products are correlations."""
-    flat = inputs.reshape(len(inputs), -1).astype(np.float32)
-    flat -= flat.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(flat, axis=1, keepdims=True)
-    directions: np.ndarray = np.divide(flat, lengths, out=np.zeros_like(flat), where=lengths > 0)
-    return directions
