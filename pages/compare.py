@@ -9,7 +9,7 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.explorer import compare, describing, panel, shelf
 from influence.explorer.compare import NEIGHBOURS, NONE, Nearest, Ranking
-from influence.explorer.houses import FEATURES, Houses
+from influence.explorer.houses.records import FEATURES, Houses
 from influence.explorer.parts.grid import Cell, image_grid
 from influence.explorer.parts.pictures import Pictures
 from influence.library import Entry

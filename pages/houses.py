@@ -9,8 +9,9 @@ import streamlit as st
 from influence import datasets, evidence, results
 from influence.datasets import california_housing
 from influence.errors import InfluenceError
-from influence.explorer import charts, panel, run_form
-from influence.explorer.houses import FEATURES, Houses, Pick, provenance
+from influence.explorer import panel, run_form
+from influence.explorer.houses import charts
+from influence.explorer.houses.records import FEATURES, Houses, Pick, provenance
 from influence.explorer.parts import maps
 from influence.explorer.quality import words as quality
 from influence.learners.regression import RegressionNetwork

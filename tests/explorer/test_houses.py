@@ -10,8 +10,8 @@ import pytest
 from influence import homes, results
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.explorer import charts
-from influence.explorer.houses import Houses, provenance, score_bins
+from influence.explorer.houses import charts
+from influence.explorer.houses.records import Houses, provenance, score_bins
 from influence.explorer.parts import maps
 from influence.results import Result
 

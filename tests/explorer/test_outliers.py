@@ -15,7 +15,7 @@ from PIL import Image
 
 from influence import datasets, evidence, homes, manifests, results
 from influence.errors import InfluenceError
-from influence.explorer.houses import Houses
+from influence.explorer.houses.records import Houses
 from influence.explorer.outliers import records as outliers
 from influence.explorer.outliers.records import AGREE, DISAGREE, Filters, Judgement, Outliers
 from influence.explorer.parts.pictures import Pictures

@@ -7,7 +7,7 @@ import streamlit as st
 
 from influence.errors import InfluenceError
 from influence.explorer import describing, panel, shelf
-from influence.explorer.houses import Houses
+from influence.explorer.houses.records import Houses
 from influence.explorer.outliers import records
 from influence.explorer.outliers.records import AGREE, ALL, DISAGREE, ORDERS, RANKINGS, Filters, Outliers
 from influence.explorer.parts.grid import Cell, image_grid

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from influence.errors import InfluenceError
-from influence.explorer.houses import Houses
+from influence.explorer.houses.records import Houses
 from influence.library import Entry
 from influence.results import Result
 

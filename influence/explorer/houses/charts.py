@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from influence.explorer.houses import Houses, Pick, score_bins
+from influence.explorer.houses.records import Houses, Pick, score_bins
 from influence.explorer.parts.charts import compact
 from influence.explorer.parts.maps import BLUE, ORANGE
 
