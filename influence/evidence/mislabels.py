@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic import Field
 
 from influence.evidence.base import Evidence, EvidenceManifest
 from influence.measures.mislabels import advantage
@@ -51,9 +52,19 @@ class Found(Record):
 
 
 class MislabelsFigures(Record):
-    """What the rankings found, by kind of flips and ranking; numbers of flips and of training examples."""
+    """What the rankings found, by kind of flips and ranking; numbers of flips and of training examples.
+
+    Attributes
+    ----------
+    found : dict of str to dict of str to Found
+    more_than_loss : dict of str to dict of str to Interval
+        How much more of the flips each ranking finds in the first 20 % than plain loss does; left out where a score is
+        not finite. Evidence of older versions has none.
+    flipped, train : int
+    """
 
     found: dict[str, dict[str, Found]]
+    more_than_loss: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     flipped: int
     train: int
 
@@ -93,21 +104,30 @@ class MislabelsEvidence(Evidence[MislabelsManifest]):
         return self.figures.found
 
     @cached_property
-    def more_than_loss(self) -> dict[str, dict[str, Interval | None]]:
-        """By kind of flips and ranking: how much more of the flips it finds in the first 20 % than plain loss does.
-
-        Worked out once from the kept scores. None for the loss itself, and where a score is not finite.
-        """
-        examples = self.tables["examples"]
-        return {
-            flips: {name: _more_than_loss(examples[examples["flips"] == flips], name) for name in rankings}
-            for flips, rankings in self.figures.found.items()
+    def more_than_loss(self) -> dict[str, dict[str, Interval]]:
+        """See `MislabelsFigures`; of evidence that has none, it is worked out once from the kept scores."""
+        return self.figures.more_than_loss or {
+            flips: {name: Interval(**figure) for name, figure in found.items()}
+            for flips, found in more_than_loss(self.tables["examples"]).items()
         }
 
 
-def _more_than_loss(examples: pd.DataFrame, ranking: str) -> Interval | None:
-    flipped = (examples["label"] != examples["true"]).to_numpy()
-    scores, loss = examples[ranking].to_numpy(float), examples["loss"].to_numpy(float)
-    if ranking == "loss" or not flipped.any() or not np.isfinite(scores).all() or not np.isfinite(loss).all():
-        return None
-    return Interval(**advantage(scores, loss, flipped).as_dict())
+def more_than_loss(examples: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """How much more of the flips each ranking finds in the first 20 % than plain loss does, by kind of flips.
+
+    Parameters
+    ----------
+    examples : pd.DataFrame
+        The table of this name.
+    """
+    found = {}
+    for flips in (each for each in FLIPS if each != "none" and each in set(examples["flips"])):
+        rows = examples[examples["flips"] == flips]
+        flipped, loss = (rows["label"] != rows["true"]).to_numpy(), rows["loss"].to_numpy(float)
+        others = {name: rows[name].to_numpy(float) for name in RANKINGS if name != "loss"}
+        found[flips] = {
+            name: advantage(scores, loss, flipped).as_dict()
+            for name, scores in others.items()
+            if flipped.any() and np.isfinite(scores).all() and np.isfinite(loss).all()
+        }
+    return found

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pyarrow as pa
+from pydantic import Field
 
 from influence.evidence.base import Evidence, EvidenceManifest
 from influence.results import Interval, Kind, Table
@@ -75,6 +76,12 @@ class RemovalFigures(Record):
     ----------
     agreement : dict of str to Agreement
         By choice ("all" is all of them). Choices whose changes were not predicted, or do not vary, are left out.
+        Removals of all sizes are pooled here, and more of them change more: see `agreement_by_count`.
+    agreement_by_count : dict of str to dict of str to Agreement
+        The same among removals of equally many, by their number. Evidence of older versions has none.
+    is_common : bool or None
+        Whether all trainings started from the same weights and saw the examples in the same order. Evidence of older
+        versions does not tell.
     has_scale : bool
         Whether predictions are in the output's own unit, so that the slope should be 1.
     support : Support or None
@@ -83,6 +90,8 @@ class RemovalFigures(Record):
     """
 
     agreement: dict[str, Agreement]
+    agreement_by_count: dict[str, dict[str, Agreement]] = Field(default_factory=dict)
+    is_common: bool | None = None
     has_scale: bool
     support: Support | None
     trainings: int
@@ -135,6 +144,15 @@ class RemovalEvidence(Evidence[RemovalManifest]):
     @property
     def agreement(self) -> dict[str, Agreement]:
         return self.figures.agreement
+
+    def agreement_of(self, count: int) -> dict[str, Agreement]:
+        """How well changes agree among removals of so many, by choice; empty where that is not known."""
+        return self.figures.agreement_by_count.get(str(count), {})
+
+    @property
+    def counts(self) -> list[int]:
+        """How many were removed, the fewest first."""
+        return sorted({int(count) for count in self.tables["effects"]["count"]})
 
     @property
     def has_scale(self) -> bool:

@@ -75,6 +75,23 @@ def test_removal_figures(result: Path, store: str, tmp_path: Path) -> None:
     assert curves.loc[("random", 2), "measured_low"] <= curves.loc[("random", 2), "measured_high"]
     assert any("trained 2 times (mlp: epochs 2, width 8" in note for note in found.notes)
     assert found.support is not None
+    assert found.figures.is_common is False
+
+
+def test_agreement_is_told_within_each_number_removed(result: Path, store: str, tmp_path: Path) -> None:
+    """Pooled, removals of 2 and of 20 agree for being few and many."""
+    remove(result, FEW.replace(targets=6, choices=("helpful", "random")), store, folder=tmp_path / "trainings")
+    found = removed(result)
+    assert found.counts == [2, 20]
+    effects = found.tables["effects"]
+    for count in found.counts:
+        of = found.agreement_of(count)
+        assert set(of) == {"all", "helpful", "random"}
+        rows = effects[(effects["count"] == count) & (effects["choice"] == "helpful")]
+        expected = rows["predicted"].corr(rows["measured"], method="spearman")
+        assert of["helpful"].spearman.mean == pytest.approx(expected)
+        assert of["helpful"].spearman.low <= expected <= of["helpful"].spearman.high
+    assert found.agreement_of(3) == {}
 
 
 def test_random_removals_stay_within_the_class(result: Path, store: str, tmp_path: Path) -> None:

@@ -217,19 +217,20 @@ def test_figures_that_are_missing_or_of_another_type_are_not_written(
     assert evidence.read(result) == evidence.Evaluated()
 
 
-def test_what_a_ranking_finds_beyond_plain_loss_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_ranking_finds_beyond_plain_loss_is_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of evidence of an older version it is worked out from the kept scores, once."""
     shipped = results.read(homes.precomputed_home() / "digits" / "datamodels")
     found = evidence.read(shipped).mislabels
     assert found is not None
-    first = found.more_than_loss
-    assert {flips: sorted(rankings) for flips, rankings in first.items()} == dict.fromkeys(
-        ("uniform", "adversarial"), sorted(evidence.RANKINGS)
-    )
-    assert first["uniform"]["loss"] is None
     examples = found.tables["examples"]
     rows = examples[examples["flips"] == "adversarial"]
     scores = (rows[name].to_numpy(float) for name in ("self-influence", "loss"))
     expected = advantage(*scores, (rows["label"] != rows["true"]).to_numpy())
-    assert first["adversarial"]["self-influence"] == Interval(**expected.as_dict())
+    bare = found.figures.model_copy(update={"more_than_loss": {}})
+    older = replace(found, manifest=found.manifest.model_copy(update={"figures": bare}))
+    assert older.more_than_loss["adversarial"]["self-influence"] == Interval(**expected.as_dict())
     monkeypatch.setattr("influence.evidence.mislabels.advantage", None)
-    assert found.more_than_loss is first
+    assert found.more_than_loss == older.more_than_loss
+    assert {flips: sorted(rankings) for flips, rankings in found.more_than_loss.items()} == dict.fromkeys(
+        ("uniform", "adversarial"), sorted({*evidence.RANKINGS} - {"loss"})
+    )

@@ -13,6 +13,7 @@ from influence.errors import InfluenceError
 from influence.evaluation.base import Findings
 from influence.evaluation.mislabels.config import MislabelsConfig
 from influence.evaluation.mislabels.suspicions import suspicions
+from influence.evidence.mislabels import more_than_loss
 from influence.learners.base import prepared
 from influence.learners.traceable import Traceable
 from influence.measures import mislabels as flips
@@ -83,11 +84,17 @@ def evaluate(
         else:
             looks.look(kind, rankings, flipped)
         looks.add_examples(kind, clean, labels, rankings)
+    examples = _stacked(looks.examples)
     return Findings(
         config=config.as_dict(),
-        figures={"found": looks.found, "flipped": round(config.share * len(clean.train)), "train": len(clean.train)},
+        figures={
+            "found": looks.found,
+            "more_than_loss": more_than_loss(examples.to_pandas()),
+            "flipped": round(config.share * len(clean.train)),
+            "train": len(clean.train),
+        },
         notes=[*_notes(config, clean), *looks.verdicts],
-        tables={"curves": _stacked(looks.curves), "examples": _stacked(looks.examples)},
+        tables={"curves": _stacked(looks.curves), "examples": examples},
         about={"dataset_hash": clean.content_hash} if about is None else about,
     )
 

@@ -5,7 +5,7 @@ import numpy as np
 from influence.evaluation.base import Findings
 from influence.evaluation.neighbours import neighbours_of
 from influence.evaluation.removal.config import RemovalConfig, check_counts, completed
-from influence.evaluation.removal.figures import agreements, notes_on, support_figures
+from influence.evaluation.removal.figures import agreements, agreements_by_count, notes_on, support_figures
 from influence.evaluation.removal.measured import Measured
 from influence.evaluation.removal.plan import Rankings, chosen_targets, plan_removals, plan_supports, trial_seeds
 from influence.evaluation.scores import Rows
@@ -37,10 +37,13 @@ def evaluate(subject: Subject, config: RemovalConfig, report: Report = silent) -
     effects = measured.effects(removals)
     targets = measured.targets(positions, removals, supports)
     learner = trainer.identity["learner"]
+    frame = effects.to_pandas()
     return Findings(
         config=config.as_dict() | {"learner": learner},
         figures={
-            "agreement": agreements(effects),
+            "agreement": agreements(frame),
+            "agreement_by_count": agreements_by_count(frame),
+            "is_common": subject.is_common,
             "has_scale": scores.has_scale,
             "support": support_figures(targets) if supports else None,
             "trainings": len({each.key for each in needed}),

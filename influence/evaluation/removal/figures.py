@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from influence.evaluation.removal.config import RemovalConfig
@@ -10,16 +11,22 @@ from influence.evaluation.scores import Scores
 from influence.measures.removal import agreement
 
 
-def agreements(effects: pa.Table) -> dict[str, Any]:
+def agreements(effects: pd.DataFrame) -> dict[str, Any]:
     """How well predicted and measured changes agree, by choice and over all of them."""
-    frame = effects.to_pandas().dropna(subset=["predicted", "measured"])
+    frame = effects.dropna(subset=["predicted", "measured"])
     found = {}
     for choice in ("all", *frame["choice"].unique()):
         rows = frame if choice == "all" else frame[frame["choice"] == choice]
-        columns = (rows[name].to_numpy() for name in ("predicted", "measured", "target"))
-        if figures := agreement(*columns):
+        predicted, measured, target = (rows[name].to_numpy() for name in ("predicted", "measured", "target"))
+        if figures := agreement(predicted, measured, target):
             found[choice] = {name: figure.as_dict() for name, figure in figures.items()}
     return found
+
+
+def agreements_by_count(effects: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """`agreements` among removals of equally many, by their number; where nothing can be said, it is left out."""
+    each = {str(count): agreements(rows) for count, rows in effects.groupby("count")}
+    return {count: found for count, found in each.items() if found}
 
 
 def support_figures(targets: pa.Table) -> dict[str, Any]:

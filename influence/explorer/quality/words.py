@@ -291,7 +291,7 @@ def searches(mislabels: MislabelsEvidence) -> list[Search]:
     for kind, rankings in mislabels.found.items():
         lines, verdicts = [], []
         for name, figures in rankings.items():
-            more = mislabels.more_than_loss[kind][name]
+            more = mislabels.more_than_loss[kind].get(name)
             area, share = figures.area, figures.at_20
             lines.append(
                 (
