@@ -45,6 +45,7 @@ FACTS = Facts(
     roles=(("latitude", "Latitude"), ("longitude", "Longitude")),
     groups=(Group("the eleven Palo Alto houses together", is_palo_alto),),
     is_quick=True,
+    title="California housing",
 )
 
 _SPLIT_SEED = 0

@@ -43,6 +43,7 @@ FACTS = Facts(
     learner="patchnet",
     near_copy=0.9,
     mirrors=True,
+    title="CIFAR-10",
 )
 
 _PIECE = 1 << 20  # bytes

@@ -9,7 +9,9 @@ from influence.datasets.base import Dataset, Split
 from influence.datasets.facts import Classification, Facts
 from influence.progress import Report, silent
 
-FACTS = Facts("digits", Classification(tuple("0123456789")), noun="image", is_quick=True, near_copy=0.98)
+FACTS = Facts(
+    "digits", Classification(tuple("0123456789")), noun="image", is_quick=True, near_copy=0.98, title="Digits"
+)
 WHITE = 16
 
 _SPLIT_SEED = 0

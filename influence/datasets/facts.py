@@ -80,6 +80,8 @@ class Facts:
     mirrors : bool
         Whether the mirror image of a picture, left to right, shows the same: near-copies are then sought among mirror
         images too.
+    title : str
+        What the explorer calls the data set; empty means ``name``.
     """
 
     name: str
@@ -93,10 +95,13 @@ class Facts:
     is_quick: bool = False
     near_copy: float = 0.95
     mirrors: bool = False
+    title: str = ""
 
     def __post_init__(self) -> None:
         if not self.learner:
             object.__setattr__(self, "learner", self.task.learner)  # the class is frozen
+        if not self.title:
+            object.__setattr__(self, "title", self.name)
 
     @property
     def classes(self) -> tuple[str, ...]:

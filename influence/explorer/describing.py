@@ -6,14 +6,13 @@ import numpy as np
 
 from influence import datasets
 from influence.errors import InfluenceError
-from influence.explorer.image_words import WORDS
+from influence.evidence import Evaluated
+from influence.explorer.menu import PAGES
 from influence.library import Entry
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import TracInManifest
 from influence.methods.unrolled.kind import UnrolledManifest
-from influence.results import Result, ResultManifest
-
-IMAGES_PAGE, HOUSES_PAGE = "pages/images.py", "pages/houses.py"
+from influence.results import Interval, Result, ResultManifest
 
 
 def method(manifest: ResultManifest) -> str:
@@ -43,6 +42,25 @@ def models(manifest: ResultManifest) -> str:
     return "–"
 
 
+def label(entry: Entry) -> str:
+    """A result's name with what tells it from others of its method, for lists: "shipped, 1,100 models"."""
+    manifest = entry.manifest
+    if isinstance(manifest, DatamodelsManifest):
+        return f"{entry.name}, {manifest.quality.fitted:,} models"
+    if isinstance(manifest, TracInManifest):
+        return f"{entry.name}, {len(manifest.checkpoint_epochs)} checkpoints"
+    if isinstance(manifest, UnrolledManifest):
+        return f"{entry.name}, {manifest.trainings} trainings"
+    return entry.name
+
+
+def lds(entry: Entry, evaluated: Evaluated) -> Interval | None:
+    """The linear datamodeling score of a result, from its evidence or else its manifest; None if it has none."""
+    if evaluated.lds is not None:
+        return evaluated.lds.methods["result"]
+    return entry.manifest.quality.lds if isinstance(entry.manifest, DatamodelsManifest) else None
+
+
 def noun(entry: Entry) -> str:
     """What an example is called."""
     return datasets.facts(entry.dataset).noun
@@ -51,21 +69,23 @@ def noun(entry: Entry) -> str:
 # --- where it is shown ----------------------------------------------------------------------------------------------
 
 
+def home_of(entry: Entry) -> str:
+    """The name of the page that shows a result: what kind of data it is about decides."""
+    return "houses" if dict(datasets.facts(entry.dataset).roles).keys() >= {"latitude", "longitude"} else "images"
+
+
 def page_of(entry: Entry, **choice: int) -> tuple[str, dict[str, str]]:
-    """The page that shows a result, and the parameters of a link to it.
+    """The file of the page that shows a result, and the parameters of a link to it.
 
     ``choice`` may name a ``target`` or a ``train`` example.
     """
-    if entry.has_classes:
-        # The page takes what it would choose anyway out of the address, which costs a step in the browser's history.
-        method = {} if entry.method == next(iter(WORDS)) else {"method": entry.method}
-        link = {"data": entry.dataset} | method | {"result": entry.name}
+    link = {"data": entry.dataset, "method": entry.method, "result": entry.name}
+    if home_of(entry) == "images":
         names = {"target": "image", "train": "train"}
-        return IMAGES_PAGE, link | {names[name]: str(index) for name, index in choice.items()}
-    link = {"result": entry.name}
+        return PAGES["images"].file, link | {names[name]: str(index) for name, index in choice.items()}
     if "train" in choice:
-        return HOUSES_PAGE, link | {"show": "Self-influence", "ring": str(choice["train"])}
-    return HOUSES_PAGE, link | ({"house": str(choice["target"])} if "target" in choice else {})
+        link |= {"show": "Self-influence", "ring": str(choice["train"])}
+    return PAGES["houses"].file, link | ({"house": str(choice["target"])} if "target" in choice else {})
 
 
 # --- what may be compared -------------------------------------------------------------------------------------------

@@ -1,44 +1,19 @@
-"""Streamlit parts of the pages that look at results of every method: reading them once, and choosing among them."""
+"""What pages use that are not built on `frame`, `address` and `choosing` yet."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from influence import datasets, evidence, homes, library
-from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.evidence import Evaluated
-from influence.explorer import describing, panel
+from influence.explorer import panel
 from influence.explorer.outliers.records import Judgement
-from influence.explorer.parts.pictures import Pictures
+from influence.explorer.reading import data_of, evaluated, pictures_of, read
+from influence.explorer.text import sentence
 from influence.library import Entry
-from influence.results import Result
 
-
-def read(listed: Entry) -> Result[Any]:
-    """A result, read and checked once; its name is the id that it has in lists of all."""
-    return _read(listed, panel.stamp(listed.path / "manifest.json"))
-
-
-@st.cache_resource(max_entries=6, show_spinner="Reading the result …", hash_funcs={Entry: lambda one: one.path})
-def _read(listed: Entry, stamp: int) -> Result[Any]:
-    return library.read(listed)
-
-
-def evaluated(listed: Entry) -> Evaluated:
-    """The evidence about a result. Where there is none, the result's tables are not read for it."""
-    places = [evidence.place(listed.path, kind) for kind in evidence.KINDS]
-    if not any(place.exists() for place in places):
-        return Evaluated()
-    stamps = tuple(panel.stamp(folder / "manifest.json") for folder in (listed.path, *places))
-    return _evaluated(listed, stamps)
-
-
-@st.cache_resource(max_entries=32, show_spinner="Reading the evidence …", hash_funcs={Entry: lambda one: one.path})
-def _evaluated(listed: Entry, stamps: tuple[int, ...]) -> Evaluated:
-    return evidence.read(read(listed))
+__all__ = ["data_of", "evaluated", "pictures_of", "read"]
 
 
 def judgement(listed: Entry, found: dict[str, Entry]) -> Judgement | None:
@@ -74,60 +49,13 @@ def _unflipped(examples: pd.DataFrame) -> pd.DataFrame:
     return examples[examples["flips"] == "none"].set_index("train")
 
 
-def data_of(listed: Entry) -> Dataset | None:
-    """The data that a result is about; None, and a message on the page, where they can't be had."""
-    run = panel.runner().current
-    being_fetched = run is not None and run.arguments[0] == "data"
-    if being_fetched or not datasets.is_present(listed.dataset):
-        what = _shipped(listed).what_is_shown if listed.has_classes else "only the houses that it names are shown"
-        st.info(
-            f"{listed.dataset} is not on this machine, so {what}. `python -m influence data {listed.dataset}` brings "
-            "it.",
-            icon=":material/download:",
-        )
-        return None
-    try:
-        return _data(listed, panel.stamp(listed.path / "manifest.json"))
-    except InfluenceError as error:
-        st.error(str(error), icon=":material/error:")
-        return None
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the data …", hash_funcs={Entry: lambda one: one.path})
-def _data(listed: Entry, stamp: int) -> Dataset:
-    return describing.load_data(listed)
-
-
-def pictures_of(listed: Entry, dataset: Dataset | None) -> Pictures:
-    """Its pictures, each drawn once; those that ship where the data set is missing."""
-    if not listed.has_classes:
-        return Pictures(None)
-    if dataset is None:
-        return _shipped(listed)
-    return _pictures(dataset, dataset.content_hash, *listed.manifest.part)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _pictures(_dataset: Dataset, content_hash: str, classes: tuple[str, ...], train_size: int | None) -> Pictures:
-    return Pictures(_dataset)
-
-
-def _shipped(listed: Entry) -> Pictures:
-    return _shipped_pictures(listed.dataset, listed.manifest.dataset_hash)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _shipped_pictures(name: str, dataset_hash: str) -> Pictures:
-    return Pictures.shipped(name, dataset_hash)
-
-
 def every() -> dict[str, Entry]:
     """All results by id; stops the page where there is none, and lists the folders that can't be read."""
     found, problems = library.every()
     if problems:
         with st.expander(f"{len(problems)} folder(s) that can't be shown"):
             for problem in problems:
-                st.caption(problem)
+                st.caption(sentence(problem))
     if not found:
         st.info("There is no result yet. Compute one with `python -m influence tracin digits`.")
         st.stop()
