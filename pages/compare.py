@@ -9,7 +9,8 @@ from influence.datasets import Dataset
 from influence.errors import InfluenceError
 from influence.explorer import compare, describing, panel, shelf
 from influence.explorer.compare import NEIGHBOURS, NONE, Nearest, Ranking
-from influence.explorer.houses.records import FEATURES, Houses
+from influence.explorer.houses.features import FEATURES
+from influence.explorer.houses.records import Houses
 from influence.explorer.parts.grid import Cell, image_grid
 from influence.explorer.parts.pictures import Pictures
 from influence.library import Entry
@@ -316,7 +317,7 @@ def house_columns() -> dict[str, object]:
         "train": st.column_config.NumberColumn("House", format="%d"),
         "price": st.column_config.NumberColumn("Price", format="dollar", step=1),
         "km": st.column_config.NumberColumn("km away", format="%.1f"),
-        **{name: st.column_config.NumberColumn(title, format="%.4g", width=85) for name, title in FEATURES.items()},
+        **{name: st.column_config.NumberColumn(each.label, format="%.4g", width=85) for name, each in FEATURES.items()},
     }
 
 

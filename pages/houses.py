@@ -11,7 +11,10 @@ from influence.datasets import california_housing
 from influence.errors import InfluenceError
 from influence.explorer import panel, run_form
 from influence.explorer.houses import charts
-from influence.explorer.houses.records import FEATURES, Houses, Pick, provenance
+from influence.explorer.houses.features import FEATURES
+from influence.explorer.houses.picks import Pick
+from influence.explorer.houses.records import Houses
+from influence.explorer.houses.words import provenance
 from influence.explorer.parts import maps
 from influence.explorer.quality import words as quality
 from influence.learners.regression import RegressionNetwork
@@ -137,12 +140,12 @@ def choose_target(houses: Houses, check: panel.Check) -> int:
             f"there are no such, so {scope} are shown." if houses.has_data else "that needs the data set.",
         )
         target, together = choose_house(houses, check)
-        candidates = houses.test.loc[houses.palo_alto if scope == PALO_ALTO else houses.pickable]
+        candidates = houses.test.loc[houses.members if scope == PALO_ALTO else houses.pickable]
         if not together and target not in candidates.index:
             st.caption(f"House {target} is not among Palo Alto’s eleven, so this map and table don’t show it.")
         pick_table(candidates, target)
     with left:
-        targets = houses.palo_alto if together else [target]
+        targets = houses.members if together else [target]
         view = maps.VIEWS["Palo Alto" if scope == PALO_ALTO else "California"]
         deck = maps.picking_map(panel.style(), candidates, targets, view)
         map_key = panel.selection_key(f"map of {scope}", maps.clicked, target)
@@ -172,9 +175,9 @@ def choose_house(houses: Houses, check: panel.Check) -> tuple[int, bool]:
     together = st.toggle("All of Palo Alto’s eleven together", key="together", bind="query-params")
     check("together", together, "that is neither true nor false, so it is left off.")
     check("house", number, f"that is no house’s number, so house {houses.default()} is shown.")
-    target = houses.group_id if together else houses.default() if number is None else number
+    target = houses.group.id if together else houses.default() if number is None else number
     if not together and (problem := houses.why_not(target)):
-        st.warning(f"{problem} House {houses.default()} is shown.")
+        st.warning(f"{problem[0].upper()}{problem[1:]} House {houses.default()} is shown.")
         target = houses.default()
     return target, together
 
@@ -280,7 +283,7 @@ def influence_table(frame: pd.DataFrame) -> None:
             "price": st.column_config.NumberColumn("Price", format="dollar", step=1),
             "prediction": st.column_config.NumberColumn("Model", format="dollar", step=1),
             "km": st.column_config.NumberColumn("km away", format="%.1f"),
-            **{name: st.column_config.NumberColumn(label, format="%.4g") for name, label in FEATURES.items()},
+            **{name: st.column_config.NumberColumn(each.label, format="%.4g") for name, each in FEATURES.items()},
         },
     )
 
@@ -370,7 +373,7 @@ def self_influence_table(shown: pd.DataFrame, table: pd.DataFrame, ring: int | N
             "price": st.column_config.NumberColumn("Price", format="dollar", step=1),
             "prediction": st.column_config.NumberColumn("Model", format="dollar", step=1),
             "residual": st.column_config.NumberColumn("Error", format="dollar", step=1),
-            **{name: st.column_config.NumberColumn(label, format="%.4g") for name, label in FEATURES.items()},
+            **{name: st.column_config.NumberColumn(each.label, format="%.4g") for name, each in FEATURES.items()},
         },
     )
 

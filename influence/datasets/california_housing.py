@@ -38,12 +38,12 @@ def is_palo_alto(split: Split) -> np.ndarray:
 
 FACTS = Facts(
     NAME,
-    Regression("median house value", "$100,000", column="price"),
+    Regression("median house value", "$100,000", column="price", cap=5.0),
     noun="house",
     brings="the houses page needs it to train",
     columns=_COLUMNS,
     roles=(("latitude", "Latitude"), ("longitude", "Longitude")),
-    groups=(Group("the eleven Palo Alto houses together", is_palo_alto),),
+    groups=(Group("the eleven Palo Alto houses together", is_palo_alto, place="Palo Alto"),),
     is_quick=True,
     title="California housing",
 )

@@ -28,11 +28,14 @@ class Regression:
     label, unit : str
     column : str
         What tables of results call the labels.
+    cap : float or None
+        Where the source cut the labels off: all above it are the same number, slightly above it.
     """
 
     label: str
     unit: str
     column: str = "label"
+    cap: float | None = None
     what: ClassVar[str] = "values"
     learner: ClassVar[str] = "regression"
 
@@ -47,10 +50,13 @@ class Group:
         What lists call it.
     members : callable
         Split -> (n,) bool.
+    place : str
+        Where on a map they all are; empty where that has no name.
     """
 
     title: str
     members: "Callable[[Split], np.ndarray]"
+    place: str = ""
 
 
 @dataclass(frozen=True)

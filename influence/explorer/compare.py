@@ -11,7 +11,9 @@ import pandas as pd
 from influence.datasets import Dataset, Split
 from influence.evidence import Evaluated
 from influence.explorer import describing
-from influence.explorer.houses.records import FEATURES, Houses, nearest_km
+from influence.explorer.houses.features import FEATURES
+from influence.explorer.houses.picks import nearest_km
+from influence.explorer.houses.records import Houses
 from influence.explorer.quality import words as quality
 from influence.library import Entry
 from influence.results import Result

@@ -3,7 +3,8 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from influence.explorer.houses.records import Houses, Pick, score_bins
+from influence.explorer.houses.picks import Pick, score_bins
+from influence.explorer.houses.records import Houses
 from influence.explorer.parts.charts import compact
 from influence.explorer.parts.maps import BLUE, ORANGE
 

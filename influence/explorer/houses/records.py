@@ -1,74 +1,21 @@
-"""What the houses page shows, worked out without Streamlit: frames, captions, file names."""
+"""A TracIn result on houses, joined with the data set: what the houses page picks from."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from influence.datasets import Dataset, Split
+from influence import datasets
+from influence.datasets import Dataset, Facts, Split
 from influence.errors import InfluenceError
+from influence.explorer.houses.areas import Corner, inside
+from influence.explorer.houses.features import Comparison
+from influence.explorer.houses.picks import Pick, Reach, between_tails, kept_sums, nearest_km
 from influence.methods.tracin.kind import TracInOfValues
-from influence.ranking import PERCENTILES
 from influence.results import Result
 
 DOLLARS = 100_000  # one unit of price, prediction and residual
-N_EXTREMES = 100  # houses on each self-influence map
-
-FEATURES = {
-    "MedInc": "Median income ($10,000)",
-    "HouseAge": "House age (years)",
-    "AveRooms": "Rooms a household",
-    "AveBedrms": "Bedrooms a household",
-    "Population": "Population",
-    "AveOccup": "People a household",
-    "Latitude": "Latitude",
-    "Longitude": "Longitude",
-}
-
-
-@dataclass(frozen=True)
-class Pick:
-    """One explained target and its strongest training houses.
-
-    Attributes
-    ----------
-    target : int
-        A house's number, or a group's negative id.
-    houses : pd.DataFrame
-        The explained house or houses, as in `Houses.test`.
-    proponents, opponents : pd.DataFrame
-        Strongest first, of one sign (so there can be fewer than were asked for); columns rank, train, score, km (from
-        the nearest explained house) and those of `Houses.train`.
-    tails : (2 k,) float
-        Every score that the result keeps.
-    body : (2, m) float
-        Scores, rising, and the share of all training houses below each: the stored percentiles between the tails.
-    """
-
-    target: int
-    title: str
-    houses: pd.DataFrame
-    proponents: pd.DataFrame
-    opponents: pd.DataFrame
-    tails: np.ndarray
-    body: np.ndarray
-
-    @property
-    def is_group(self) -> bool:
-        return self.target < 0
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """Both sides, most positive to most negative: what the two tables show, for download."""
-        both = pd.concat([self.proponents, self.opponents.iloc[::-1]], ignore_index=True)[self.columns]
-        both.insert(0, "target", self.title if self.is_group else str(self.target))
-        return both
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that tables show: the features only where the data set is there."""
-        return ["rank", "score", "train", "price", "km", "prediction", *(f for f in FEATURES if f in self.proponents)]
+N_EXTREMES = 100  # houses of the highest and of the lowest self-influence that are listed
 
 
 class Houses:
@@ -85,6 +32,10 @@ class Houses:
     test, train : pd.DataFrame
         One row a house, indexed by its number: latitude, longitude, price, prediction, residual (all dollars), the
         features where the data set is there; ``train`` also self_influence.
+    group : Group or None
+        The houses that are also explained together.
+    place : str
+        Where they are.
 
     Raises
     ------
@@ -100,10 +51,18 @@ class Houses:
             )
         self.result = result
         self.has_data = dataset is not None
-        self.test = _join(result.targets.drop(columns="score_percentiles"), dataset.test if dataset else None)
-        self.train = _join(result.train, dataset.train if dataset else None)
-        (self.group_id,) = result.groups
-        self.palo_alto = list(result.groups[self.group_id].targets)
+        self.facts = datasets.facts(result.manifest.dataset)
+        test, train = (dataset.test, dataset.train) if dataset else (None, None)
+        self.test = _join(result.targets.drop(columns="score_percentiles"), test, self.facts)
+        self.train = _join(result.train, train, self.facts)
+        self.group = next(iter(result.groups.values()), None)
+        places = {each.title: each.place for each in self.facts.groups}
+        self.place = places.get(self.group.title, "") if self.group else ""
+
+    @property
+    def members(self) -> list[int]:
+        """The numbers of the group's houses."""
+        return list(self.group.targets) if self.group else []
 
     @property
     def max_k(self) -> int:
@@ -118,17 +77,18 @@ class Houses:
 
     def default(self) -> int:
         """The house shown first."""
-        return self.palo_alto[0]
+        return self.members[0] if self.group else self.pickable[0]
 
     def why_not(self, house: int) -> str | None:
         """Why a number can't be picked, in one sentence; None if it can."""
         if house in self.test.index and house >= 0:
-            if self.has_data or house in self.palo_alto:
+            if self.has_data or house in self.members:
                 return None
-            return f"The place and price of test house {house} are in the data set, which is not on this machine."
+            return f"the place and price of test house {house} are in the data set, which is not on this machine."
         if house in self.train.index:
-            return f"House {house} is a training house: only test houses are explained."
-        return f"There is no house {house}: they are numbered from 0 to 20639."
+            return f"house {house} is a training house, and only test houses are explained."
+        last = max(self.test.index.max(), self.train.index.max())
+        return f"there is no house {house}: they are numbered from 0 to {last}."
 
     def pick(self, target: int, k: int) -> Pick:
         """The k strongest training houses either way for a test house, or for a group's id."""
@@ -138,32 +98,34 @@ class Houses:
         else:
             houses, title = self.test.loc[[target]], f"house {target}"
         influences = self.result.of(target)
-        shown = influences[influences["rank"].abs() <= k].drop(columns="target")
-        shown = shown.merge(self.train, left_on="train", right_index=True)
-        shown.insert(3, "km", nearest_km(shown, houses))
-        shown = shown.sort_values("rank", key=abs, kind="stable")
+        percentiles = np.asarray(self.result.targets.loc[target, "score_percentiles"], dtype=float)
         return Pick(
             target,
             title,
             houses,
-            shown[(shown["rank"] > 0) & (shown["score"] > 0)].reset_index(drop=True),
-            shown[(shown["rank"] < 0) & (shown["score"] < 0)].reset_index(drop=True),
+            *self._sides(influences.drop(columns="target"), houses, k),
             influences["score"].to_numpy(float),
-            self._body(target, influences),
+            between_tails(influences, percentiles, len(self.train)),
         )
 
-    def _body(self, target: int, influences: pd.DataFrame) -> np.ndarray:
-        """See `Pick`: from the weakest opponent that is kept to the weakest proponent."""
-        scores, ranks = influences["score"].to_numpy(float), influences["rank"].to_numpy(int)
-        percentiles = np.asarray(self.result.targets.loc[target, "score_percentiles"], dtype=float)
-        k, n = (ranks > 0).sum(), len(self.train)
-        if 2 * k >= n:  # the tails are all there is
-            return np.zeros((2, 0))
-        low, high = scores[ranks < 0].max(), scores[ranks > 0].min()
-        share = PERCENTILES / 100
-        inside = (share > k / n) & (share < 1 - k / n)
-        knots = np.concatenate([[low], percentiles[inside], [high]])
-        return np.stack([knots, np.concatenate([[k / n], share[inside], [1 - k / n]])])
+    def within(self, corners: list[Corner], k: int) -> Pick | None:
+        """Likewise for the test houses of an area, by the sums of their kept scores; None where there are none."""
+        houses = self.test.loc[inside(corners, self.test)]
+        if houses.empty:
+            return None
+        sums = kept_sums(self.result.influences, houses.index.to_numpy())
+        title = f"{len(houses)} houses that you drew around" if len(houses) > 1 else "the house that you drew around"
+        return Pick(None, title, houses, *self._sides(sums, houses, k), np.zeros(0), np.zeros((2, 0)))
+
+    def reach(self, train: int, k: int) -> Reach:
+        """The k test houses either way that a training house influences most, of those that keep it."""
+        house = self.train.loc[[train]]
+        kept = self._by_train.loc[[train]] if train in self._by_train.index else self._by_train.iloc[:0]
+        kept = kept.merge(self.test, left_on="target", right_index=True).dropna(subset=["latitude"])
+        kept.insert(3, "km", nearest_km(kept, house))
+        order = kept.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+        helped, hurt = order[order["score"] > 0], order[order["score"] < 0].iloc[::-1]
+        return Reach(train, house.iloc[0], helped.head(k).reset_index(drop=True), hurt.head(k).reset_index(drop=True))
 
     @cached_property
     def extremes(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -171,54 +133,37 @@ class Houses:
         order = self.train.sort_values("self_influence", kind="stable")
         return order.iloc[: -N_EXTREMES - 1 : -1], order.iloc[:N_EXTREMES]
 
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """Where houses stand among all; None without the data set."""
+        return Comparison(pd.concat([self.test, self.train])) if self.has_data else None
 
-def provenance(result: Result[TracInOfValues]) -> str:
-    """One line: from what, by what and when."""
-    manifest = result.manifest
-    config, epochs = manifest.config, manifest.checkpoint_epochs
-    explained = manifest.quality.explained_variance.test
-    return (
-        f"{manifest.dataset} · {manifest.learner} · "
-        f"{len(epochs)} checkpoints (epochs {epochs[0]} to {epochs[-1]}) · "
-        f"seed {config.seed} · explained variance on test houses {explained:.2f} · "
-        f"made {manifest.created[:10]} in {manifest.seconds:.0f} s · result “{result.name}”"
-    )
+    @cached_property
+    def _by_train(self) -> pd.DataFrame:
+        """The kept scores of single houses, indexed and sorted by training house."""
+        influences = self.result.influences
+        return influences[influences["target"] >= 0].sort_values("train", kind="stable").set_index("train")
 
-
-def score_bins(pick: Pick, n_train: int, n_bins: int = 80) -> tuple[np.ndarray, np.ndarray]:
-    """(n_bins + 1,) edges and (n_bins,) counts of all training houses' scores.
-
-    The tails, which the result keeps, are counted. Between them the scores are taken as evenly spread from one stored
-    percentile to the next, so those counts are approximate.
-    """
-    edges = np.linspace(pick.tails.min(), pick.tails.max(), n_bins + 1)
-    counts = np.histogram(pick.tails, bins=edges)[0].astype(float)
-    if pick.body.size:
-        counts += n_train * np.diff(np.interp(edges, pick.body[0], pick.body[1]))
-    return edges, counts
+    def _sides(self, ranked: pd.DataFrame, houses: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The k strongest of either sign, with what is known of each."""
+        shown = ranked[ranked["rank"].abs() <= k].merge(self.train, left_on="train", right_index=True)
+        shown.insert(3, "km", nearest_km(shown, houses))
+        shown = shown.sort_values("rank", key=abs, kind="stable")
+        positive, negative = ((shown["rank"] * sign > 0) & (shown["score"] * sign > 0) for sign in (1, -1))
+        return shown[positive].reset_index(drop=True), shown[negative].reset_index(drop=True)
 
 
-def _join(table: pd.DataFrame, split: Split | None) -> pd.DataFrame:
+def _join(table: pd.DataFrame, split: Split | None, facts: Facts) -> pd.DataFrame:
     frame = table.copy()
     if split is not None:
-        features = pd.DataFrame(
-            split.inputs, index=pd.Index(split.index, name=frame.index.name), columns=list(FEATURES)
-        )
-        frame[["latitude", "longitude"]] = features[["Latitude", "Longitude"]].reindex(frame.index)
+        index = pd.Index(split.index, name=frame.index.name)
+        features = pd.DataFrame(split.inputs, index=index, columns=list(facts.columns))
+        places = dict(facts.roles)
+        for role in ("latitude", "longitude"):
+            frame[role] = features[places[role]].reindex(frame.index)
         frame["price"] = pd.Series(split.labels, index=features.index).reindex(frame.index)
         frame["prediction"] = frame["price"] + frame["residual"]
         frame = frame.join(features)
     money = ["price", "prediction", "residual"]
     frame[money] = (frame[money].astype(float) * DOLLARS).round()
     return frame
-
-
-def nearest_km(train: pd.DataFrame, houses: pd.DataFrame) -> np.ndarray:
-    """(n,) great-circle distance in km from each training house to the nearest of ``houses``."""
-    latitude, longitude = (np.radians(train[[axis]].to_numpy(float)) for axis in ("latitude", "longitude"))
-    other_latitude, other_longitude = (np.radians(houses[axis].to_numpy(float)) for axis in ("latitude", "longitude"))
-    haversine = (
-        np.sin((latitude - other_latitude) / 2) ** 2
-        + np.cos(latitude) * np.cos(other_latitude) * np.sin((longitude - other_longitude) / 2) ** 2
-    )
-    return np.asarray(2 * 6371.0 * np.arcsin(np.sqrt(haversine)).min(axis=1))

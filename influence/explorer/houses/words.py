@@ -1,0 +1,133 @@
+"""Sentences of the houses page."""
+
+import pandas as pd
+
+from influence.explorer.houses.picks import Pick, Reach
+from influence.explorer.houses.records import DOLLARS, Houses
+from influence.methods.tracin.kind import TracInOfValues
+from influence.results import Result
+
+QUESTION = "Which training houses made the model’s price?"
+NOT_DOLLARS = "Scores compare houses with each other. They are not dollars."
+
+
+def dollars(value: float) -> str:
+    return "unknown" if pd.isna(value) else f"${value:,.0f}"
+
+
+def price(value: float, cap: float | None) -> str:
+    """A price in words; prices that the source cut off are "over" the cap.
+
+    Parameters
+    ----------
+    value : float
+        In dollars.
+    cap : float or None
+        In the data set's unit.
+    """
+    return over(cap) if cap is not None and value > cap * DOLLARS else dollars(value)
+
+
+def over(cap: float) -> str:
+    return f"over ${cap * DOLLARS / 1000:,.0f}k"
+
+
+def signed(score: float) -> str:
+    """A score with its sign, a true minus and three figures."""
+    size = f"{abs(score):.2e}" if abs(score) >= 1e5 else f"{abs(score):,.{2 if abs(score) < 100 else 0}f}"
+    return f"{'−' if score < 0 else '+'}{size}"
+
+
+def away(km: float) -> str:
+    return f"{km:.1f} km" if km < 9.95 else f"{km:,.0f} km"
+
+
+def title(pick: Pick) -> str:
+    """What is picked, for the line above the verdict."""
+    return pick.title[0].upper() + pick.title[1:] if pick.is_group else f"Test house {pick.target}"
+
+
+def price_to_price(pick: Pick, cap: float | None) -> tuple[str, str]:
+    """The true and the predicted price; of a group, their means."""
+    mean = pick.houses[["price", "prediction"]].mean()
+    true = dollars(mean["price"]) if pick.is_group and len(pick.houses) > 1 else price(float(mean["price"]), cap)
+    return true, dollars(mean["prediction"])
+
+
+def verdict(pick: Pick) -> str:
+    """How far the model is off: "The model says $80,459 too little."."""
+    error = float(pick.houses["residual"].mean())
+    if abs(error) < 0.5:
+        return "The model says exactly that."
+    how = f"{dollars(abs(error))} too {'much' if error > 0 else 'little'}"
+    return f"On average the model says **{how}**." if len(pick.houses) > 1 else f"The model says **{how}**."
+
+
+def helped(pick: Pick) -> str:
+    return "pulled the prices the right way" if len(pick.houses) > 1 else "pulled the price the right way"
+
+
+def hurt(pick: Pick) -> str:
+    return "pulled them the wrong way" if len(pick.houses) > 1 else "pulled it the wrong way"
+
+
+def what_a_score_is(houses: Houses, pick: Pick) -> str:
+    """What a score is, in full."""
+    whose, them = ("those houses’", "their prices") if len(pick.houses) > 1 else ("this house’s", "its price")
+    checkpoints = len(houses.result.manifest.checkpoint_epochs)
+    said = (
+        f"A score is positive where learning from a training house pulled the model’s prediction towards {them}, and "
+        f"negative where it pushed it away. It is the inner product of the training house’s gradient and {whose}, "
+        f"times the learning rate, summed over {checkpoints} checkpoints. Compare scores within one pick only: real "
+        "steps average over a batch, a checkpoint stands for many steps, and Adam rescales each."
+    )
+    if pick.target is not None and pick.is_group:
+        said += " A group’s score is the sum of its houses’."
+    return said
+
+
+def summed(pick: Pick, k: int) -> str:
+    """What the sums of a drawn group rest on."""
+    return (
+        f"These are sums of the kept scores: of each house, the {k} strongest training houses either way. A training "
+        f"house that is weaker for some of the {len(pick.houses)} counts nothing there."
+    )
+
+
+def near(pick: Pick) -> str:
+    """Whether the strongest proponent is near: it often is not."""
+    if pick.proponents.empty:
+        return ""
+    km = float(pick.proponents["km"].iloc[0])
+    return f"Near is not the same as important: the top helper is {away(km)} away." if km >= 5 else ""
+
+
+def short_side(pick: Pick, k: int) -> str:
+    """A sentence where fewer than k have one sign; empty where all are there."""
+    if min(len(pick.proponents), len(pick.opponents)) >= k:
+        return ""
+    sides = f"{len(pick.proponents)} that helped and {len(pick.opponents)} that hurt"
+    return f"Fewer than {k} of the kept scores have one of the signs: {sides} are shown."
+
+
+def reach(reach: Reach, k: int, n_targets: int) -> str:
+    """What a list of reached test houses rests on."""
+    if not len(reach.helped) + len(reach.hurt):
+        return f"No test house has this training house among the {k} strongest either way."
+    return (
+        f"Of {n_targets:,} test houses, these have it among their {k} strongest either way. Others may be influenced "
+        "more weakly."
+    )
+
+
+def provenance(result: Result[TracInOfValues]) -> str:
+    """One line: from what, by what and when."""
+    manifest = result.manifest
+    config, epochs = manifest.config, manifest.checkpoint_epochs
+    explained = manifest.quality.explained_variance.test
+    return (
+        f"{manifest.dataset} · {manifest.learner} · "
+        f"{len(epochs)} checkpoints (epochs {epochs[0]} to {epochs[-1]}) · "
+        f"seed {config.seed} · explained variance on test houses {explained:.2f} · "
+        f"made {manifest.created[:10]} in {manifest.seconds:.0f} s · result “{result.name}”"
+    )
