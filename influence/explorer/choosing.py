@@ -128,7 +128,7 @@ def _choose_method(of_it: Sequence[Entry], named: Entry | None, best: Callable[[
         "method",
         "Method",
         sorted({entry.method for entry in of_it}),
-        lambda name: METHODS[name].title,
+        lambda name: describing.capital(METHODS[name].title),
         default=_first(of_it, named, best).method,
         below=("of", "result"),
         also={"data": of_it[0].dataset},

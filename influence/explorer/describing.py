@@ -26,6 +26,11 @@ def method(manifest: ResultManifest) -> str:
     return manifest.method
 
 
+def capital(text: str) -> str:
+    """A text with its first letter large: "TracIn" stays what it is."""
+    return text[:1].upper() + text[1:]
+
+
 def learner(manifest: ResultManifest) -> str:
     """The learner's name, without its settings."""
     return manifest.learner.partition(" (")[0].partition(":")[0]

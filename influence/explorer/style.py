@@ -9,6 +9,7 @@ _RULES = """
 [data-testid=stMain] h1,[data-testid=stSidebar] h1{letter-spacing:-.01em;padding:0}
 [data-testid=stMain] h2,[data-testid=stMain] h3{padding:0}
 .st-key-title{min-height:40px}
+.st-key-title [data-testid=stMarkdownContainer]{margin-bottom:0}
 .st-key-title [data-testid=stMarkdown] p{color:var(--muted);margin:0}
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer]{font-variant-numeric:tabular-nums}
 [data-testid=stSidebarUserContent],[data-testid=stSidebarUserContent]>div{display:flex;flex-direction:column;flex:1}

@@ -2,6 +2,11 @@
 
 import base64
 import io
+import zlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -9,6 +14,41 @@ from PIL import Image
 from influence import datasets
 from influence.datasets import Dataset, Split, sheets
 from influence.datasets.sheets import Sheet
+
+_ACROSS = 16  # pictures in a row of a strip
+_KEPT = 64  # strips
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Some pictures in one, so that they travel together.
+
+    Parameters
+    ----------
+    uri : str
+        The picture of all as a data: address; empty where there is none.
+    width, height : int
+        Of each, in pixels.
+    places : dict of (str, int) to int
+        Where each part ("test" or "train") and index is.
+    """
+
+    uri: str
+    width: int
+    height: int
+    places: dict[tuple[str, int], int]
+
+    def place(self, part: str, index: int) -> int | None:
+        """Where an example's picture is; None where it is not on this machine."""
+        return self.places.get((part, index))
+
+    @property
+    def signature(self) -> int:
+        return zlib.crc32(self.uri.encode())
+
+    def data(self) -> dict[str, Any]:
+        """As a component's script takes it."""
+        return {"uri": self.uri, "width": self.width, "height": self.height, "across": _ACROSS}
 
 
 class Pictures:
@@ -27,6 +67,7 @@ class Pictures:
         self._parts: dict[str, Split] = {} if dataset is None else {"test": dataset.test, "train": dataset.train}
         self._sheet = sheet
         self._uris: dict[tuple[str, int], str] = {}
+        self._strips: OrderedDict[tuple[tuple[str, int], ...], Strip] = OrderedDict()
 
     @classmethod
     def shipped(cls, name: str, dataset_hash: str) -> "Pictures":
@@ -49,6 +90,44 @@ class Pictures:
         if (part, index) not in self._uris and (address := self._address(part, index)) is not None:
             self._uris[part, index] = address
         return self._uris.get((part, index))
+
+    def strip(self, wanted: Sequence[tuple[str, int]]) -> Strip:
+        """The pictures of these examples, each named by its part and index, without those that are not there."""
+        key = tuple(dict.fromkeys((part, int(index)) for part, index in wanted))
+        if key not in self._strips:
+            self._strips[key] = self._drawn(key)
+            if len(self._strips) > _KEPT:
+                self._strips.popitem(last=False)
+        return self._strips[key]
+
+    def _drawn(self, wanted: Sequence[tuple[str, int]]) -> Strip:
+        there = {each: pixels for each in wanted if (pixels := self._pixels(*each)) is not None}
+        if not there:
+            return Strip("", 1, 1, {})
+        pictures = list(there.values())
+        height, width = pictures[0].shape[:2]
+        rows = -(-len(pictures) // _ACROSS)
+        whole = np.zeros((rows * height, min(len(pictures), _ACROSS) * width, *pictures[0].shape[2:]), np.uint8)
+        for place, pixels in enumerate(pictures):
+            top, left = place // _ACROSS * height, place % _ACROSS * width
+            whole[top : top + height, left : left + width] = pixels
+        buffer = io.BytesIO()
+        Image.fromarray(whole).save(buffer, "WEBP", lossless=True, quality=0, method=1)
+        uri = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        return Strip(uri, width, height, {each: place for place, each in enumerate(there)})
+
+    def _pixels(self, part: str, index: int) -> np.ndarray | None:
+        """(height, width) grey or (height, width, 3) uint8; None where the picture is not there."""
+        if part in self._parts:
+            split = self._parts[part]
+            row = int(np.searchsorted(split.index, index))
+            if row == len(split) or split.index[row] != index:
+                return None
+            pixels: np.ndarray = datasets.pictures(self._name, split.inputs[row : row + 1])[0]
+            return pixels
+        if self._sheet is not None and (part, index) in self._sheet.images:
+            return np.asarray(Image.open(io.BytesIO(self._sheet.images[part, index])))
+        return None
 
     def _address(self, part: str, index: int) -> str | None:
         if part in self._parts:
