@@ -41,6 +41,7 @@ def choose_result(
     entries: Mapping[str, Entry],
     *,
     leaves: Sequence[str] = (),
+    with_result: Sequence[str] = (),
     best: Callable[[Entry], float] | None = None,
     trust: Callable[[Entry], tuple[str, str]] | None = None,
 ) -> Entry:
@@ -55,16 +56,18 @@ def choose_result(
     entries : mapping of id to Entry
     leaves : sequence of str
         Parameters that belong to one data set, such as the picked image: another one takes them out of the address.
+    with_result : sequence of str
+        Parameters that belong to one result: another one takes them out, too.
     best : callable or None
         How good an entry is to begin with; of equals the first is taken.
     trust : callable or None
         A heading and a sentence about an entry; by default what its linear datamodeling score says.
     """
     named = _named(entries)
-    name = _choose_dataset(entries, named, tuple(leaves), best)
+    name = _choose_dataset(entries, named, (*leaves, *with_result), best)
     of_it = [entry for entry in entries.values() if entry.dataset == name]
-    method = _choose_method(of_it, named, best)
-    entry = _choose_name([each for each in of_it if each.method == method], named, best)
+    method = _choose_method(of_it, named, tuple(with_result), best)
+    entry = _choose_name([each for each in of_it if each.method == method], named, tuple(with_result), best)
     if not entry.is_shipped:
         manage(entry)
     show_trust(*(trust or trust_of)(entry))
@@ -123,28 +126,32 @@ def _has_pictures(name: str) -> bool:
     return bool(datasets.facts(name).classes) and (datasets.is_present(name) or sheets.path_of(name).exists())
 
 
-def _choose_method(of_it: Sequence[Entry], named: Entry | None, best: Callable[[Entry], float] | None) -> str:
+def _choose_method(
+    of_it: Sequence[Entry], named: Entry | None, leaves: tuple[str, ...], best: Callable[[Entry], float] | None
+) -> str:
     chosen: str = one_of(
         "method",
         "Method",
         sorted({entry.method for entry in of_it}),
         lambda name: describing.capital(METHODS[name].title),
         default=_first(of_it, named, best).method,
-        below=("of", "result"),
+        below=("of", "result", *leaves),
         also={"data": of_it[0].dataset},
         why=f"there is no result of it on {of_it[0].dataset}, so {{}} is shown.",
     )
     return chosen
 
 
-def _choose_name(entries: Sequence[Entry], named: Entry | None, best: Callable[[Entry], float] | None) -> Entry:
+def _choose_name(
+    entries: Sequence[Entry], named: Entry | None, leaves: tuple[str, ...], best: Callable[[Entry], float] | None
+) -> Entry:
     by_name = {entry.name: entry for entry in entries}
     chosen: str = address.choose(
         "result",
         list(by_name),
         partial(st.selectbox, "Result", format_func=lambda name: describing.label(by_name[name])),
         default=_first(entries, named, best).name,
-        below=("of",),
+        below=("of", *leaves),
         also={"data": entries[0].dataset, "method": entries[0].method},
         why="there is no such result, so “{}” is shown.",
     )

@@ -10,11 +10,10 @@ import pandas as pd
 
 from influence.datasets import Dataset, Split
 from influence.evidence import Evaluated
-from influence.explorer import describing
+from influence.explorer import describing, verdicts
 from influence.explorer.houses.features import FEATURES
 from influence.explorer.houses.picks import nearest_km
 from influence.explorer.houses.records import Houses
-from influence.explorer.quality import words as quality
 from influence.library import Entry
 from influence.results import Result
 
@@ -236,7 +235,7 @@ def other_method(of_it: dict[str, Entry], options: Sequence[str]) -> str:
 
 def lds_of(listed: Entry, found: Evaluated, result: Result[Any], target: int) -> str:
     """A result's LDS on held-out models, over all targets and of this one."""
-    lds = quality.judged(listed.manifest, found.lds)
+    lds = verdicts.judged(listed.manifest, found.lds)
     if lds is None:
         return "LDS: not evaluated"
     own = lds.methods["result"]

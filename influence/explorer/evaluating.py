@@ -23,6 +23,8 @@ def commands(listed: Entry, kind: str) -> list[str]:
         return [command("evaluate", "removal", folder)] if is_known else []
     if not listed.has_classes:
         return []
+    if kind == "near-copies":
+        return [command("evaluate", "near-copies", folder)]
     if kind == "sizes":
         is_fitted = isinstance(listed.manifest, DatamodelsManifest)
         return [command("evaluate", "scaling", folder)] if is_fitted else []

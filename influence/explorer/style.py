@@ -11,6 +11,7 @@ _RULES = """
 .st-key-title{min-height:40px}
 .st-key-title [data-testid=stMarkdownContainer]{margin-bottom:0}
 .st-key-title [data-testid=stMarkdown] p{color:var(--muted);margin:0}
+.st-key-verdict h2{font-size:27px;font-weight:650;letter-spacing:-.01em}
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer]{font-variant-numeric:tabular-nums}
 [data-testid=stSidebarUserContent],[data-testid=stSidebarUserContent]>div{display:flex;flex-direction:column;flex:1}
 [data-testid=stSidebarUserContent]>div>[data-testid=stVerticalBlock]{flex:1}

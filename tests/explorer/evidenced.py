@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from influence import evidence, results
+from influence.evaluation.removal.figures import agreements_by_count
 from influence.measures.mislabels import found
 from influence.measures.removal import agreement
 
@@ -74,6 +75,8 @@ def removal(folder: Path, targets: np.ndarray, has_scale: bool = True, flips: bo
     whole = agreement(predicted, measured, target)
     figures = {
         "agreement": {"all": {name: figure.as_dict() for name, figure in whole.items()}},
+        "agreement_by_count": agreements_by_count(tables["effects"].to_pandas()),
+        "is_common": False,
         "has_scale": has_scale,
         "support": None,
         "trainings": len(rows) * 3,
