@@ -1,5 +1,6 @@
 """All results there are, of every data set and method: list them, open one, rename or delete one of the user's."""
 
+import itertools
 import re
 import uuid
 from collections.abc import Iterator
@@ -115,18 +116,35 @@ def read(entry: Entry) -> results.Result[Any]:
     return results.read(entry.path, entry.id)
 
 
-def rename(entry: Entry, name: str) -> Path:
-    """Give a result of the user's another name (letters, digits, spaces, dots, - and _)."""
-    _refuse_shipped(entry)
+def free_name(name: str) -> str:
+    """Check a name for a result of the user's (letters, digits, spaces, dots, - and _), which no other may have.
+
+    Raises
+    ------
+    InfluenceError
+        If it won't do.
+    """
     name = name.strip()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}", name) or name.startswith(SHIPPED):
         raise InfluenceError(
             f"{name!r} can't be a result's name: use up to 80 letters, digits, spaces, dots, - and _, "
             f"and not {SHIPPED!r} at its beginning."
         )
-    new = entry.path.parent / name
-    if new.exists():
+    if (homes.results_home() / name).exists():
         raise InfluenceError(f"There is a result called {name!r} already: choose another name.")
+    return name
+
+
+def unused_name(name: str) -> str:
+    """A name with a number after it where it is taken: "tracin-seed-1", "tracin-seed-1-2"."""
+    taken = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
+    return next(each for each in taken if not (homes.results_home() / each).exists())
+
+
+def rename(entry: Entry, name: str) -> Path:
+    """Give a result of the user's another name."""
+    _refuse_shipped(entry)
+    new = entry.path.parent / free_name(name)
     _refuse_gone(entry)
     with explain_write_errors(new):
         entry.path.rename(new)

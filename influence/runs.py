@@ -14,9 +14,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,8 @@ class Run:
     error: str = ""
     said: str = ""  # the sentence that it ended with
     first: tuple[float, float] | None = None  # seconds and progress when the first progress came
+    then: list[list[str]] = field(default_factory=list)  # arguments of runs that follow, one after the other
+    after: int | None = None  # the number of the run that this one followed
 
     @property
     def command(self) -> str:
@@ -86,8 +88,23 @@ class Runner:
             run.seconds = time.monotonic() - self._clock
             return run
 
-    def start(self, arguments: list[str], out: Path | None = None) -> Run:
+    def start(
+        self,
+        arguments: list[str],
+        out: Path | None = None,
+        then: Sequence[list[str]] = (),
+        after: int | None = None,
+    ) -> Run:
         """Start ``python -m influence ARGUMENTS --out OUT`` in a process of its own, without --out where that is None.
+
+        Parameters
+        ----------
+        arguments : list of str
+        out : Path or None
+        then : sequence of list of str
+            Arguments of further runs, each of which starts when the one before it is done.
+        after : int or None
+            The number of the run that this one follows.
 
         Raises
         ------
@@ -97,7 +114,7 @@ class Runner:
         with self._lock:
             if self.current is not None:
                 raise InfluenceError("A run is going on already: wait until it is done, or cancel it first.")
-            run = Run(next(self._numbers), list(arguments), out)
+            run = Run(next(self._numbers), list(arguments), out, then=list(then), after=after)
             path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "influence", *_with_out(arguments, out), "--events"],
@@ -167,6 +184,9 @@ class Runner:
                 ending = "".join(last_words).strip() or "it left no message"
                 run.error = error or f"The run ended unexpectedly with exit status {code}: {ending}"
                 run.state = "failed"
+            if run.state == "done" and run.then:
+                first, *rest = run.then
+                self.start(first, None, rest, run.number)
 
 
 _ROOT = Path(__file__).parent.parent  # where a run finds this package, whatever folder the server was started in

@@ -1,8 +1,8 @@
-"""How a command ends that is stopped from outside, and what is then kept of it."""
+"""How a command ends that is stopped from outside."""
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -48,14 +48,3 @@ def hangups_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-def what_is_kept(arguments: Sequence[str]) -> str | None:
-    """What a command with these arguments keeps when it is stopped, and goes on from when it is started again."""
-    trains = arguments[:1] == ["datamodels"] or list(arguments[:2]) in (
-        ["evaluate", "removal"],
-        ["evaluate", "mislabels"],
-    )
-    if trains:
-        return "the models that were trained"
-    return "the finished blocks of targets" if arguments[:1] == ["unrolled"] else None

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from influence.datamodels import outcomes
+from influence.jobs import what_is_kept
 from influence.runs import Runner
-from influence.stopping import interruptible, what_is_kept
+from influence.stopping import interruptible
 
 KEPT = "Stopped; the models that were trained are kept.\n"
 NOTHING = "Stopped; nothing was kept of this run.\n"

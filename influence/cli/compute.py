@@ -7,10 +7,8 @@ import typer
 
 from influence.cli.options import Events, Given, Out, Replace, derived, new_folder
 from influence.cli.terminal import reporting
-from influence.learners.base import Learner
-from influence.learners.traceable import Traceable
 from influence.methods.base import Method
-from influence.methods.tracin.config import TracInConfig
+from influence.methods.tracin.config import TracInConfig, usual_interval
 
 
 @derived()
@@ -40,7 +38,7 @@ def tracin(
     with reporting(events) as report:
         values = config.values()
         learner = values["learner"].replace(**settings)
-        every = _interval(learner) if checkpoint_every is None else checkpoint_every
+        every = usual_interval(learner) if checkpoint_every is None else checkpoint_every
         wanted = config(learner=learner, checkpoint_every=every)
         report.done(TracIn.run(wanted, out or new_folder(wanted.dataset, "tracin"), replace, report.progress))
 
@@ -57,13 +55,6 @@ def verb_of(method: type[Method]) -> Callable[..., None]:
     verb.__annotations__["config"] = Given[method.config]  # type: ignore[name-defined]
     verb.__doc__ = method.__doc__
     return derived()(verb)
-
-
-def _interval(learner: Learner) -> int:
-    """Epochs from one checkpoint to the next where no number was given."""
-    if not isinstance(learner, Traceable):
-        return 1  # the method refuses the learner
-    return learner.usual_interval or max(1, learner.epochs // 6)
 
 
 def add_to(app: typer.Typer) -> None:

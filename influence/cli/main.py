@@ -11,7 +11,7 @@ import typer
 
 from influence.cli.terminal import INTERRUPTED, end, print_whatever_comes
 from influence.errors import InfluenceError
-from influence.stopping import interruptible, what_is_kept
+from influence.stopping import interruptible
 
 MODULES = {  # of each verb, in the order of the help
     "app": "data",
@@ -83,6 +83,8 @@ def main() -> None:
         except typer.TyperException as error:
             status = end(error.format_message(), 2)
     if status == INTERRUPTED:
+        from influence.jobs import what_is_kept
+
         what = what_is_kept(sys.argv[1:])
         kept = f"{what} are kept" if what else "nothing was kept of this run"
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells of writes that were under way

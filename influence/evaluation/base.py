@@ -18,6 +18,7 @@ from influence.evidence import Evidence
 from influence.progress import Report, silent
 
 if TYPE_CHECKING:
+    from influence.datasets import Dataset
     from influence.evaluation.subject import Subject
 
 MANY = 20_000
@@ -64,6 +65,14 @@ class Evaluation(ABC):
         The settings; the verb's options follow from them.
     evidence : type of Evidence
         What is kept of it, and how it is read.
+    tasks : tuple of str
+        Which data sets it is defined for: those with "classes", those with "values".
+    keeps : str
+        What is kept of a run that is stopped, and gone on from when it is started again; empty is nothing.
+    needs_fit : bool
+        Whether only scores that were fitted to what many models said can be judged.
+    needs_judges : bool
+        Whether models of an outcome store judge, which must be named.
     """
 
     name: ClassVar[str]
@@ -71,6 +80,24 @@ class Evaluation(ABC):
     example: ClassVar[str] = "RESULT"
     config: ClassVar[type[Config]]
     evidence: ClassVar[type[Evidence[Any]]]
+    tasks: ClassVar[tuple[str, ...]] = ("classes", "values")
+    keeps: ClassVar[str] = ""
+    needs_fit: ClassVar[bool] = False
+    needs_judges: ClassVar[bool] = False
+
+    @classmethod
+    def trainings(cls, config: Any, dataset: "Dataset", kept: int) -> int:
+        """Count the models that are trained, at most: those that are kept of an earlier run are not trained again.
+
+        Parameters
+        ----------
+        config
+            An instance of the class's ``config``.
+        dataset : Dataset
+        kept : int
+            How many scores the result keeps either way.
+        """
+        return int(getattr(config, "feature_models", 0))
 
     @classmethod
     @abstractmethod

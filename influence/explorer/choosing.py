@@ -8,7 +8,7 @@ import streamlit as st
 from influence import datasets, library
 from influence.datasets import sheets
 from influence.errors import InfluenceError
-from influence.explorer import address, describing, glossary, reading
+from influence.explorer import address, describing, glossary, reading, recompute
 from influence.explorer.address import Draw
 from influence.explorer.run_panel import complain
 from influence.explorer.text import escaped, sentence
@@ -72,6 +72,7 @@ def choose_result(
         manage(entry)
     show_trust(*(trust or trust_of)(entry))
     _show_problems()
+    recompute.show(entry)
     return entry
 
 

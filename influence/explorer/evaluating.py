@@ -1,66 +1,75 @@
-"""The commands that would evaluate a result, or the reason why there is none."""
+"""What evaluates a result, as commands and as runs, or the reason why nothing does."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from influence import homes
+from influence import datasets, homes
 from influence.errors import InfluenceError
+from influence.evaluation import EVALUATIONS, Evaluation
 from influence.explorer import describing
+from influence.learners.recipe import Recipe
 from influence.library import Entry
+from influence.methods import METHODS
 from influence.methods.datamodels.kind import DatamodelsManifest
-from influence.methods.tracin.kind import TracInManifest, TracInOfClasses
 from influence.results import ResultManifest
 from influence.text import command, typed
 
 _JUDGES = 512  # held-out models that the commands ask for where the result has none of its own
 
 
-def commands(listed: Entry, kind: str) -> list[str]:
+def commands(entry: Entry, kind: str) -> list[str]:
     """The commands, in order, that would make a kind of evidence; none where it is not defined for these data."""
-    folder = typed(listed.path)
-    if kind == "removal":
-        is_known = isinstance(listed.manifest, DatamodelsManifest | TracInManifest)
-        return [command("evaluate", "removal", folder)] if is_known else []
-    if not listed.has_classes:
-        return []
-    if kind == "near-copies":
-        return [command("evaluate", "near-copies", folder)]
-    if kind == "sizes":
-        is_fitted = isinstance(listed.manifest, DatamodelsManifest)
-        return [command("evaluate", "scaling", folder)] if is_fitted else []
-    if kind == "mislabels":
-        return [command("evaluate", "mislabels", folder)]
-    return _lds_commands(listed, folder)
+    evaluation = _evaluation(kind)
+    return [] if refusal(entry, evaluation) else [command(*each) for each in steps(entry, evaluation)]
 
 
-def why_none(listed: Entry, kind: str) -> str:
+def why_none(entry: Entry, kind: str) -> str:
     """Why there is no command for a kind of evidence."""
-    if kind == "lds":
-        return f"models are collected on subsets of data sets with classes alone, and {listed.dataset} has values."
-    if kind == "mislabels":
-        return f"{listed.dataset} has values and no labels to flip."
-    if kind == "sizes":
-        return f"{describing.method(listed.manifest)} is not fitted on models' outcomes, of which there could be fewer."
-    return f"how to train like “{listed.manifest.method}” is not known."
+    return refusal(entry, _evaluation(kind)) or ""
 
 
-def _lds_commands(listed: Entry, folder: str) -> list[str]:
-    """Judge by a store that is there, or collect one first."""
-    manifest = listed.manifest
-    store = _store(listed)
+def _evaluation(kind: str) -> type[Evaluation]:
+    """The evaluation that makes a kind of evidence."""
+    return next(each for each in EVALUATIONS.values() if kind in (each.name, each.evidence.name))
+
+
+def refusal(entry: Entry, evaluation: type[Evaluation]) -> str | None:
+    """Why an evaluation is not defined for a result, in a sentence; None if it is."""
+    if entry.method not in METHODS:
+        return f"how to train like “{entry.method}” is not known."
+    if datasets.facts(entry.dataset).task.what not in evaluation.tasks:
+        return f"it is for data sets with classes, and {entry.dataset} has values."
+    if evaluation.needs_fit and not METHODS[entry.method].is_fitted:
+        return f"{describing.method(entry.manifest)} is not fitted on models' outcomes, of which there could be fewer."
+    return None
+
+
+def steps(entry: Entry, evaluation: type[Evaluation], settings: Sequence[str] = ()) -> list[list[str]]:
+    """What to type, in order, for an evaluation with these options; where models judge, they are collected first."""
+    run = ["evaluate", evaluation.name, typed(entry.path)]
+    if not evaluation.needs_judges:
+        return [[*run, *settings]]
+    store = _store(entry)
     if store is not None:
-        again = Path(f"{store}-ceiling").exists()
-        return [command("evaluate", "lds", folder, "--store", store, *([] if again else ["--no-ceiling"]))]
-    collected = f"outcomes/{listed.dataset}"
-    classes, train_size = manifest.part
-    arguments = [*_recipe(manifest), *(["--classes", ",".join(classes)] if classes else [])]
-    if train_size is not None:
-        arguments += ["--train-size", str(train_size)]
+        has_ceiling = Path(f"{store}-ceiling").exists() or "--no-ceiling" in settings
+        return [[*run, "--store", store, *settings, *([] if has_ceiling else ["--no-ceiling"])]]
+    collected = typed(homes.results_home() / ".outcomes" / f"{entry.dataset}-judges-of-{entry.path.name}")
+    classes, train_size = entry.manifest.part
+    collect = [*_recipe(entry.manifest), *(["--classes", ",".join(classes)] if classes else [])]
+    collect += [] if train_size is None else ["--train-size", str(train_size)]
     return [
-        command(*arguments, "--store", collected),
-        command(*arguments, "--repeat", "1", "--store", f"{collected}-ceiling"),
-        command("evaluate", "lds", folder, "--store", collected),
+        [*collect, "--store", collected],
+        [*collect, "--repeat", "1", "--store", f"{collected}-ceiling"],
+        [*run, "--store", collected, *settings],
     ]
+
+
+def judges(entry: Entry, evaluation: type[Evaluation]) -> int:
+    """Count the models that `steps` collects, where there are none yet: each is trained twice, for the ceiling."""
+    if not evaluation.needs_judges or _store(entry) is not None:
+        return 0
+    return 2 * (entry.manifest.config.held_out if isinstance(entry.manifest, DatamodelsManifest) else _JUDGES)
 
 
 def _recipe(manifest: ResultManifest) -> list[str]:
@@ -70,8 +79,8 @@ def _recipe(manifest: ResultManifest) -> list[str]:
         config = manifest.config
         judges, learner, subsets = config.held_out, config.outcomes.learner, config.outcomes.subsets
         more = ["--alpha", str(subsets.alpha), "--seed", str(subsets.seed), "--seeds", subsets.seeds]
-    elif isinstance(manifest, TracInOfClasses):
-        learner = manifest.config.learner
+    elif isinstance(own := METHODS[manifest.method].parse(manifest.settings), Recipe):
+        learner = own.learner
     arguments = ["datamodels", "collect", manifest.dataset, "--models", str(judges), *more]
     if learner is not None:
         arguments += ["--learner", learner.name]

@@ -11,7 +11,7 @@ from influence.errors import InfluenceError
 from influence.settings import Setting, settings_in_forms
 
 
-def widgets(start: Config, without: Collection[str] = ()) -> dict[tuple[str, ...], Any]:
+def widgets(start: Config, without: Collection[str] = (), scope: str = "") -> dict[tuple[str, ...], Any]:
     """Draw the widgets of a config, two a row, and return what they hold, by each setting's path.
 
     Limits that are not themselves allowed, such as above 0, are left to the run, which says what is wrong: a browser
@@ -23,13 +23,15 @@ def widgets(start: Config, without: Collection[str] = ()) -> dict[tuple[str, ...
         What the widgets hold first.
     without : collection of str
         Settings that are not drawn.
+    scope : str
+        What tells these widgets from others on the page, and from those of another result.
     """
     drawn = [(setting, value) for setting, value in settings_in_forms(start) if setting.name not in without]
     columns = st.columns(2)
     held = {}
     for place, (setting, value) in enumerate(drawn):
         with columns[place % 2]:
-            held[setting.path] = widget(setting, value)
+            held[setting.path] = widget(setting, value, f"{scope} {setting.path}")
     return held
 
 
@@ -39,17 +41,18 @@ def changed(start: Config, held: Mapping[tuple[str, ...], Any]) -> dict[str, Any
     return {each.name: held[each.path] for each, value in drawn if held[each.path] != value}
 
 
-def widget(setting: Setting, value: Any) -> Any:
+def widget(setting: Setting, value: Any, key: str | None = None) -> Any:
     """Draw the widget of a setting, and return what it holds."""
     kind = setting.kind
     if kind is bool and not setting.is_optional:
-        return st.checkbox(setting.label, value, help=setting.help)
+        return st.checkbox(setting.label, value, key, setting.help)
     if kind is bool or get_origin(kind) is Literal:
         choices = [*([None] if setting.is_optional else []), *((True, False) if kind is bool else get_args(kind))]
-        return st.selectbox(setting.label, choices, choices.index(value), format_func=_in_words, help=setting.help)
+        place = choices.index(value)
+        return st.selectbox(setting.label, choices, place, _in_words, key, setting.help)
     if kind in (int, float, Real):
-        return _number(setting, value)
-    text = st.text_input(setting.label, setting.text(value), placeholder="default", help=setting.help).strip()
+        return _number(setting, value, key)
+    text = st.text_input(setting.label, setting.text(value), key=key, placeholder="default", help=setting.help).strip()
     try:
         return setting.read(text or None)
     except InfluenceError:
@@ -61,10 +64,10 @@ def _in_words(choice: Any) -> str:
     return words.get(choice, str(choice))
 
 
-def _number(setting: Setting, value: Any) -> Any:
+def _number(setting: Setting, value: Any, key: str | None) -> Any:
     low, high = (setting.limit(name) for name in ("ge", "le"))
     if setting.kind is int:
-        return st.number_input(setting.label, low, high, value, 1, help=setting.help)
+        return st.number_input(setting.label, low, high, value, 1, key=key, help=setting.help)
     low, high, value = (None if each is None else float(each) for each in (low, high, value))
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.01
-    return st.number_input(setting.label, low, high, value, step, "%g", help=setting.help)
+    return st.number_input(setting.label, low, high, value, step, "%g", key, setting.help)

@@ -10,9 +10,9 @@ from influence.errors import InfluenceError
 from influence.explorer import address, describing
 from influence.explorer.menu import PAGES
 from influence.explorer.text import escaped, sentence
+from influence.jobs import what_is_kept
 from influence.library import Entry
 from influence.runs import Run, Runner
-from influence.stopping import what_is_kept
 from influence.text import duration
 
 MEASURE = "--measure"  # has a run train one model and say how long all would take
@@ -25,14 +25,20 @@ def runner() -> Runner:
     return Runner()
 
 
-def start(arguments: Sequence[str], name: str | None) -> None:
-    """Start a run of this session whose result is called ``name``, if it has one; what is in the way is shown."""
+def start(arguments: Sequence[str], name: str | None, then: Sequence[list[str]] = (), later: str | None = None) -> None:
+    """Start a run of this session whose result is called ``name``, if it has one; what is in the way is shown.
+
+    ``then`` has the arguments of runs that follow, each when the one before it is done; ``later`` is the name for the
+    result of a run that begins with measuring one model.
+    """
     try:
-        run = runner().start(list(arguments), homes.results_home() / name if name else None)
+        run = runner().start(list(arguments), homes.results_home() / name if name else None, then)
     except InfluenceError as error:
         complain(error)
         return
     st.session_state["runs started here"] = {*_own(), run.number}
+    if later is not None:
+        st.session_state.setdefault("names of measured runs", {})[run.number] = later
 
 
 def complain(error: InfluenceError) -> None:
@@ -61,8 +67,12 @@ def show(page: str) -> None:
 
 
 def _own() -> set[int]:
-    """The numbers of the runs that this session started."""
-    return set(st.session_state.get("runs started here", ()))
+    """The numbers of the runs that this session started, and of those that followed them."""
+    own = set(st.session_state.get("runs started here", ()))
+    for run in runner().history:
+        if run.after in own:
+            own.add(run.number)
+    return own
 
 
 def _is_news(run: Run, page: str) -> bool:
@@ -203,4 +213,5 @@ def _go_on(run: Run) -> None:
 
 
 def _name_of(run: Run) -> str:
-    return str(st.session_state.get("names of measured runs", {}).get(run.number, f"datamodels-{run.number}"))
+    known: dict[int, str] = st.session_state.get("names of measured runs", {})
+    return library.unused_name(known.get(run.number, run.arguments[0]))

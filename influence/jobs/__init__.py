@@ -1,6 +1,7 @@
 """What a verb does beyond one method: the one place that joins methods, evaluations and the folders of results."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,16 @@ from influence.errors import InfluenceError
 from influence.evaluation import EVALUATIONS, Evaluation, Findings
 from influence.methods import METHODS
 from influence.progress import Report, silent
+from influence.registry import Registry
 
-__all__ = ["evaluate", "evaluate_data", "replay"]
+__all__ = ["evaluate", "evaluate_data", "replay", "what_is_kept"]
+
+
+def what_is_kept(arguments: Sequence[str]) -> str | None:
+    """What a command with these arguments keeps when it is stopped, and goes on from when it is started again."""
+    family: Registry[Any] = EVALUATIONS if arguments[:1] == ["evaluate"] else METHODS
+    name = next(iter(arguments[1:] if family is EVALUATIONS else arguments), "")
+    return (family[name].keeps or None) if name in family else None
 
 
 def replay(result: Path, out: Path, replace: bool = False, report: Report = silent) -> Path:

@@ -5,6 +5,8 @@ an instance. A file that declares a method imports neither torch nor what trains
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +15,27 @@ from influence.progress import Report, silent
 
 if TYPE_CHECKING:
     from influence.evaluation.subject import Subject
+    from influence.learners.recipe import Recipe
     from influence.results import Result
+
+
+@dataclass(frozen=True)
+class Family:
+    """A setting of a config that names a member of a family, which has settings of its own: an estimator, say.
+
+    Parameters
+    ----------
+    setting, settings : str
+        The names of the setting, and of the one that holds the member's own.
+    members : mapping of str to type of Config
+    without : callable
+        From a member to the settings of the config that have no part in it.
+    """
+
+    setting: str
+    settings: str
+    members: Mapping[str, type[Config]]
+    without: Callable[[Any], tuple[str, ...]]
 
 
 class Method(ABC):
@@ -27,11 +49,55 @@ class Method(ABC):
         What the explorer calls it.
     config : type of Config
         Everything that a result of the method follows from.
+    tasks : tuple of str
+        Which data sets it can score: those with "classes", those with "values".
+    keeps : str
+        What is kept of a run that is stopped, and gone on from when it is started again; empty is nothing.
+    verb : tuple of str
+        What the command line calls a run; empty is the name alone.
+    measures : bool
+        Whether a run with ``--measure`` trains one model, and says how long all will take.
+    is_fitted : bool
+        Whether its scores are fitted to what many models said, of which there could be fewer.
+    family : Family or None
+        The setting of its config that names a member of a family.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     config: ClassVar[type[Config]]
+    tasks: ClassVar[tuple[str, ...]] = ("classes", "values")
+    keeps: ClassVar[str] = ""
+    verb: ClassVar[tuple[str, ...]] = ()
+    measures: ClassVar[bool] = False
+    is_fitted: ClassVar[bool] = False
+    family: ClassVar[Family | None] = None
+
+    @classmethod
+    def starting(cls, recipe: "Recipe") -> Config:
+        """Give the config of a first run on these data with this learner.
+
+        Raises
+        ------
+        InfluenceError
+            If the method can't score such models.
+        """
+        return cls.config(**{name: getattr(recipe, name) for name in type(recipe).model_fields})
+
+    @classmethod
+    def trainings(cls, config: Any) -> int:
+        """Count the models that a run of this config trains, those that judge it among them, without what is kept."""
+        return 1
+
+    @classmethod
+    def more(cls, config: Any) -> tuple[str, Config] | None:
+        """Give the config of a larger run that goes on from this one, and what a button calls it; None if none does."""
+        return None
+
+    @classmethod
+    def called(cls, config: Any) -> str:
+        """Make a name for a result that tells its settings: letters, digits and hyphens."""
+        return f"{cls.name}-seed-{config.seed}-{config.learner.epochs}-epochs"
 
     @classmethod
     def parse(cls, values: Any) -> Config:

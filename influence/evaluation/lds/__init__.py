@@ -9,6 +9,7 @@ from influence.evidence import LdsEvidence
 from influence.progress import Report, silent
 
 if TYPE_CHECKING:
+    from influence.datasets import Dataset
     from influence.evaluation.subject import Subject
 
 __all__ = ["LdsConfig", "LdsEvaluation"]
@@ -24,6 +25,13 @@ class LdsEvaluation(Evaluation):
     example: ClassVar[str] = "RESULT --store outcomes/digits"
     config: ClassVar[type[Config]] = LdsConfig
     evidence: ClassVar[type[LdsEvidence]] = LdsEvidence
+    tasks: ClassVar[tuple[str, ...]] = ("classes",)
+    needs_judges: ClassVar[bool] = True
+
+    @classmethod
+    def trainings(cls, config: LdsConfig, dataset: "Dataset", kept: int) -> int:
+        """See `Evaluation.trainings`; the models that judge are collected before."""
+        return config.feature_models + (config.swapped_models if config.swapped else 0)
 
     @classmethod
     def run(

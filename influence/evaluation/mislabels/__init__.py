@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 from influence.config import Config
 from influence.evaluation.base import Evaluation, Findings
 from influence.evaluation.mislabels.config import MislabelsConfig
-from influence.evidence import MislabelsEvidence, about
+from influence.evidence import FLIPS, MislabelsEvidence, about
 from influence.progress import Report, silent
 
 if TYPE_CHECKING:
+    from influence.datasets import Dataset
     from influence.evaluation.subject import Subject
 
 __all__ = ["MislabelsConfig", "MislabelsEvaluation"]
@@ -25,6 +26,14 @@ class MislabelsEvaluation(Evaluation):
     example: ClassVar[str] = "digits --share 0.1"
     config: ClassVar[type[Config]] = MislabelsConfig
     evidence: ClassVar[type[MislabelsEvidence]] = MislabelsEvidence
+    tasks: ClassVar[tuple[str, ...]] = ("classes",)
+    keeps: ClassVar[str] = "the models that were trained"
+
+    @classmethod
+    def trainings(cls, config: MislabelsConfig, dataset: "Dataset", kept: int) -> int:
+        """See `Evaluation.trainings`: on the labels as they are, and on each kind of flips."""
+        done = config.completed(len(dataset.train))
+        return len(FLIPS) * ((done.models or 0) + (done.subset_models or 0))
 
     @classmethod
     def run(cls, subject: "Subject", config: MislabelsConfig, report: Report = silent) -> Findings:

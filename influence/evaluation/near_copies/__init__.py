@@ -23,6 +23,7 @@ class NearCopiesEvaluation(Evaluation):
     )
     config: ClassVar[type[Config]] = NearCopiesConfig
     evidence: ClassVar[type[NearCopiesEvidence]] = NearCopiesEvidence
+    tasks: ClassVar[tuple[str, ...]] = ("classes",)
 
     @classmethod
     def run(cls, subject: "Subject", config: NearCopiesConfig, report: Report = silent) -> Findings:

@@ -24,6 +24,8 @@ class ScalingEvaluation(Evaluation):
     example: ClassVar[str] = "RESULT --sizes 100,500,1000"
     config: ClassVar[type[Config]] = ScalingConfig
     evidence: ClassVar[type[SizesEvidence]] = SizesEvidence
+    tasks: ClassVar[tuple[str, ...]] = ("classes",)
+    needs_fit: ClassVar[bool] = True
 
     @classmethod
     def run(cls, subject: "Subject", config: ScalingConfig, report: Report = silent) -> Findings:

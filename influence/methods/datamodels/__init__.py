@@ -4,16 +4,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from influence.config import Config
-from influence.methods.base import Method
+from influence.datamodels.estimators.base import ESTIMATORS
+from influence.methods.base import Family, Method
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.progress import Report, silent
 
 if TYPE_CHECKING:
     from influence.datamodels.outcomes import Backend
     from influence.evaluation.subject import Subject
+    from influence.learners.recipe import Recipe
     from influence.results import Result
 
 __all__ = ["Datamodels", "DatamodelsConfig"]
+
+_STEP = 1000  # models that `more` adds
 
 
 class Datamodels(Method):
@@ -22,6 +26,41 @@ class Datamodels(Method):
     name: ClassVar[str] = "datamodels"
     title: ClassVar[str] = "datamodels"
     config: ClassVar[type[Config]] = DatamodelsConfig
+    tasks: ClassVar[tuple[str, ...]] = ("classes",)
+    keeps: ClassVar[str] = "the models that were trained"
+    verb: ClassVar[tuple[str, ...]] = ("datamodels", "run")
+    measures: ClassVar[bool] = True
+    is_fitted: ClassVar[bool] = True
+    family: ClassVar[Family | None] = Family(
+        "estimator", "settings", ESTIMATORS, lambda estimator: () if estimator.needs_prior else ("prior_models",)
+    )
+
+    @classmethod
+    def starting(cls, recipe: "Recipe") -> DatamodelsConfig:
+        """See `Method.starting`."""
+        from influence.datamodels.outcomes.config import OutcomeConfig
+
+        values = {name: getattr(recipe, name) for name in ("dataset", "classes", "train_size", "learner")}
+        return DatamodelsConfig(outcomes=OutcomeConfig(**values))
+
+    @classmethod
+    def trainings(cls, config: DatamodelsConfig) -> int:
+        """Count the models that the stores of this config lack."""
+        from influence.datamodels.outcomes.place import kept
+
+        wanted = config.held_out + config.models
+        again = config.held_out if config.ceiling else 0
+        return wanted - kept(config.outcomes, wanted) + again - kept(config.outcomes, again, "-ceiling")
+
+    @classmethod
+    def more(cls, config: DatamodelsConfig) -> tuple[str, DatamodelsConfig]:
+        """See `Method.more`: so many models more, in the same store."""
+        return f"Add {_STEP:,} models", config.replace(models=config.models + _STEP)
+
+    @classmethod
+    def called(cls, config: DatamodelsConfig) -> str:
+        """See `Method.called`."""
+        return f"{config.estimator}-{config.models}-models-seed-{config.outcomes.subsets.seed}"
 
     @classmethod
     def run(

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from influence.config import Config
 from influence.methods.base import Method
-from influence.methods.tracin.config import TracInConfig
+from influence.methods.tracin.config import TracInConfig, usual_interval
 from influence.progress import Report, silent
 
 if TYPE_CHECKING:
     from influence.evaluation.subject import Subject
+    from influence.learners.recipe import Recipe
     from influence.results import Result
 
 __all__ = ["TracIn", "TracInConfig"]
@@ -21,6 +22,14 @@ class TracIn(Method):
     name: ClassVar[str] = "tracin"
     title: ClassVar[str] = "TracIn"
     config: ClassVar[type[Config]] = TracInConfig
+
+    @classmethod
+    def starting(cls, recipe: "Recipe") -> TracInConfig:
+        """See `Method.starting`."""
+        values = {name: getattr(recipe, name) for name in ("dataset", "classes", "train_size", "learner")}
+        config = TracInConfig(**values, checkpoint_every=usual_interval(recipe.learner))
+        assert config.traced  # refuses a learner without checkpoints
+        return config
 
     @classmethod
     def run(cls, config: TracInConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:

@@ -17,6 +17,13 @@ _OF_TRAINING = ("seed", "checkpoint_every")
 _OF_IMAGES = ("classes", "train_size", "reverse_k")  # stored beside that learner where they differ from the default
 
 
+def usual_interval(learner: Learner) -> int:
+    """Epochs from one checkpoint to the next where no number is given."""
+    if not isinstance(learner, Traceable):
+        return 1  # the method refuses the learner
+    return learner.usual_interval or max(1, learner.epochs // 6)
+
+
 class TracInConfig(Recipe):
     """Everything that a TracIn result follows from."""
 

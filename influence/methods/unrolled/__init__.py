@@ -10,6 +10,7 @@ from influence.progress import Report, silent
 
 if TYPE_CHECKING:
     from influence.evaluation.subject import Subject
+    from influence.learners.recipe import Recipe
     from influence.results import Result
 
 __all__ = ["Unrolled", "UnrolledConfig"]
@@ -21,6 +22,26 @@ class Unrolled(Method):
     name: ClassVar[str] = "unrolled"
     title: ClassVar[str] = "derivatives through training"
     config: ClassVar[type[Config]] = UnrolledConfig
+    tasks: ClassVar[tuple[str, ...]] = ("classes",)
+    keeps: ClassVar[str] = "the finished blocks of targets"
+
+    @classmethod
+    def starting(cls, recipe: "Recipe") -> UnrolledConfig:
+        """See `Method.starting`."""
+        values = {name: getattr(recipe, name) for name in ("dataset", "classes", "train_size", "learner")}
+        config = UnrolledConfig(**values)
+        assert config.differentiable  # refuses a learner whose training can't be differentiated
+        return config
+
+    @classmethod
+    def trainings(cls, config: UnrolledConfig) -> int:
+        """See `Method.trainings`."""
+        return config.trainings
+
+    @classmethod
+    def called(cls, config: UnrolledConfig) -> str:
+        """See `Method.called`."""
+        return f"derivatives-seed-{config.seed}-{config.trainings}-trainings"
 
     @classmethod
     def run(cls, config: UnrolledConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
