@@ -11,18 +11,11 @@ from influence import library
 from influence.errors import InfluenceError
 from influence.explorer.address import has_arrived
 from influence.explorer.frame import begin
-from influence.explorer.parts.maps import Style
 from influence.explorer.reading import stamp
 from influence.explorer.run_panel import MEASURE, complain, runner, start
 from influence.library import Entry
 
 __all__ = ["MEASURE", "Check", "begin", "has_arrived", "runner", "stamp", "start"]
-
-
-def style() -> Style:
-    """Colours for the reader's theme, and where static files are."""
-    base = st.get_option("server.baseUrlPath").strip("/")
-    return Style(st.context.theme.type == "dark", f"{'/' + base if base else ''}/app/static")
 
 
 def frame(title: str, page: str) -> None:

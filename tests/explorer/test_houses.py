@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,11 @@ import pytest
 from influence import homes, results
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.explorer.houses import charts, words
+from influence.explorer.houses import areas, charts, dots, geography, words
 from influence.explorer.houses.areas import inside
 from influence.explorer.houses.picks import score_bins
 from influence.explorer.houses.records import Houses
 from influence.explorer.houses.words import provenance
-from influence.explorer.parts import maps
 from influence.results import Result
 
 FIRST = 17136  # the first of Palo Alto's eleven
@@ -130,58 +130,88 @@ def test_a_result_of_other_data_is_refused(shipped: Result, houses: Dataset) -> 
 
 
 def test_provenance_names_what_a_reader_needs(shipped: Result) -> None:
-    line = provenance(shipped)
-    for part in ("california-housing", "Adam", "10 checkpoints", "seed 0", shipped.manifest.created[:10]):
+    line = provenance(shipped, "mine")
+    for part in ("california-housing", "Adam", "10 checkpoints", "seed 0", shipped.manifest.created[:10], "“mine”"):
         assert part in line
 
 
-def test_maps_hold_plain_numbers(without_data: Houses) -> None:
-    # A NumPy scalar would reach the browser as the text "np.float32(14.0)", and its disc would not be drawn.
-    pick = without_data.pick(FIRST, 5)
-    style = maps.Style(dark=False, static_url="/app/static")
-    view = maps.view_around(pick.proponents)
-    for deck in (
-        maps.influence_map(style, pick.proponents, pick.opponents, pick.houses, view),
-        maps.picking_map(style, without_data.test.loc[without_data.members], [FIRST], view),
-        maps.extremes_map(style, without_data.extremes[0], maps.BLUE, without_data.extremes[0].iloc[:1], view),
-    ):
-        assert "np.float" not in deck.to_json()
-        assert deck.map_provider is None
-        assert "http" not in json.dumps(json.loads(deck.to_json())["layers"])
+def test_houses_of_one_spot_are_drawn_side_by_side(with_data: Houses) -> None:
+    places = dots.placed(with_data.test)
+    assert len(places) == 4128
+    assert not places.duplicated(["longitude", "latitude"]).any()
+    known = with_data.test.loc[places.index]
+    alone = places["shared"] == 1
+    np.testing.assert_array_equal(places.loc[alone, "longitude"], known.loc[alone, "longitude"])
+    apart = np.hypot(*(places[axis] - known[axis] for axis in ("longitude", "latitude")))
+    assert apart.max() < 0.003
+    assert (places["shared"] > 1).sum() == known.duplicated(["longitude", "latitude"], keep=False).sum() > 500
 
 
-def test_houses_of_one_place_can_be_told_apart_on_the_map(without_data: Houses) -> None:
-    eleven = without_data.test.loc[without_data.members]
-    assert eleven.duplicated(["latitude", "longitude"]).any()
-    deck = maps.picking_map(maps.Style(False, ""), eleven, [], maps.VIEWS["Palo Alto"])
-    (layer,) = (layer for layer in json.loads(deck.to_json())["layers"] if layer["id"] == maps.PICKABLE)
-    places = [tuple(feature["geometry"]["coordinates"]) for feature in layer["data"]["features"]]
-    assert len(set(places)) == 11
+def test_what_the_browser_fetches_names_every_house_once(with_data: Houses, without_data: Houses) -> None:
+    seen = dots.Dots(with_data)
+    test, train = json.loads(seen.test_file), json.loads(seen.train_file)
+    assert len(set(test["id"])) == 4128
+    assert len(set(train["id"])) == 16512
+    row = test["id"].index(FIRST)
+    house = with_data.test.loc[FIRST]
+    assert [test[name][row] for name in ("price", "model", "error")] == list(
+        house[["price", "prediction", "residual"]].astype(int)
+    )
+    assert "self_influence" not in test
+    assert min(train["self_influence"]) >= 0
+    bare = dots.Dots(without_data)
+    assert sorted(json.loads(bare.test_file)["id"]) == sorted(without_data.members)
 
 
-def test_a_click_names_a_house_or_nothing() -> None:
-    click = {"selection": {"objects": {maps.PICKABLE: [{"properties": {"house": 7}}]}}}
-    assert maps.clicked(click) == 7
-    assert maps.clicked({"selection": {"objects": {}}}) is None
+@pytest.mark.parametrize("by", ["error", "price", "self_influence"])
+def test_every_colour_has_a_break_below_the_next(with_data: Houses, by: str) -> None:
+    paint, legend = {
+        "error": dots.by_error,
+        "price": lambda: dots.by_price(5.0),
+        "self_influence": lambda: dots.by_self_influence(with_data),
+    }[by]()
+    assert paint.column in json.loads(dots.Dots(with_data).train_file)
+    assert list(paint.breaks) == sorted(set(paint.breaks))
+    assert sorted(paint.order) == list(range(len(paint.inks))) == list(range(len(paint.breaks) + 1))
+    assert legend.low
+    assert legend.high
 
 
-def test_a_fitted_view_shows_every_house() -> None:
-    rng = np.random.default_rng(0)
-    for spread in (0.001, 0.1, 8.0):
-        houses = pd.DataFrame(
-            {
-                "latitude": 37 + spread * rng.uniform(-0.5, 0.5, 9),
-                "longitude": -120 + spread * rng.uniform(-0.5, 0.5, 9),
-            }
-        )
-        view = maps.view_around(houses, pixels=440)
-        scale = 512 * 2**view.zoom
-        x = scale * (houses["longitude"] - view.longitude) / 360
-        mercator = np.log(np.tan(np.pi / 4 + np.radians(houses["latitude"]) / 2))
-        centre = np.log(np.tan(np.pi / 4 + np.radians(view.latitude) / 2))
-        y = scale * (mercator - centre) / (2 * np.pi)
-        assert x.abs().max() < 240
-        assert y.abs().max() < 240
+def test_towns_and_outlines_are_those_of_california() -> None:
+    outlines = json.loads((Path(__file__).parents[2] / "static" / geography.OUTLINES).read_text())
+    assert "public domain" in outlines["about"]
+    counties = [each for each in outlines["features"] if each["properties"]["kind"] == "county"]
+    assert len({each["properties"]["name"] for each in counties}) == len(counties) == 58
+    rings = [ring for each in counties for polygon in each["geometry"]["coordinates"] for ring in polygon]
+    towns = pd.DataFrame.from_dict(geography.TOWNS, orient="index", columns=["latitude", "longitude"])
+    on_land = np.logical_xor.reduce([inside(ring, towns) for ring in rings])
+    assert list(towns.index[~on_land]) == []
+
+
+def test_a_box_around_places_holds_them_and_is_not_too_small() -> None:
+    places = pd.DataFrame({"longitude": [-120.0, -119.0, np.nan], "latitude": [37.0, 37.5, np.nan]})
+    assert geography.around([places.iloc[:1], places.iloc[1:]]) == (-120.0, 37.0, -119.0, 37.5)
+    west, south, east, north = geography.around([places.iloc[:1]], least=0.2)
+    assert (round(east - west, 6), round(north - south, 6)) == (0.2, 0.2)
+
+
+def test_whereabouts_name_the_nearest_town(with_data: Houses) -> None:
+    assert geography.whereabouts(with_data.test.loc[[FIRST]]) == "in Palo Alto"
+    at = pd.DataFrame({"latitude": [38.27], "longitude": [-122.42]})  # 3.3 km south and 11.4 km west of Napa
+    assert geography.whereabouts(at) == "12 km from Napa"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1,2", "1,2,3", "nan,1,2,3", "1e999,1,2,3", "a,b,c,d", "1,2,3,999", "1,,2,3"]
+)
+def test_what_names_no_area(text: str) -> None:
+    assert areas.parsed(text) is None
+
+
+def test_an_area_survives_the_address() -> None:
+    corners = [(-122.5, 37.25), (-122.0, 37.25), (-122.123, 38.0)]
+    assert areas.parsed(areas.spelled(corners)) == corners
+    assert areas.parsed("-122.5,37,-122,38") == [(-122.5, 37), (-122, 37), (-122, 38), (-122.5, 38)]
 
 
 def test_figures_mark_what_is_shown(with_data: Houses) -> None:

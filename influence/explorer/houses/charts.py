@@ -1,12 +1,14 @@
 """Figures of the houses page."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 
 from influence.explorer.houses.picks import Pick, score_bins
 from influence.explorer.houses.records import Houses
+from influence.explorer.parts import theme
 from influence.explorer.parts.charts import compact
-from influence.explorer.parts.maps import BLUE, ORANGE
 
 _GREY = "#8a8a8a"
 
@@ -14,6 +16,7 @@ _GREY = "#8a8a8a"
 def score_distribution(pick: Pick, n_train: int) -> go.Figure:
     """How the scores of all training houses are spread, with the shown proponents and opponents marked."""
     edges, counts = score_bins(pick, n_train)
+    colours = theme.colours()
     figure = go.Figure()
     figure.add_bar(
         x=(edges[:-1] + edges[1:]) / 2,
@@ -24,14 +27,14 @@ def score_distribution(pick: Pick, n_train: int) -> go.Figure:
         hovertemplate="score %{x:.3g}: about %{y:,.0f} houses<extra></extra>",
     )
     for name, frame, color, symbol in (
-        ("proponents shown", pick.proponents, BLUE, "cross"),
-        ("opponents shown", pick.opponents, ORANGE, "line-ew-open"),
+        ("helped: proponents shown", pick.proponents, colours.helped_disc, "cross"),
+        ("hurt: opponents shown", pick.opponents, colours.hurt_disc, "line-ew-open"),
     ):
         figure.add_scatter(
             x=frame["score"],
             y=np.full(len(frame), 0.7),
             mode="markers",
-            marker={"symbol": symbol, "color": _css(color), "size": 9, "line": {"width": 2, "color": _css(color)}},
+            marker={"symbol": symbol, "color": color, "size": 9, "line": {"width": 2, "color": color}},
             name=name,
             customdata=frame[["rank", "train"]],
             hovertemplate="rank %{customdata[0]:+d}: house %{customdata[1]}, score %{x:.3g}<extra></extra>",
@@ -76,7 +79,7 @@ def self_influence_scatter(houses: Houses, against: str, title: str) -> go.Figur
         x=frame[against],
         y=frame["self_influence"],
         mode="markers",
-        marker={"size": 4, "opacity": 0.4, "color": _css(BLUE)},
+        marker={"size": 4, "opacity": 0.4, "color": theme.colours().muted},
         customdata=frame.index,
         hovertemplate="house %{customdata}: %{x:$,.0f}, self-influence %{y:.3g}<extra></extra>",
     )
@@ -85,7 +88,7 @@ def self_influence_scatter(houses: Houses, against: str, title: str) -> go.Figur
     return compact(figure, legend=False)
 
 
-def loss_curve(curve: dict[str, list[float]]) -> go.Figure:
+def loss_curve(curve: Mapping[str, Sequence[float | None]]) -> go.Figure:
     """Mean squared error at each checkpoint."""
     figure = go.Figure()
     for part, dash in (("train", "solid"), ("test", "dash")):
@@ -93,7 +96,3 @@ def loss_curve(curve: dict[str, list[float]]) -> go.Figure:
     figure.update_xaxes(title="epoch (a marker is a checkpoint)")
     figure.update_yaxes(title="mean squared error", rangemode="tozero")
     return compact(figure)
-
-
-def _css(color: tuple[int, int, int]) -> str:
-    return f"rgb{color}"

@@ -71,15 +71,35 @@ class Reach:
     train : int
     house : pd.Series
         As in `Houses.train`.
-    helped, hurt : pd.DataFrame
-        Strongest first; columns target, score, rank (of the training house among those of the target), km and those of
-        `Houses.test`.
+    everything : pd.DataFrame
+        The most helped first, the most hurt last; columns target, score, rank (of the training house among those of the
+        target), km and those of `Houses.test`.
+    k : int
+        How many of either side are shown.
     """
 
     train: int
     house: "pd.Series[float]"
-    helped: pd.DataFrame
-    hurt: pd.DataFrame
+    everything: pd.DataFrame
+    k: int
+
+    @cached_property
+    def all_helped(self) -> pd.DataFrame:
+        return self.everything[self.everything["score"] > 0].reset_index(drop=True)
+
+    @cached_property
+    def all_hurt(self) -> pd.DataFrame:
+        return self.everything[self.everything["score"] < 0].iloc[::-1].reset_index(drop=True)
+
+    @property
+    def helped(self) -> pd.DataFrame:
+        """The shown ones, strongest first."""
+        return self.all_helped.head(self.k)
+
+    @property
+    def hurt(self) -> pd.DataFrame:
+        """Likewise."""
+        return self.all_hurt.head(self.k)
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -123,9 +123,7 @@ class Houses:
         kept = self._by_train.loc[[train]] if train in self._by_train.index else self._by_train.iloc[:0]
         kept = kept.merge(self.test, left_on="target", right_index=True).dropna(subset=["latitude"])
         kept.insert(3, "km", nearest_km(kept, house))
-        order = kept.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
-        helped, hurt = order[order["score"] > 0], order[order["score"] < 0].iloc[::-1]
-        return Reach(train, house.iloc[0], helped.head(k).reset_index(drop=True), hurt.head(k).reset_index(drop=True))
+        return Reach(train, house.iloc[0], kept.sort_values("score", ascending=False, kind="stable"), k)
 
     @cached_property
     def extremes(self) -> tuple[pd.DataFrame, pd.DataFrame]:

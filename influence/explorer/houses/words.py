@@ -34,8 +34,12 @@ def over(cap: float) -> str:
 
 def signed(score: float) -> str:
     """A score with its sign, a true minus and three figures."""
-    size = f"{abs(score):.2e}" if abs(score) >= 1e5 else f"{abs(score):,.{2 if abs(score) < 100 else 0}f}"
+    size = f"{abs(score):.2e}" if abs(score) >= 1e5 else f"{abs(score):,.{_decimals(abs(score))}f}"
     return f"{'−' if score < 0 else '+'}{size}"
+
+
+def _decimals(size: float) -> int:
+    return 2 if size < 9.995 else 1 if size < 99.95 else 0
 
 
 def away(km: float) -> str:
@@ -110,18 +114,24 @@ def short_side(pick: Pick, k: int) -> str:
     return f"Fewer than {k} of the kept scores have one of the signs: {sides} are shown."
 
 
-def reach(reach: Reach, k: int, n_targets: int) -> str:
-    """What a list of reached test houses rests on."""
-    if not len(reach.helped) + len(reach.hurt):
+def reach(reach: Reach, k: int, n_targets: int, house: int) -> str:
+    """What a list of reached test houses rests on, and where the house stands from which one came."""
+    helped, hurt = reach.all_helped, reach.all_hurt
+    if not len(helped) + len(hurt):
         return f"No test house has this training house among the {k} strongest either way."
-    return (
-        f"Of {n_targets:,} test houses, these have it among their {k} strongest either way. Others may be influenced "
-        "more weakly."
+    said = (
+        f"{len(helped) + len(hurt):,} of {n_targets:,} test houses have it among their {k} strongest either way: "
+        f"{len(helped):,} that it helped and {len(hurt):,} that it hurt."
     )
+    for side, verb in ((helped, "helped"), (hurt, "hurt")):
+        place = side.index[side["target"] == house]
+        if len(place):
+            said += f" House {house} is number {place[0] + 1} of those that it {verb}."
+    return said
 
 
-def provenance(result: Result[TracInOfValues]) -> str:
-    """One line: from what, by what and when."""
+def provenance(result: Result[TracInOfValues], name: str) -> str:
+    """One line: from what, by what and when, and what lists call the result."""
     manifest = result.manifest
     config, epochs = manifest.config, manifest.checkpoint_epochs
     explained = manifest.quality.explained_variance.test
@@ -129,5 +139,12 @@ def provenance(result: Result[TracInOfValues]) -> str:
         f"{manifest.dataset} · {manifest.learner} · "
         f"{len(epochs)} checkpoints (epochs {epochs[0]} to {epochs[-1]}) · "
         f"seed {config.seed} · explained variance on test houses {explained:.2f} · "
-        f"made {manifest.created[:10]} in {manifest.seconds:.0f} s · result “{result.name}”"
+        f"made {manifest.created[:10]} in {manifest.seconds:.0f} s · result “{name}”"
     )
+
+
+def learned(reach: Reach) -> str:
+    """How well the model learned a training house."""
+    error = float(reach.house["residual"])
+    how = f"{dollars(abs(error))} too {'much' if error > 0 else 'little'}" if abs(error) >= 0.5 else "exactly that"
+    return f"The model learned from it, and says **{how}**."

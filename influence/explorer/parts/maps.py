@@ -1,280 +1,235 @@
-"""Maps of California that need no network: county lines from a file, no basemap.
+"""A map that needs neither network nor WebGL: a component on a plain canvas, on which a group can be drawn around.
 
-Streamlit fades every other layer when something is selected, except the lines of a GeoJsonLayer; so the dots that can
-be clicked are GeoJSON points drawn as thick lines, and a pick keeps its neighbours' colours.
+Streamlit's own map fades every other layer when something is picked, knows no box or lasso, is blank without WebGL, and
+took three times as long from a click to its answer.
 """
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pydeck as pdk
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-# Okabe and Ito's colours, told apart with any colour vision; the sky blue stands for the blue on dark ground.
-BLUE, ORANGE, SKY, GREEN, PINK = (0, 114, 178), (213, 94, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167)
-VIEWS = {
-    "California": pdk.ViewState(latitude=37.3, longitude=-119.3, zoom=4.6),
-    "Palo Alto": pdk.ViewState(latitude=37.43, longitude=-122.135, zoom=11.6),
-}
-PICKABLE = "houses"  # the layer whose objects a click selects
+from influence.explorer.parts import theme
 
-_TOWNS = {
-    "Los Angeles": (34.05, -118.24),
-    "San Diego": (32.72, -117.16),
-    "San Francisco": (37.77, -122.42),
-    "San Jose": (37.34, -121.89),
-    "Sacramento": (38.58, -121.49),
-    "Fresno": (36.74, -119.79),
-    "Bakersfield": (35.37, -119.02),
-    "Redding": (40.59, -122.39),
-    "Eureka": (40.80, -124.16),
-    "Santa Barbara": (34.42, -119.70),
-    "Palm Springs": (33.83, -116.55),
-}
-_PLACES = {
-    "Palo Alto": (37.442, -122.152),
-    "Stanford": (37.424, -122.166),
-    "Mountain View": (37.389, -122.084),
-    "Los Altos": (37.385, -122.114),
-    "Menlo Park": (37.453, -122.182),
-    "East Palo Alto": (37.469, -122.141),
-}
+Bounds = tuple[float, float, float, float]  # west, south, east, north, in degrees
+Place = tuple[float, float]  # longitude, latitude
+
+_HERE = Path(__file__).parent
+_HTML = """
+<div class="map"><div class="sheet">
+ <canvas tabindex="0" role="application"></canvas>
+ <div class="tools">
+  <button type="button" data-do="in" aria-label="Zoom in" title="Zoom in">+</button>
+  <button type="button" data-do="out" aria-label="Zoom out" title="Zoom out">−</button>
+  <button type="button" data-do="fit" aria-label="Back to the whole view" title="Back to the whole view">⌂</button>
+  <button type="button" data-do="draw" aria-pressed="false">Draw around a group</button>
+ </div>
+ <div class="tip" hidden></div>
+</div><div class="legend"></div></div>
+"""
 
 
 @dataclass(frozen=True)
-class Style:
-    """What follows the theme."""
+class Paint:
+    """How dots are coloured.
 
-    dark: bool
-    static_url: str  # where the app's static folder is served
+    Parameters
+    ----------
+    column : str
+        The column of the dots that counts.
+    breaks : tuple of float
+        Rising; a dot has the ink of the first break that its value does not exceed.
+    inks : tuple of (name, alpha)
+        One more than breaks: a colour of `theme.Colours`, as CSS spells it, and its strength.
+    order : tuple of int
+        The places of the inks, the ones that are drawn first first.
+    """
 
-    @property
-    def ink(self) -> list[int]:
-        return [235, 235, 235] if self.dark else [40, 40, 40]
-
-    @property
-    def blue(self) -> tuple[int, int, int]:
-        return SKY if self.dark else BLUE
-
-    @property
-    def muted(self) -> list[int]:
-        return [140, 140, 140] if self.dark else [120, 120, 120]
-
-
-def picking_map(style: Style, houses: pd.DataFrame, picked: Iterable[int], view: pdk.ViewState) -> pdk.Deck:
-    """Test houses to click; the picked ones are ringed."""
-    few = len(houses) < 100
-    houses = _side_by_side(houses)
-    ringed = houses.loc[houses.index.isin(list(picked))]
-    return _deck(
-        [
-            _counties(style),
-            _dots(PICKABLE, houses, [*(style.blue if few else style.muted)], 12 if few else 5),
-            _labels(style, _PLACES if few else _TOWNS),
-            _rings("picked", style, ringed, 20 if few else 14),
-        ],
-        view,
-        {"html": "House {house}<br>price {price}<br>model {prediction}"},
-    )
+    column: str
+    breaks: tuple[float, ...]
+    inks: tuple[tuple[str, float], ...]
+    order: tuple[int, ...]
 
 
-def influence_map(
-    style: Style, proponents: pd.DataFrame, opponents: pd.DataFrame, houses: pd.DataFrame, view: pdk.ViewState
-) -> pdk.Deck:
-    """Training houses sized by score: proponents blue with a plus, opponents orange with a minus; targets ringed."""
-    points = _signed_points(proponents, "+", style.blue) + _signed_points(opponents, "−", ORANGE)
-    points.sort(key=lambda point: -point["size"])  # the small ones on top
-    return _deck(
-        [
-            _counties(style),
-            _discs("influence", points),
-            _glyphs(points),
-            _labels(style, _TOWNS),
-            _rings("targets", style, houses, 16),
-        ],
-        view,
-        {"html": "{rank}: house {house}<br>score {score}<br>price {price}<br>model {prediction}"},
-    )
+@dataclass(frozen=True)
+class Legend:
+    """What the colours of dots mean: a word before the inks of a `Paint`, and one at each of their ends."""
+
+    before: str
+    low: str
+    high: str
+    after: str
 
 
-def extremes_map(
-    style: Style, houses: pd.DataFrame, color: tuple[int, int, int], ringed: pd.DataFrame, view: pdk.ViewState
-) -> pdk.Deck:
-    """Training houses of extreme self-influence, all of one size."""
-    points = [
-        _properties(row) | {"position": [row.longitude, row.latitude], "color": [*color, 200], "size": 6,
-                            "self_influence": f"{row.self_influence:.4g}"}
-        for row in _rows(houses)
-    ]  # fmt: skip
-    return _deck(
-        [_counties(style), _discs("extremes", points), _labels(style, _TOWNS), _rings("ringed", style, ringed, 18)],
-        view,
-        {"html": "House {house}<br>self-influence {self_influence}<br>price {price}<br>model {prediction}"},
-    )
+@dataclass(frozen=True)
+class Mark:
+    """A disc with a plus or a minus that can be picked.
+
+    Parameters
+    ----------
+    id : int
+    at : (longitude, latitude)
+    sign : 1 or -1
+    size : float
+        The radius, in pixels.
+    said : tuple of str
+        Lines of its tooltip.
+    """
+
+    id: int
+    at: Place
+    sign: int
+    size: float
+    said: tuple[str, ...]
 
 
-def view_around(houses: pd.DataFrame, pixels: int = 440) -> pdk.ViewState:
-    """The closest view, up to a city, in which all the houses fit."""
-    latitude, longitude = houses["latitude"], houses["longitude"]
-    # Degrees of longitude that a degree of latitude is as tall as, in the middle of California.
-    span = max(longitude.max() - longitude.min(), 1.26 * (latitude.max() - latitude.min()), 0.01)
-    return pdk.ViewState(
-        latitude=round(float(latitude.max() + latitude.min()) / 2, 3),
-        longitude=round(float(longitude.max() + longitude.min()) / 2, 3),
-        zoom=round(min(math.log2(360 / 512 * pixels / span), 9.5), 2),
-    )
+@dataclass(frozen=True)
+class Picked:
+    """A ring around what is picked; ``said`` names it on the map, where it is one thing."""
+
+    at: Place
+    said: str = ""
 
 
-def clicked(selection: Any) -> int | None:
-    """The house that a map's selection names, if any (a click on empty space clears it)."""
-    objects = selection["selection"]["objects"].get(PICKABLE, [])
-    return int(objects[0]["properties"]["house"]) if objects else None
+@dataclass(frozen=True)
+class Told:
+    """A line of a dot's tooltip.
+
+    Parameters
+    ----------
+    name, column : str
+    unit : str
+        Written before the number.
+    is_signed : bool
+        Whether a plus is written.
+    cap : float or None
+        Values above are told as ``over``.
+    """
+
+    name: str
+    column: str
+    unit: str = "$"
+    is_signed: bool = False
+    cap: float | None = None
+    over: str = ""
 
 
-def dollars(value: float) -> str:
-    return "unknown" if pd.isna(value) else f"${value:,.0f}"
+@dataclass(frozen=True)
+class Chart:
+    """All that a map shows.
+
+    Parameters
+    ----------
+    label : str
+        What it shows, for those who hear it.
+    outlines : str
+        The name of a GeoJSON file in static/ whose features have a ``kind``: beyond, county or lake.
+    dots : str or dict
+        See `served`.
+    noun : str
+        What a dot is called in its tooltip.
+    paint : Paint
+    legend : Legend
+    told : tuple of Told
+    bounds : Bounds
+        What it shows at first, and again whenever they change.
+    marks : tuple of Mark
+        The strongest first.
+    picked : tuple of Picked
+        One alone is joined to the marks by lines.
+    chosen : int or None
+        The id of the mark that has a ring.
+    towns : mapping of name to (latitude, longitude)
+        Those that come first are shown first.
+    area : tuple of (longitude, latitude)
+        What the reader drew around; empty is nothing.
+    """
+
+    label: str
+    outlines: str
+    dots: str | dict[str, Any]
+    noun: str
+    paint: Paint
+    legend: Legend
+    told: tuple[Told, ...]
+    bounds: Bounds
+    marks: tuple[Mark, ...] = ()
+    picked: tuple[Picked, ...] = ()
+    chosen: int | None = None
+    towns: Mapping[str, Place] | None = None
+    area: tuple[Place, ...] = ()
 
 
-def _deck(layers: list[pdk.Layer], view: pdk.ViewState, tooltip: dict[str, str]) -> pdk.Deck:
-    return pdk.Deck(layers=layers, map_provider=None, initial_view_state=view, tooltip=tooltip)
+def _component() -> Callable[..., Any]:
+    css, drawing, js = ((_HERE / name).read_text(encoding="utf-8") for name in ("map.css", "map_drawing.js", "map.js"))
+    return st.components.v2.component("influence.map", html=_HTML, css=css, js=drawing + js)
 
 
-def _counties(style: Style) -> pdk.Layer:
-    return pdk.Layer(
-        "GeoJsonLayer",
-        id="counties",
-        data=f"{style.static_url}/california_counties.geojson",
-        filled=True,
-        get_fill_color=[*style.muted, 28],
-        get_line_color=[*style.muted, 130],
-        line_width_min_pixels=1,
-        pickable=False,
-    )
+_draw = _component()
 
 
-def _labels(style: Style, places: dict[str, tuple[float, float]]) -> pdk.Layer:
-    return pdk.Layer(
-        "TextLayer",
-        id="places",
-        data=[{"name": name, "position": [longitude, latitude]} for name, (latitude, longitude) in places.items()],
-        get_position="position",
-        get_text="name",
-        get_size=12,
-        get_color=[*style.ink, 170],
-        font_family="'sans-serif'",
-        get_pixel_offset=[0, -10],
-        pickable=False,
-    )
-
-
-def _rows(frame: pd.DataFrame) -> Any:
-    return frame.itertuples()
-
-
-def _side_by_side(houses: pd.DataFrame) -> pd.DataFrame:
-    """Set houses of equal coordinates (the census gives two decimals) a little apart, so that each can be clicked."""
-    shift = 0.0035 * houses.groupby(["latitude", "longitude"]).cumcount()
-    return houses.assign(longitude=houses["longitude"] + shift)
-
-
-def _properties(row: Any) -> dict[str, Any]:
-    return {"house": int(row.Index), "price": dollars(row.price), "prediction": dollars(row.prediction)}
-
-
-def _signed_points(frame: pd.DataFrame, sign: str, color: tuple[int, int, int]) -> list[dict[str, Any]]:
-    largest = frame["score"].abs().max()
-    return [
-        _properties(row)
-        | {
-            "rank": f"{row.rank:+d}",
-            "score": f"{row.score:+.4g}",
-            "position": [row.longitude, row.latitude],
-            "color": [*color, 220],
-            "size": round(5 + 9 * float(abs(row.score) / largest) ** 0.5, 1),
-            "sign": sign,
-        }
-        for row in _rows(frame.set_index("train"))
-    ]
-
-
-def _discs(name: str, points: list[dict[str, Any]]) -> pdk.Layer:
-    return pdk.Layer(
-        "ScatterplotLayer",
-        id=name,
-        data=points,
-        get_position="position",
-        get_fill_color="color",
-        get_radius="size",
-        radius_units="'pixels'",
-        stroked=True,
-        get_line_color=[255, 255, 255, 200],
-        line_width_min_pixels=1,
-        pickable=True,
-    )
-
-
-def _glyphs(points: list[dict[str, Any]]) -> pdk.Layer:
-    return pdk.Layer(
-        "TextLayer",
-        id="signs",
-        data=points,
-        get_position="position",
-        get_text="sign",
-        get_size="size * 2",
-        get_color=[255, 255, 255, 255],
-        character_set="'+−'",
-        font_family="'sans-serif'",
-        font_weight="'bold'",
-        pickable=False,
-    )
-
-
-def _features(houses: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "type": "FeatureCollection",
-        "features": [
-            {
-                "type": "Feature",
-                "properties": _properties(row),
-                "geometry": {"type": "Point", "coordinates": [round(row.longitude, 4), round(row.latitude, 4)]},
-            }
-            for row in _rows(houses)
-        ],
+def show(
+    chart: Chart,
+    *,
+    key: str,
+    height: int,
+    on_dot: Callable[[int], None],
+    on_mark: Callable[[int], None],
+    on_area: Callable[[list[Place]], None] | None = None,
+) -> None:
+    """Show a map. Before the page runs again, ``on_dot`` or ``on_mark`` is called with the id of what was picked, or
+    ``on_area`` with the corners that were drawn; without it, nothing can be drawn around.
+    """
+    data = asdict(chart) | {
+        "outlines": f"{_static()}/{chart.outlines}",
+        "towns": [(name, *place[::-1]) for name, place in (chart.towns or {}).items()],
+        "dark": theme.is_dark(),
+        "height": height,
+        "draws": on_area is not None,
     }
+    data["signature"] = f"{zlib.crc32(json.dumps(data).encode()):08x}"
+
+    def picked() -> None:
+        event = st.session_state[key]["picked"]
+        if event is not None:
+            (kind, id_), *_ = event.items()
+            (on_mark if kind == "mark" else on_dot)(int(id_))
+
+    def drawn() -> None:
+        corners = st.session_state[key]["area"]
+        if corners is not None and on_area is not None:
+            on_area([(float(longitude), float(latitude)) for longitude, latitude in corners])
+
+    _draw(key=key, data=data, on_picked_change=picked, on_area_change=drawn)
 
 
-def _dots(name: str, houses: pd.DataFrame, color: list[int], pixels: float) -> pdk.Layer:
-    """Solid dots: circles of half the size whose line is as wide as the dot."""
-    return pdk.Layer(
-        "GeoJsonLayer",
-        id=name,
-        data=_features(houses),
-        point_type="'circle'",
-        filled=False,
-        stroked=True,
-        get_line_color=[*color, 190],
-        line_width_units="'pixels'",
-        get_line_width=pixels / 2,
-        point_radius_units="'pixels'",
-        get_point_radius=pixels / 4,
-        pickable=True,
-    )
+def served(content: bytes, name: str) -> str | dict[str, Any]:
+    """An address from which the browser fetches JSON once, or its content where there is no server, as in tests.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        What it is, unlike all else that a page serves.
+    """
+    context = get_script_run_ctx()
+    if context is None or not runtime.exists():
+        found: dict[str, Any] = json.loads(content)
+        return found
+    address = runtime.get_instance().media_file_mgr.add(content, "application/json", name)
+    return f"{_base()}{address}"
 
 
-def _rings(name: str, style: Style, houses: pd.DataFrame, pixels: float) -> pdk.Layer:
-    return pdk.Layer(
-        "GeoJsonLayer",
-        id=name,
-        data=_features(houses),
-        point_type="'circle'",
-        filled=False,
-        stroked=True,
-        get_line_color=[*style.ink, 255],
-        line_width_units="'pixels'",
-        get_line_width=3,
-        point_radius_units="'pixels'",
-        get_point_radius=pixels / 2,
-        pickable=False,
-    )
+def _base() -> str:
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"/{base}" if base else ""
+
+
+def _static() -> str:
+    return f"{_base()}/app/static"
