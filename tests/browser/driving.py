@@ -1,7 +1,9 @@
 """A server that serves the app, a page that remembers what went wrong, and how to point at a map."""
 
+import json
 import math
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, TimeoutError
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, TimeoutError, expect
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "test-output"
@@ -134,39 +136,22 @@ def heading(page: Page, text: str) -> Locator:
     return page.get_by_role("heading", name=text, exact=True)
 
 
-def pick_on_map(
-    page: Page, chart: Locator, longitude: float, latitude: float, view: tuple[float, float, float], then: Locator
-) -> None:
-    """Click a place on a map once the map knows that something is there, and wait for what follows.
-
-    ``view`` is the map's (longitude, latitude, zoom); the place follows by the Web Mercator projection.
-    """
+def map_point(page: Page, place: tuple[float, float]) -> tuple[float, float]:
+    """Where a (longitude, latitude) is on the screen, once the map is drawn: by the Web Mercator projection."""
+    still(page)
+    chart = page.locator(".map")
+    chart.scroll_into_view_if_needed()
+    expect(chart).to_have_attribute("data-view", re.compile(r"[0-9a-f]{8}"))  # all that it was given is painted
+    *centre, scale, _ = json.loads(chart.get_attribute("data-view") or "")
 
     def project(longitude: float, latitude: float) -> tuple[float, float]:
-        scale = 512 * 2 ** view[2]
         y = math.log(math.tan(math.pi / 4 + math.radians(latitude) / 2))
         return scale * (longitude + 180) / 360, scale * (math.pi - y) / (2 * math.pi)
 
-    x, y = project(longitude, latitude)
-    centre_x, centre_y = project(view[0], view[1])
-    still(page)
-    chart.scroll_into_view_if_needed()
-    chart.screenshot()  # which waits until the map is drawn
-    box = chart.bounding_box()
+    (x, y), (centre_x, centre_y) = project(*place), project(*centre)
+    box = chart.locator("canvas").bounding_box()
     assert box is not None
-    to = (box["x"] + box["width"] / 2 + x - centre_x, box["y"] + box["height"] / 2 + y - centre_y)
-    deadline = time.monotonic() + 60
-    for _ in range(3):
-        while not chart.locator(".deck-tooltip").is_visible():  # until the map knows what is below the pointer
-            assert time.monotonic() < deadline, "nothing on the map is below the pointer"
-            page.mouse.move(to[0] + 1, to[1])
-            page.mouse.move(*to)
-            page.wait_for_timeout(200)
-        page.mouse.click(*to)
-        with suppress(TimeoutError):
-            then.wait_for(timeout=15_000)
-            return
-    raise AssertionError("no click on the map was heard")
+    return box["x"] + box["width"] / 2 + x - centre_x, box["y"] + box["height"] / 2 + y - centre_y
 
 
 def pick_cell(page: Page, row: int, column: int, then: Callable[..., object]) -> None:

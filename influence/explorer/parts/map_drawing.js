@@ -50,7 +50,7 @@ class Drawing {
     for (const [source, then] of [[data.outlines, 'land'], [data.dots, 'dots']]) {
       const wanted = typeof source === 'string' ? source : JSON.stringify(source);
       if (this[then + 'Of'] === wanted) continue;
-      this[then + 'Of'] = wanted;
+      [this[then + 'Of'], this[then]] = [wanted, null];  // what is not there yet is not painted as something else
       Promise.resolve(typeof source === 'string' ? fetched(source) : source)
         .then((found) => {
           if (this[then + 'Of'] !== wanted) return;
