@@ -108,7 +108,7 @@ def _choose_dataset(
     leaves: tuple[str, ...],
     best: Callable[[Entry], float] | None,
 ) -> str:
-    names = sorted({entry.dataset for entry in entries.values()}, key=lambda name: (not _has_pictures(name), name))
+    names = sorted({entry.dataset for entry in entries.values()}, key=lambda name: (not has_pictures(name), name))
     by_name = [entry for name in names for entry in entries.values() if entry.dataset == name]
     chosen: str = one_of(
         "data",
@@ -123,7 +123,8 @@ def _choose_dataset(
     return chosen
 
 
-def _has_pictures(name: str) -> bool:
+def has_pictures(name: str) -> bool:
+    """Whether a data set has pictures that are on this machine, or that ship."""
     return bool(datasets.facts(name).classes) and (datasets.is_present(name) or sheets.path_of(name).exists())
 
 

@@ -47,6 +47,11 @@ def models(manifest: ResultManifest) -> str:
     return "–"
 
 
+def has_many_models(manifest: ResultManifest) -> bool:
+    """Whether what is said of a target is what many models say."""
+    return isinstance(manifest, DatamodelsManifest)
+
+
 def label(entry: Entry) -> str:
     """A result's name with what tells it from others of its method, for lists: "shipped, 1,100 models"."""
     manifest = entry.manifest

@@ -49,6 +49,22 @@ def _evaluated(listed: Entry, stamps: tuple[int, ...]) -> Evaluated:
     return evidence.read(read(listed))
 
 
+def data_or_none(entry: Entry) -> Dataset | None:
+    """The data that a result is about; None where they can't be had, which is not said."""
+    run = runner().current
+    if (run is not None and run.arguments[0] == "data") or not datasets.is_present(entry.dataset):
+        return None
+    try:
+        return _data(entry, stamp(entry.path / "manifest.json"))
+    except InfluenceError:
+        return None
+
+
+def evidence_kinds(entry: Entry) -> int:
+    """How many kinds of evidence a result has, without reading them."""
+    return sum(evidence.place(entry.path, kind).exists() for kind in evidence.KINDS)
+
+
 def data_of(listed: Entry) -> Dataset | None:
     """The data that a result is about; None, and a message on the page, where they can't be had."""
     run = runner().current

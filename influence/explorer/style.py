@@ -18,6 +18,10 @@ _RULES = """
 [data-testid=stSidebarContent]{display:flex;flex-direction:column}
 [data-testid=stLayoutWrapper]:has(>.st-key-foot){margin-top:auto}
 [data-testid=stSidebar] [data-testid=stPageLink-NavLink]{padding:4px 10px}
+[class*="st-key-verdict"] h2{font-size:27px;line-height:1.15;letter-spacing:-.01em}
+[class*="st-key-door"] [data-testid=stPageLink-NavLink]{padding-left:0}
+[class*="st-key-main-link"] [data-testid=stPageLink-NavLink]{background:var(--ink);justify-content:center}
+[class*="st-key-main-link"] [data-testid=stPageLink-NavLink] *{color:var(--page)}
 @media(min-width:641px){
  [data-testid=stColumn]:has(.st-key-inspector){position:sticky;top:8px;align-self:flex-start}
 }

@@ -23,12 +23,6 @@ def errors(app: AppTest) -> str:
     return " ".join(element.value for element in app.error)
 
 
-def test_the_first_page_leads_to_the_others() -> None:
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    assert not app.exception
-    assert app.title[0].value == "Which training examples made my model do that?"
-
-
 def own_result(name: str) -> Path:
     home = homes.results_home()
     home.mkdir(parents=True, exist_ok=True)

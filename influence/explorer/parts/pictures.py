@@ -91,6 +91,10 @@ class Pictures:
             self._uris[part, index] = address
         return self._uris.get((part, index))
 
+    def has(self, part: str, index: int) -> bool:
+        """Whether the picture of an example is there."""
+        return self._pixels(part, index) is not None
+
     def strip(self, wanted: Sequence[tuple[str, int]]) -> Strip:
         """The pictures of these examples, each named by its part and index, without those that are not there."""
         key = tuple(dict.fromkeys((part, int(index)) for part, index in wanted))
