@@ -11,7 +11,7 @@ from influence import datasets, evidence, homes, results
 from influence.datasets import california_housing, cifar10, sheets
 from influence.explorer.images import Filters, Images
 from influence.explorer.outliers.records import Filters as Shown
-from influence.explorer.outliers.records import Judgement, Outliers
+from influence.explorer.outliers.records import Known, Outliers
 
 SOURCE = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009): a selection of CIFAR-10's images"
 
@@ -74,8 +74,8 @@ def _frequent_mistake(
 def _outliers(shipped: dict[str, results.Result]) -> tuple[list[int], list[int]]:
     """The first page of outliers by TracIn's self-influence and by held-out loss, and the targets of the very first."""
     examples = evidence.read(shipped["datamodels"]).mislabels.tables["examples"]
-    judgement = Judgement(examples[examples["flips"] == "none"].set_index("train"), "datamodels")
-    outliers = Outliers(shipped["tracin"], judgement)
+    known = Known(examples[examples["flips"] == "none"].set_index("train"), "datamodels")
+    outliers = Outliers(shipped["tracin"], known)
     pages = [outliers.listed(Shown(), ranking)[:_OUTLIERS_PAGE] for ranking in ("self-influence", "held-out loss")]
     targets = pd.concat(outliers.targets(pages[0][0], _BESIDE))["target"]
     return [int(target) for target in targets], [train for page in pages for train in page]

@@ -2,51 +2,15 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
-from influence import datasets, evidence, homes, library
-from influence.errors import InfluenceError
+from influence import datasets, library
 from influence.explorer import panel
-from influence.explorer.outliers.records import Judgement
 from influence.explorer.reading import data_of, evaluated, pictures_of, read
 from influence.explorer.text import sentence
 from influence.library import Entry
 
 __all__ = ["data_of", "evaluated", "pictures_of", "read"]
-
-
-def judgement(listed: Entry, found: dict[str, Entry]) -> Judgement | None:
-    """Scores of the training labels as they are, from mislabels evidence on the same data: its own or another's.
-
-    What `evaluate mislabels` measured for the data set itself, which no result holds, counts too.
-    """
-    others = (one for one in found.values() if one.manifest.dataset_hash == listed.manifest.dataset_hash)
-    for one in (listed, *others):
-        if one.manifest.part != listed.manifest.part:
-            continue
-        try:
-            mislabels = evaluated(one).mislabels
-        except InfluenceError:  # that result says so itself where it is shown
-            continue
-        if mislabels is not None:
-            return Judgement(_unflipped(mislabels.tables["examples"]), one.id)
-    return _of_dataset(listed)
-
-
-def _of_dataset(listed: Entry) -> Judgement | None:
-    folder = homes.results_home() / ".evidence" / listed.dataset
-    try:
-        manifest, tables = evidence.read_one(folder, "mislabels")
-    except InfluenceError:
-        return None
-    if manifest.about.get("dataset_hash") != listed.manifest.dataset_hash:
-        return None
-    return Judgement(_unflipped(tables["examples"]), listed.dataset)
-
-
-def _unflipped(examples: pd.DataFrame) -> pd.DataFrame:
-    return examples[examples["flips"] == "none"].set_index("train")
 
 
 def every() -> dict[str, Entry]:

@@ -1,7 +1,7 @@
-"""What the outliers page shows, worked out without Streamlit: suspicious training examples, and a list to fix."""
+"""What the outliers page shows, worked out without Streamlit: training examples by every ranking that is known."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,30 +11,11 @@ import pandas as pd
 
 from influence.errors import InfluenceError
 from influence.explorer.houses.records import Houses
-from influence.library import Entry
+from influence.explorer.outliers.rankings import RANKINGS
 from influence.results import Result
 
-ALL, AGREE, DISAGREE = "all", "says the label", "says another"
+ALL, AGREE, DISAGREE, ON_LIST = "all", "says the label", "says another", "on the fix list"
 ORDERS = ("highest first", "lowest first", "by index")
-RANKINGS = {
-    "self-influence": "TracIn’s influence of an example on itself, the squared length of its gradient summed over "
-    "checkpoints. High: its error stayed large, or it is unlike the others.",
-    "memorisation": "How much larger its own margin is in models that saw it than in models that did not (its own "
-    "datamodel weight, by difference in means). High: learned by heart, not from others.",
-    "held-out loss": "The loss of models that were not trained on it. High: all others speak against its label, so "
-    "that it may be wrong.",
-    "loss": "The loss of the model, or models, that were trained on it: the plain ranking that the others should beat.",
-    "against its class": "Minus its mean datamodel weight on test images of its own class. High: training on it "
-    "lowered their margins.",
-    "error": "How far the model that was trained on it misses its price.",
-}
-# The rankings that flipped labels were searched by, and what they are called here.
-_OF_EVIDENCE = {
-    "self-influence": "self-influence",
-    "own-weight": "memorisation",
-    "held-out-loss": "held-out loss",
-    "loss": "loss",
-}
 
 
 @dataclass(frozen=True)
@@ -46,7 +27,7 @@ class Filters:
     label : str
         A class’s name, or "all".
     agreement : str
-        "all", or whether the model’s prediction is the label.
+        "all", whether the model’s prediction is the label, or "on the fix list".
     indices : str
         Numbers and ranges, such as "12, 100-200"; empty is all.
     """
@@ -57,19 +38,33 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """Scores of the data set as it is, which evidence about flipped labels holds.
+class Known:
+    """What other results and evidence on the same data say of the training examples.
 
     Parameters
     ----------
-    examples : pd.DataFrame
-        Indexed by training example: a column a ranking, as `influence.evidence.RANKINGS` calls them.
-    source : str
+    judged : pd.DataFrame or None
+        Of evidence about flipped labels, the data set as it is, indexed by training example: a column a ranking, as
+        `influence.evidence.RANKINGS` calls them.
+    judged_by : str
         Whose evidence it is.
+    predictions : pd.Series or None
+        Indexed by training example: the class that a model says.
+    predicted_by : str
+        Whose model it is.
+    copies : pd.DataFrame or None
+        Indexed by training example: the ``target`` that it is a near-copy of, their ``likeness``, and whether it is
+        ``mirrored``. None where nobody has looked.
+    copied_by : str
+        Who has looked, as a clause.
     """
 
-    examples: pd.DataFrame
-    source: str
+    judged: pd.DataFrame | None = None
+    judged_by: str = ""
+    predictions: "pd.Series[int] | None" = None
+    predicted_by: str = ""
+    copies: pd.DataFrame | None = None
+    copied_by: str = ""
 
 
 class Outliers:
@@ -78,32 +73,30 @@ class Outliers:
     Parameters
     ----------
     result : Result
-    judgement : Judgement or None
-        From evidence on the same data, where there is some.
+    known : Known
     houses : Houses or None
         Of a result on houses.
 
     Attributes
     ----------
     table : pd.DataFrame
-        Indexed by training example: label and suggested (words or dollars), agrees (bool), and a column a ranking.
+        Indexed by training example: label and suggested (words or dollars; none suggested is ""), agrees (bool), and a
+        column a ranking.
     rankings : dict of str to str
         Those that are known, and where each comes from.
     """
 
-    def __init__(self, result: Result[Any], judgement: Judgement | None = None, houses: Houses | None = None) -> None:
-        self.result, self.houses = result, houses
+    def __init__(self, result: Result[Any], known: Known | None = None, houses: Houses | None = None) -> None:
+        self.result, self.houses, self.known = result, houses, known or Known()
         self.classes: tuple[str, ...] = result.manifest.classes
         train = result.train if houses is None else houses.train
-        known, sources = self._own(train)
-        if judgement is not None:
-            for column, name in _OF_EVIDENCE.items():
-                values = judgement.examples[column].reindex(train.index)
-                if name not in known and values.notna().any():
-                    known[name], sources[name] = values.astype(float), f"the mislabels evidence of {judgement.source}"
-        self.rankings = {name: sources[name] for name in RANKINGS if name in known}
+        values, sources = self._own(train)
+        for name, (value, source) in self._of_others(train.index).items():
+            if name not in values:
+                values[name], sources[name] = value, source
+        self.rankings = {name: sources[name] for name in RANKINGS if name in values}
         self.table = pd.DataFrame(
-            self._labels(train) | {name: known[name] for name in self.rankings}, index=train.index
+            self._labels(train) | {name: values[name] for name in self.rankings}, index=train.index
         )
 
     def _own(self, train: pd.DataFrame) -> tuple[dict[str, "pd.Series[float]"], dict[str, str]]:
@@ -117,28 +110,53 @@ class Outliers:
             known["against its class"] = -train["own_class"].astype(float)
         if "residual" in train:
             known["error"] = train["residual"].abs().astype(float)
+        if len(kept := self._kept()):
+            known["harm"] = -kept.groupby("train")["score"].sum().astype(float).reindex(train.index)
         return known, dict.fromkeys(known, "this result")
+
+    def _kept(self) -> pd.DataFrame:
+        """The kept scores of single targets."""
+        influences = self.result.influences
+        return influences[influences["target"] >= 0]
+
+    def _of_others(self, index: pd.Index) -> dict[str, tuple["pd.Series[float]", str]]:
+        found: dict[str, tuple[pd.Series[float], str]] = {}
+        if self.known.judged is not None:
+            source = f"the mislabels evidence of {self.known.judged_by}"
+            for ranking in (each for each in RANKINGS.values() if each.evidence):
+                values = self.known.judged[ranking.evidence].reindex(index)
+                if values.notna().any():
+                    found[ranking.name] = values.astype(float), source
+        if self.known.copies is not None:
+            found["likeness"] = self.known.copies["likeness"].reindex(index).astype(float), self.known.copied_by
+        return found
 
     def _labels(self, train: pd.DataFrame) -> dict[str, Any]:
         if self.houses is not None:
-            return {
-                "label": train["price"],
-                "suggested": pd.Series(np.nan, index=train.index),
-                "agrees": pd.Series(True, index=train.index),
-            }
+            return {"label": train["price"], "suggested": "", "agrees": True}
         names = np.array(self.classes)
         label = names[train["label"]]
-        if "prediction" not in train:
+        said = self._predicted(train)
+        if said is None:
             return {"label": label, "suggested": "", "agrees": True}
-        said = names[train["prediction"]]
-        return {"label": label, "suggested": np.where(said == label, "", said), "agrees": said == label}
+        named = names[said]
+        return {"label": label, "suggested": np.where(named == label, "", named), "agrees": named == label}
 
-    @property
-    def knows_predictions(self) -> bool:
-        """Whether it is known what a model says of the training examples’ classes."""
-        return self.houses is None and "prediction" in self.result.train
+    def _predicted(self, train: pd.DataFrame) -> np.ndarray | None:
+        """(n,) classes that a model says: the result's own, or another's on the same data."""
+        if "prediction" in train:
+            return train["prediction"].to_numpy(int)
+        others = None if self.known.predictions is None else self.known.predictions.reindex(train.index)
+        return None if others is None or others.isna().any() else others.to_numpy(int)
 
-    def listed(self, filters: Filters, ranking: str, order: str = ORDERS[0]) -> list[int]:
+    @cached_property
+    def says(self) -> str:
+        """Whose model says what the training examples are; empty where none does, or they have no classes."""
+        if self.houses is not None or self._predicted(self.result.train) is None:
+            return ""
+        return "this result" if "prediction" in self.result.train else self.known.predicted_by
+
+    def listed(self, filters: Filters, ranking: str, order: str = ORDERS[0], fixed: Sequence[int] = ()) -> list[int]:
         """The training examples that pass, in order; those without a score are left out of a ranking.
 
         Raises
@@ -146,10 +164,12 @@ class Outliers:
         InfluenceError
             If the indices are no numbers and ranges.
         """
-        kept = self.table
+        kept = self.table.dropna(subset=[ranking]) if ranking == "likeness" else self.table
         if filters.label != ALL:
             kept = kept[kept["label"] == filters.label]
-        if filters.agreement != ALL:
+        if filters.agreement == ON_LIST:
+            kept = kept[kept.index.isin(list(fixed))]
+        elif filters.agreement != ALL:
             kept = kept[kept["agrees"] == (filters.agreement == AGREE)]
         if filters.indices.strip():
             kept = kept[within(kept.index.to_numpy(), filters.indices)]
@@ -171,6 +191,29 @@ class Outliers:
         ]
         return pd.DataFrame(rows, columns=["ranking", "score", "place", "of"]).astype({"place": "Int64"})
 
+    def place(self, train: int, ranking: str) -> str:
+        """Where an example is by one ranking: "3 of 1,437", or "not known"."""
+        place = float(self._ranks[ranking].get(train, np.nan))
+        return "not known" if np.isnan(place) else f"{int(place):,} of {int(self.table[ranking].notna().sum()):,}"
+
+    def copied(self, train: int) -> tuple[int, str, float] | None:
+        """The test image that an example is a near-copy of, its class, and their likeness; None if there is none."""
+        copies = self.known.copies
+        if copies is None or train not in copies.index:
+            return None
+        target, likeness = int(copies["target"][train]), float(copies["likeness"][train])
+        return target, self.classes[int(self.result.targets["label"][target])], likeness
+
+    def hurt(self, train: int) -> int:
+        """How many targets keep an example among those that hurt them most."""
+        return int(self._hurt.get(train, 0))
+
+    @cached_property
+    def _hurt(self) -> Mapping[int, int]:
+        kept = self._kept()
+        counts = kept.loc[kept["score"] < 0, "train"].value_counts()
+        return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
+
     def targets(self, train: int, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The targets that an example helped and hurt most, strongest first: target, rank, score.
 
@@ -187,31 +230,6 @@ class Outliers:
             ordered[side].head(k).reset_index(drop=True) for side in (ordered["score"] > 0, ordered["score"] < 0)
         )
         return helped, hurt
-
-    def fix_list(self, chosen: Sequence[int], ranking: str) -> pd.DataFrame:
-        """For export: index, label, suggested_label (empty where none is known), score, reason."""
-        rows = self.table.loc[list(chosen)]
-        places, n = self._ranks.loc[list(chosen), ranking], int(self.table[ranking].notna().sum())
-        reasons = [
-            f"{ranking}: not known" if np.isnan(place) else f"{ranking}: {int(place)} of {n}, highest first"
-            for place in places
-        ]
-        said = [
-            f"{reason}; the model says {name}" if name else reason
-            for reason, name in zip(reasons, self._said(rows), strict=True)
-        ]
-        return pd.DataFrame(
-            {
-                "index": rows.index,
-                "label": rows["label"].to_numpy(),
-                "suggested_label": rows["suggested"].to_numpy(),
-                "score": rows[ranking].to_numpy(float),
-                "reason": said,
-            }
-        )
-
-    def _said(self, rows: pd.DataFrame) -> list[str]:
-        return [name if isinstance(name, str) else "" for name in rows["suggested"]]
 
 
 def within(index: np.ndarray, text: str) -> np.ndarray:
@@ -230,32 +248,3 @@ def within(index: np.ndarray, text: str) -> np.ndarray:
         first, last = int(match[1]), int(match[2] or match[1])
         keep |= (index >= first) & (index <= last)
     return keep
-
-
-def indices(text: str, known: pd.Index) -> tuple[list[int], list[str]]:
-    """The examples that a fix list names, each once, in its order; and what of it names none."""
-    found: dict[int, None] = {}
-    unknown = []
-    for part in filter(None, (each.strip() for each in text.split(","))):
-        if re.fullmatch(r"\d{1,9}", part) and int(part) in known:
-            found[int(part)] = None
-        else:
-            unknown.append(part)
-    return list(found), unknown
-
-
-def changed(text: str, trains: Sequence[int], on: bool) -> str:
-    """A fix list with training examples put at its end, or taken off."""
-    names = [str(train) for train in trains]
-    kept = [part for each in text.split(",") if (part := each.strip()) and part not in names]
-    return ",".join([*kept, *(names if on else [])])
-
-
-def first_shown(found: dict[str, Entry]) -> str:
-    """The result that the page opens with: one that knows self-influence, if possible on digits (its pictures ship)."""
-
-    def order(id_: str) -> tuple[bool, bool, bool]:
-        one = found[id_]
-        return one.method != "tracin", one.dataset != "digits", not one.has_classes
-
-    return min(found, key=order)
