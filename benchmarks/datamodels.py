@@ -38,6 +38,7 @@ from influence.learners.mlp import Mlp
 from influence.learners.patchnet import PatchNet
 from influence.learners.patchnet.networks import build
 from influence.measures.lds import lds, noise_ceiling, quality, random_baseline
+from influence.products import product_type
 
 HELD_OUT = 512
 MOST = 2000
@@ -183,8 +184,9 @@ def trainings(loop_epochs: int = 6) -> None:
     answers = torch.zeros(learner.batch_size, learner.grid**2, 2 * learner.filters)
     count = learner.epochs * size * operations(network, answers)
     named = trained["ours"].logits(test.inputs).argmax(axis=2)
-    name = f"this project, {learner.name}, bfloat16, {len(subsets)} models"
-    row(name, ours / len(subsets), named, count, torch.bfloat16)
+    dtype = product_type()
+    name = f"this project, {learner.name}, {str(dtype).removeprefix('torch.')}, {len(subsets)} models"
+    row(name, ours / len(subsets), named, count, dtype)
     fixed -= ours / learner.epochs
     print(f"and once a process {fixed:.0f} s for the fixed layer; peak memory {peak_gigabytes():.2f} GB")
 

@@ -20,6 +20,7 @@ from influence.learners.mlp import Mlp
 from influence.learners.mlp.derivatives import MlpTraining
 from influence.learners.patchnet.derivatives import PatchTraining, Sizes
 from influence.learners.toolkit.threads import in_threads
+from influence.products import product_type
 from influence.unrolled.adjoint import back
 from influence.unrolled.modules import ModuleTraining
 from influence.unrolled.optimizers import SGD
@@ -102,7 +103,7 @@ def _looped(trajectory: Trajectory, training: ModuleTraining, gradient: Tensor) 
 
 
 def patchnet() -> None:
-    """Steps back through patchnet's default training, as a share of the machine's matrix products in bfloat16."""
+    """Steps back through patchnet's default training, as a share of the machine's matrix products in the same type."""
     n, batch, sizes = 2000, 250, Sizes(512, 64, 16, 10)
     channels, width, fields, classes = sizes
     count = width * channels + width + classes * width * fields + classes
@@ -130,12 +131,12 @@ def patchnet() -> None:
 
 def products(channels: int, width: int, rows: int) -> float:
     """GFLOP/s of the step's largest matrix product alone, by as many threads."""
-    left, right = torch.randn(4 * width, channels).bfloat16(), torch.randn(rows, channels).bfloat16().T
+    left, right = (torch.randn(shape).to(product_type()) for shape in ((4 * width, channels), (rows, channels)))
     threads = torch.get_num_threads()
 
     def work(_: int) -> None:
         for _ in range(20):
-            left @ right
+            left @ right.T
 
     taken, _ = seconds(lambda: torch.tensor(len(in_threads(work, range(threads)))))
     return threads * 20 * 2 * 4 * width * channels * rows / taken / 1e9

@@ -11,7 +11,7 @@ from influence.datamodels.priors.adjoint import Adjoint
 from influence.datamodels.subsets import SubsetConfig, draw
 from influence.learners.convnet import ConvNet
 from influence.learners.patchnet import PatchNet
-from influence.learners.unrollable import Unrollable, Unrolled
+from influence.learners.unrollable import LastEpochs, Unrollable
 from influence.measures.lds import lds
 
 SMALL = PatchNet(filters=24, patch=3, stride=1, grid=3, width=16, epochs=6, batch_size=64, flip=True)
@@ -40,7 +40,7 @@ def test_on_quadratic_losses_it_is_autograds_derivative_through_the_training(ave
         return targets @ torch.stack(visited[-averaged:]).mean(dim=0)
 
     truth = torch.autograd.functional.jacobian(final, torch.ones(2, n, dtype=torch.float64))
-    adjoint = Adjoint(Unrolled(None, [], rates, momentum, decay, averaged, divisor), targets)
+    adjoint = Adjoint(LastEpochs(None, [], rates, momentum, decay, averaged, divisor), targets)
     for epoch in (1, 0):
         direction = adjoint.back(epoch * steps, (epoch + 1) * steps, curvature[epoch])
         np.testing.assert_allclose(steps * direction @ gradients[epoch].T, truth[:, epoch], rtol=1e-9, atol=1e-12)

@@ -16,11 +16,13 @@ from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.base import Models
 from influence.learners.unrollable import Stretch, Unrollable
+from influence.products import product_type
 
 DAMPING = 0.3  # d, where a dense kernel takes 1
 _SIZE = 2048  # numbers a layer
 _UNROLLED_EPOCHS = 3  # the last; what is further back adds as much noise as signal
 _BLOCK = 1000  # examples whose gradients are taken at once
+_COLUMNS = 5000  # training examples whose part of the prior mean is added at once
 _FITTED_ON = 1000  # examples that a sketch's directions come from
 
 
@@ -116,10 +118,12 @@ def _add_unrolled(config: OutcomeConfig, model: int, damping: float, mean: np.nd
 def _add(mean: np.ndarray, directions: Tensor, losses: Tensor) -> None:
     """Add (n_targets, d) directions times the (n, d) bfloat16 gradients of the losses.
 
-    In bfloat16, which is twice as fast or more; its rounding is nothing beside the noise of one model's gradients.
+    In bfloat16 where that is faster; its rounding is nothing beside the noise of one model's gradients.
     """
+    dtype = product_type()
     for part, rows in zip(directions.split(_BLOCK), torch.from_numpy(mean).split(_BLOCK), strict=True):
-        rows += part.bfloat16() @ losses.T
+        for own, columns in zip(losses.split(_COLUMNS), rows.split(_COLUMNS, dim=1), strict=True):
+            columns += part.to(dtype) @ own.to(dtype).T
 
 
 def _losses(

@@ -15,13 +15,14 @@ direction at the default settings.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence.products import product_type
 from influence.unrolled.optimizers import SGD
 from influence.unrolled.training import Step
 
@@ -92,7 +93,7 @@ class PatchTraining:
     optimizer: SGD
     weights: Tensor
     averaged: int
-    operands: torch.dtype = torch.bfloat16
+    operands: torch.dtype = field(default_factory=product_type)
 
     def start(self) -> Tensor:
         return self.initial

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from influence.datasets import Split
 from influence.errors import InfluenceError
 from influence.learners.toolkit.threads import in_threads
+from influence.products import product_type
 
 BLOCK = 500  # images at once
 _AT_ONCE = 20  # images whose patches fit into a processor's cache
@@ -28,6 +29,12 @@ class FixedSettings:
     stride: int
     threshold: float
     grid: int
+    directions: int | None = None
+
+    @property
+    def channels(self) -> int:
+        """Numbers that the layer gives for each field."""
+        return 2 * self.filters if self.directions is None else self.directions
 
 
 @dataclass(frozen=True)
@@ -79,12 +86,12 @@ class Patches:
         return [self.of(self.inputs, mirrored) for mirrored in ((False, True) if flip else (False,))]
 
     def of(self, inputs: np.ndarray, mirrored: bool = False) -> Tensor:
-        """(n, height, width[, channels]) -> (n, grid^2, 2 filters) bfloat16, kept for the next calls."""
+        """(n, height, width[, channels]) -> (n, grid^2, channels) bfloat16, kept for the next calls."""
         for known, known_mirrored, answers in (*self._kept, *self._latest):
             if known is inputs and known_mirrored == mirrored:
                 return answers
         images, layer, settings = _with_channels(inputs), self.layer, self.settings
-        result = torch.empty(len(images), settings.grid**2, 2 * settings.filters, dtype=torch.bfloat16)
+        result = torch.empty(len(images), settings.grid**2, settings.channels, dtype=torch.bfloat16)
 
         def work(block: Tensor, answers: Tensor) -> None:
             answers.copy_(layer(block.flip(2) if mirrored else block))
@@ -98,7 +105,7 @@ class Patches:
 
 
 class FixedLayer(nn.Module):
-    """(n, height, width[, channels]) images -> (n, grid^2, 2 filters) float32; nothing in it is trained.
+    """(n, height, width[, channels]) images -> (n, grid^2, channels) float32; nothing in it is trained.
 
     Parameters
     ----------
@@ -117,20 +124,32 @@ class FixedLayer(nn.Module):
     pool: Tensor
     mean: Tensor
     scale: Tensor
+    basis: Tensor | None
 
     def __init__(self, kernel: Tensor, offset: Tensor, least: float, pool: Tensor, settings: FixedSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.register_buffer("kernel", kernel.bfloat16())
-        self.register_buffer("offset", offset[:, None].bfloat16())
+        dtype = product_type()
+        self.register_buffer("kernel", kernel.bfloat16().to(dtype))
+        self.register_buffer("offset", offset[:, None].bfloat16().to(dtype))
         self.register_buffer("least", torch.tensor(least))
-        self.register_buffer("pool", pool.bfloat16())
+        self.register_buffer("pool", pool.bfloat16().to(dtype))
         self.register_buffer("mean", torch.zeros(2 * len(kernel)))
         self.register_buffer("scale", torch.ones(2 * len(kernel)))
+        self.register_buffer("basis", None)
 
     def standardise(self, answers: Tensor) -> None:
         """From now on, such answers have mean 0 and standard deviation 1."""
         self.mean, self.scale = answers.mean(dim=(0, 1)), answers.std(dim=(0, 1)) + 1e-6
+
+    def reduce(self, answers: Tensor, directions: int) -> None:
+        """From now on, give the coordinates of such answers along their leading principal directions.
+
+        All are divided by one number, so that their variance is 1 on average.
+        """
+        rows = answers.flatten(0, 1)
+        variances, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))
+        self.basis = (vectors[:, -directions:] / variances[-directions:].mean().sqrt()).bfloat16().to(product_type())
 
     def forward(self, images: Tensor) -> Tensor:
         x = (images if images.ndim == 4 else images[..., None]).permute(0, 3, 1, 2).float()
@@ -140,11 +159,12 @@ class FixedLayer(nn.Module):
             patches = nn.functional.unfold(block, settings.patch, stride=settings.stride)  # (n, pixels, places)
             patches -= patches.mean(dim=1, keepdim=True)
             patches /= (patches.square().mean(dim=1, keepdim=True) + self.least.square()).sqrt_()
-            likeness = self.kernel @ patches.bfloat16() - self.offset
+            likeness = self.kernel @ patches.to(self.kernel.dtype) - self.offset
             above = (likeness - settings.threshold).relu_()
             below = likeness.neg_().sub_(settings.threshold).relu_()
             blocks.append(torch.cat([above @ self.pool, below @ self.pool], dim=1).transpose(1, 2).float())
-        return (torch.cat(blocks) - self.mean) / self.scale
+        answers = (torch.cat(blocks) - self.mean) / self.scale
+        return answers if self.basis is None else (answers.to(self.basis.dtype) @ self.basis).float()
 
 
 def _fixed_layer(inputs: np.ndarray, settings: FixedSettings) -> FixedLayer:
@@ -172,7 +192,10 @@ def _fixed_layer(inputs: np.ndarray, settings: FixedSettings) -> FixedLayer:
         _pooling((places[0], places[1]), settings.grid),
         settings,
     )
-    layer.standardise(torch.cat([layer(block) for block in _tensors(images[:_FEW])]))
+    few = _tensors(images[:_FEW])
+    layer.standardise(torch.cat(in_threads(layer, few)))
+    if settings.directions is not None:
+        layer.reduce(torch.cat(in_threads(layer, few)), settings.directions)
     return layer
 
 

@@ -22,6 +22,7 @@ from influence.learners.toolkit.schedule import rising_and_falling
 from influence.learners.toolkit.threads import in_threads
 from influence.learners.traceable import Traced
 from influence.learners.unrollable import LastEpochs, Stretch
+from influence.products import product_type
 from influence.unrolled.optimizers import SGD
 from influence.unrolled.training import Step as TrainingStep
 
@@ -164,13 +165,23 @@ def _fit(
             present = weight[0].bool()
             places, mirrored = places[present], mirrored[present]
         batch = seen(views, places, mirrored)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(batch)
+        logits = _logits(network, batch)
         loss = nn.functional.cross_entropy(logits.float(), labels[places], reduction="sum") / count
         rate = descent.step(step, loss)
         keep(Step(step, rate, network, drawn, coins))
     descent.finish()
     return network.eval().requires_grad_(False)
+
+
+def _logits(network: nn.Sequential, batch: Tensor) -> Tensor:
+    """The outputs for a bfloat16 batch, by products in this machine's fastest type."""
+    dtype = product_type()
+    if dtype == torch.float32:
+        outputs: Tensor = network(batch.float())
+    else:
+        with torch.autocast("cpu", dtype):
+            outputs = network(batch)
+    return outputs
 
 
 @dataclass(frozen=True)
