@@ -171,7 +171,7 @@ class Subject:
         if off > _TOLERANCE * np.abs(kept).max():
             raise InfluenceError(
                 f"Computing the scores of {self.result.path} again gives others (they differ by up to {off:.3g}): the "
-                "program or the store has changed since, or this processor rounds otherwise, so compute the result again."
+                "program or the store has changed since, or this processor rounds otherwise: compute the result again."
             )
         return found
 
