@@ -6,6 +6,7 @@ values in the JSON files, and the tests, stay as they are.
 
 import contextlib
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -290,5 +291,6 @@ def open_page(name: str, query: dict[str, str]) -> Page:
     assert not app.exception
     kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info)
     text = " ".join(element.value for kind in kinds for element in kind)
+    text += " " + " ".join(re.sub("<[^>]*>", " ", element.proto.body) for element in app.get("html"))
     kept = {key: value[0] if isinstance(value, list) else value for key, value in app.query_params.items()}
     return Page(app.title[0].value, text, " ".join(element.value for element in app.warning), kept)

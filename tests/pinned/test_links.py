@@ -18,7 +18,7 @@ LINKS: list[tuple[str, dict[str, str], list[str]]] = [
     ("images", {"data": "digits", "class": "1", "sort": "best explained first", "page": "2"}, ["image"]),
     ("houses", {"house": "18232", "k": "3"}, ["house 18232", "351,900"]),
     ("houses", {"together": "true"}, ["eleven palo alto houses"]),
-    ("houses", {"show": "Self-influence", "ring": "3364"}, ["100 highest"]),
+    ("houses", {"show": "Self-influence", "ring": "3364"}, ["learn by heart"]),
     ("quality", {"of": "digits/tracin"}, ["digits/tracin", "0.271"]),
     ("quality", {"of": "california-housing/tracin"}, ["california-housing/tracin"]),
     ("compare", {"target": "21", "k": "5"}, ["image 21", "digits/datamodels", "digits/tracin"]),
