@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 import zipfile
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # the explorer reads PERCENTILES, and starts without torch
 
 _LARGEST_K = 2**15 - 1
 PERCENTILES = np.arange(101)
+BINS = 64  # of a target's histogram
 
 
 class TopK(NamedTuple):
@@ -142,18 +144,62 @@ def shortened(values: np.ndarray, significant: int = _SIGNIFICANT) -> np.ndarray
     return kept
 
 
-def percentiles_of(rising: np.ndarray) -> np.ndarray:
-    """Of sorted rows, (n, n_train) -> (n, 101) float32, by nearest rank: percentile 0 and 100 are the extremes."""
-    places = np.round(PERCENTILES / 100 * (rising.shape[1] - 1)).astype(int)
-    chosen: np.ndarray = rising[:, places].astype(np.float32)
-    return chosen
+class Spread(NamedTuple):
+    """How all scores of n targets are spread.
+
+    Attributes
+    ----------
+    percentiles : (n, 101) float32
+        By nearest rank: percentile 0 and 100 are the extremes.
+    low, high : (n,) float32
+        The lowest and the highest score, between which a histogram has its bins.
+    counts : (n, 64) uint32
+        Scores in each of the equal bins, as `numpy.histogram` counts them: a score on an edge belongs to the bin above
+        it, the highest to the last. Where all scores are equal, bins have no width, and the last holds all.
+    """
+
+    percentiles: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, rising: np.ndarray) -> Spread:
+        """What is to be kept of (n, n_train) scores, each row sorted."""
+        places = np.round(PERCENTILES / 100 * (rising.shape[1] - 1)).astype(int)
+        rising = rising.astype(np.float32, copy=False)
+        low, high = np.ascontiguousarray(rising[:, 0]), np.ascontiguousarray(rising[:, -1])
+        edges = np.linspace(low.astype(np.float64), high.astype(np.float64), BINS + 1, axis=1)
+        below = np.stack([np.searchsorted(own, borders) for own, borders in zip(rising, edges, strict=True)])
+        below[:, -1] = rising.shape[1]
+        return cls(rising[:, places], low, high, np.diff(below, axis=1).astype(np.uint32))
+
+    @classmethod
+    def join(cls, parts: Sequence[Spread]) -> Spread:
+        """Of targets that come in parts."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def columns(self, short: bool = False) -> dict[str, pa.Array]:
+        """Make the columns of the table of targets; ``short`` is whether percentiles are kept `shortened`."""
+        percentiles = shortened(self.percentiles) if short else self.percentiles
+        return {
+            "score_percentiles": list_column(percentiles),
+            "histogram_low": pa.array(self.low),
+            "histogram_high": pa.array(self.high),
+            "histogram": list_column(self.counts),
+        }
+
+
+def list_column(rows: np.ndarray) -> pa.Array:
+    """(n, m) numbers as one Arrow column of n lists of one length."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).ravel()), rows.shape[1])
 
 
 _REVERSE_ROWS = 512  # targets whose scores are sorted by training example at once
 
 
 class Ranking:
-    """The strongest scores of every target and their percentiles, gathered while blocks of targets pass by.
+    """The strongest scores of every target and how all are spread, gathered while blocks of targets pass by.
 
     Parameters
     ----------
@@ -168,7 +214,7 @@ class Ranking:
     def __init__(self, n_train: int, k: int, reverse_k: int | None = None, first: int = 0) -> None:
         self.k = k
         self._tops: list[TopK] = []
-        self._percentiles: list[np.ndarray] = []
+        self._spreads: list[Spread] = []
         self._reverse = None if reverse_k is None else Reverse(n_train, reverse_k)
         self._targets = first
 
@@ -178,7 +224,7 @@ class Ranking:
 
         values = np.asarray(scores)
         self._tops.append(strongest(torch.as_tensor(scores), self.k))
-        self._percentiles.append(percentiles_of(np.sort(values, axis=1)))
+        self._spreads.append(Spread.of(np.sort(values, axis=1)))
         if self._reverse is not None:
             for start in range(0, len(values), _REVERSE_ROWS):
                 self._reverse.add(values[start : start + _REVERSE_ROWS], self._targets + start)
@@ -187,14 +233,14 @@ class Ranking:
     def extend(self, other: Ranking) -> None:
         """Take in what another ranking gathered of the targets that come next."""
         self._tops += other._tops
-        self._percentiles += other._percentiles
+        self._spreads += other._spreads
         if self._reverse is not None and other._reverse is not None:
             self._reverse.extend(other._reverse._ids, other._reverse._scores)
         self._targets = other._targets
 
     def save(self, path: Path) -> None:
         """Write what was gathered; a file is there whole or not at all."""
-        arrays = {"targets": np.array(self._targets), "percentiles": np.concatenate(self._percentiles)}
+        arrays = {"targets": np.array(self._targets), **Spread.join(self._spreads)._asdict()}
         arrays |= {f"top{part}": np.concatenate([np.asarray(top[part]) for top in self._tops]) for part in range(4)}
         if self._reverse is not None:
             arrays |= {"reverse_ids": self._reverse._ids, "reverse_scores": self._reverse._scores}
@@ -209,14 +255,14 @@ class Ranking:
 
     @classmethod
     def load(cls, path: Path, n_train: int, k: int, reverse_k: int | None = None) -> Ranking | None:
-        """What `save` wrote; None if there is no such file, or it is damaged."""
+        """What `save` wrote; None if there is no such file, or it is damaged or of an older version that kept less."""
         import torch
 
         found = cls(n_train, k, reverse_k)
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 found._tops = [TopK(*(torch.from_numpy(arrays[f"top{part}"]) for part in range(4)))]
-                found._percentiles = [arrays["percentiles"]]
+                found._spreads = [Spread(*(arrays[name] for name in Spread._fields))]
                 found._targets = int(arrays["targets"])
                 if found._reverse is not None:
                     found._reverse.extend(arrays["reverse_ids"], arrays["reverse_scores"])
@@ -234,8 +280,6 @@ class Ranking:
             raise ValueError("no targets of training examples were kept: give reverse_k")
         return ranked(("train", "target"), train, targets, [self._reverse.top()], short)
 
-    def percentiles(self, short: bool = False) -> pa.Array:
-        """Make the column of every target's percentiles: a list of 101 numbers."""
-        values = np.concatenate(self._percentiles)
-        values = np.ascontiguousarray(shortened(values) if short else values, dtype=np.float32)
-        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+    def spread(self, short: bool = False) -> dict[str, pa.Array]:
+        """Make the columns that tell how all scores of every target are spread; see `Spread.columns`."""
+        return Spread.join(self._spreads).columns(short)

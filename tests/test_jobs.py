@@ -19,6 +19,7 @@ from influence.learners.toolkit import checkpoints
 from influence.learners.toolkit.checkpoints import load_folder
 from influence.learners.toolkit.outputs import squared_error
 from influence.methods.tracin import TracIn, TracInConfig
+from influence.results.kinds import SPREAD
 
 HOUSES = TracInConfig(dataset="california-housing", learner=RegressionNetwork())
 PALO_ALTO = -1
@@ -111,6 +112,8 @@ def test_the_tables_are_tracincps(folder, village, direct):
         percentiles = read.targets.loc[target, "score_percentiles"]
         assert len(percentiles) == 101
         np.testing.assert_allclose(percentiles[[0, 100]], order[[0, -1]], rtol=0, atol=tolerance)
+        counts = read.targets.loc[target, "histogram"]
+        assert (len(counts), counts.sum()) == (64, len(order))
         assert order[len(order) // 2 - 3] - tolerance <= percentiles[50] <= order[len(order) // 2 + 3] + tolerance
     own = scorer.self_influence(train).numpy()
     np.testing.assert_allclose(read.train["self_influence"], own, rtol=1e-5)
@@ -267,7 +270,7 @@ def test_a_table_without_a_map_or_a_group(village, results_home, monkeypatch):
     monkeypatch.setattr(datasets, "load", lambda *_: table)
     read = results.read(TracIn.run(CONFIG.replace(dataset="energy"), results_home / "one"))
     assert read.targets.index.tolist() == village.test.index.tolist()
-    assert [*read.targets] == ["score_percentiles", "residual", "label", "prediction"]
+    assert [*read.targets] == [*SPREAD, "residual", "label", "prediction"]
     assert [*read.train] == ["self_influence", "residual", "label", "prediction"]
     np.testing.assert_allclose(read.targets["label"], village.test.labels, rtol=1e-6)
     np.testing.assert_allclose(

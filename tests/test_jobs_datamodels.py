@@ -24,6 +24,7 @@ from influence.methods.datamodels.measure import Estimate, measure
 from influence.methods.datamodels.run import run
 from influence.methods.datamodels.summaries import between_classes, removal_counts
 from influence.results import Kind, Result
+from influence.results.kinds import SPREAD
 
 JOB = importlib.import_module("influence.methods.datamodels.run")  # the function of that name hides it
 QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=1))
@@ -109,6 +110,12 @@ def test_what_targets_say(result: Result, store: str, weights: tuple[np.ndarray,
     assert result.manifest.as_dict()["quality"]["lds"]["mean"] == pytest.approx(targets["lds"].mean(), abs=1e-6)
     percentiles = np.stack(targets["score_percentiles"])
     np.testing.assert_allclose(percentiles[:, [0, 100]], np.stack([coef.min(axis=1), coef.max(axis=1)], 1), rtol=SHORT)
+    for place in (0, 123):
+        edges, counts = result.histogram(int(digits.test.index[place])) or (None, None)
+        expected = np.histogram(coef[place].astype(np.float32).astype(float), 64)
+        np.testing.assert_allclose(edges, expected[1], rtol=1e-5)
+        assert counts.sum() == len(digits.train)
+        np.testing.assert_allclose(counts, expected[0], atol=2)  # a weight that was fitted again may cross an edge
 
 
 def test_removal_curves_are_sums_of_weights(result: Result, weights: tuple[np.ndarray, np.ndarray]) -> None:
@@ -294,9 +301,7 @@ def test_progress_rises_to_one(tmp_path: Path) -> None:
 
 def test_a_replay_gives_the_same_tables(result: Result, tmp_path: Path) -> None:
     again = jobs.replay(result.path, tmp_path / "again")
-    first, second = (
-        read.targets.drop(columns=["removal", "score_percentiles"]) for read in (result, results.read(again))
-    )
+    first, second = (read.targets.drop(columns=["removal", *SPREAD]) for read in (result, results.read(again)))
     np.testing.assert_allclose(first["margin"], second["margin"], atol=0.02)
     np.testing.assert_allclose(first["lds"], second["lds"], atol=0.1)
 

@@ -16,10 +16,17 @@ _METHODS = "influence.methods"
 INFLUENCES = Table(schema(target=pa.int32(), train=pa.int32(), rank=pa.int16(), score=pa.float32()))
 REVERSE = Table(schema(train=pa.int32(), target=pa.int32(), rank=pa.int16(), score=pa.float32()))
 TARGETS = {"target": pa.int32(), "score_percentiles": FLOATS}
+HISTOGRAM = {**of_type(pa.float32(), "histogram_low", "histogram_high"), "histogram": pa.list_(pa.uint32())}  # optional
+SPREAD = ("score_percentiles", *HISTOGRAM)  # what tells how all scores of a target are spread
 TRAIN = {"train": pa.int32()}
 CLASSIFIED = {**of_type(pa.int16(), "label", "prediction"), **of_type(pa.float32(), "loss", "margin")}
 PLAIN = Kind(
-    ResultManifest, {"influences": INFLUENCES, "targets": Table(schema(**TARGETS)), "train": Table(schema(**TRAIN))}
+    ResultManifest,
+    {
+        "influences": INFLUENCES,
+        "targets": Table(schema(**TARGETS), schema(**HISTOGRAM)),
+        "train": Table(schema(**TRAIN)),
+    },
 )
 
 

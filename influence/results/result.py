@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 from influence.errors import InfluenceError
 from influence.results.folder import through_replacements
 from influence.results.kind import AGAIN, Kind, load
-from influence.results.kinds import PLAIN, kind_of
+from influence.results.kinds import HISTOGRAM, PLAIN, kind_of
 from influence.results.manifest import Group, ResultManifest
 
 R = TypeVar("R", bound=ResultManifest, default=Any)
@@ -60,6 +60,16 @@ class Result(Generic[R]):
     def by(self, train: int) -> pd.DataFrame:
         """The influences of one training example on the targets that it hurts and helps most, sorted by rank."""
         return self._by_train[train]
+
+    def histogram(self, target: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """How all scores of one target (or group) are spread: (n + 1,) float64 edges and (n,) int64 counts of them.
+
+        None in results of older versions, which counted none.
+        """
+        if "histogram" not in self.targets:
+            return None
+        low, high, counts = (np.asarray(self.targets[name].at[target]).astype(np.float64) for name in HISTOGRAM)
+        return np.linspace(low, high, len(counts) + 1), counts.astype(np.int64)
 
     @property
     def groups(self) -> dict[int, Group]:

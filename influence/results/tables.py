@@ -169,9 +169,3 @@ def read_table(path: Path, sha256: str | None, wanted: Table, remedy: str) -> pd
         raise InfluenceError(f"{path} {fault}: {again}.")
     frame: pd.DataFrame = table.to_pandas()
     return frame
-
-
-def percentile_column(percentiles: np.ndarray) -> pa.Array:
-    """(n, 101) float32 as one Arrow column of fixed-size lists."""
-    flat = pa.array(np.ascontiguousarray(percentiles, dtype=np.float32).ravel())
-    return pa.FixedSizeListArray.from_arrays(flat, percentiles.shape[1])

@@ -16,6 +16,7 @@ from influence.evaluation.subject import Subject
 from influence.learners.mlp import Mlp
 from influence.methods import METHODS
 from influence.methods.datamodels import DatamodelsConfig
+from influence.ranking import list_column
 
 QUICK = OutcomeConfig(learner=Mlp(width=8, epochs=2))
 SMALL = DatamodelsConfig(outcomes=QUICK, models=60, held_out=40, estimator="ridge", k=10, reverse_k=5)
@@ -79,7 +80,7 @@ def by_hand(folder: Path, scores: np.ndarray, k: int = 5, **changed: Any) -> Pat
         "targets": pa.table(
             {
                 "target": digits.test.index[:n],
-                "score_percentiles": results.percentile_column(np.zeros((n, 101), np.float32)),
+                "score_percentiles": list_column(np.zeros((n, 101), np.float32)),
             }
         ),
         "train": pa.table({"train": digits.train.index}),

@@ -11,7 +11,7 @@ from influence.datasets import Dataset
 from influence.methods.datamodels import DatamodelsConfig
 from influence.methods.datamodels.alike import most_alike
 from influence.methods.datamodels.summaries import removal_counts
-from influence.ranking import TopK, ranked
+from influence.ranking import TopK, list_column, ranked
 
 
 def random_result(folder: Path, config: DatamodelsConfig, dataset: Dataset) -> Path:
@@ -42,12 +42,12 @@ def random_result(folder: Path, config: DatamodelsConfig, dataset: Dataset) -> P
         "targets": pa.table(
             {
                 "target": dataset.test.index,
-                "score_percentiles": results.percentile_column(percentiles),
+                "score_percentiles": list_column(np.float32(percentiles)),
                 "label": labels,
                 "prediction": prediction,
                 "support": rng.integers(-1, 500, n).astype(np.int32),
                 "nearest": dataset.train.index[nearest],
-                "removal": pa.FixedSizeListArray.from_arrays(pa.array(np.float32(removal).ravel()), len(counts)),
+                "removal": list_column(np.float32(removal)),
             }
             | {name: values.astype(np.float32) for name, values in floats.items()}
         ),

@@ -108,8 +108,21 @@ def test_the_histogram_accounts_for_every_house(with_data: Houses) -> None:
     assert (counts >= 0).all()
     assert counts[0] >= 1  # the strongest opponent, and the strongest proponent
     assert counts[-1] >= 1
+
     assert edges[-1] == pytest.approx(pick.proponents["score"].iloc[0])
     assert edges[0] == pytest.approx(pick.opponents["score"].iloc[0])
+
+
+def test_a_histogram_that_the_result_has_is_drawn_as_it_is(with_data: Houses) -> None:
+    shipped = with_data.result
+    assert shipped.histogram(FIRST) is None
+    low, high, counts = np.float32(-2), np.float32(3), np.arange(64, dtype=np.uint32)
+    columns = {"histogram_low": low, "histogram_high": high, "histogram": [counts] * len(shipped.targets)}
+    houses = Houses(replace(shipped, targets=shipped.targets.assign(**columns)), None)
+    assert "histogram" not in houses.test
+    figure = charts.score_distribution(houses.pick(FIRST, 10), 16512)
+    np.testing.assert_array_equal(figure.data[0].y, counts)
+    np.testing.assert_allclose(figure.data[0].x[[0, -1]], [-2 + 5 / 128, 3 - 5 / 128])
 
 
 def test_why_a_number_cannot_be_picked(with_data: Houses, without_data: Houses) -> None:

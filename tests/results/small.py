@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from influence import InfluenceError, manifests, results
+from influence.ranking import list_column
 
 MANIFEST: dict[str, Any] = {
     "dataset": "small",
@@ -49,7 +50,7 @@ def tables() -> dict[str, pa.Table]:
         "targets": pa.table(
             {
                 "target": np.array([-1, 7, 9], dtype=np.int32),
-                "score_percentiles": results.percentile_column(np.arange(303, dtype=np.float32).reshape(3, 101)),
+                "score_percentiles": list_column(np.arange(303, dtype=np.float32).reshape(3, 101)),
             }
             | house(3)
         ),

@@ -24,7 +24,7 @@ def score_distribution(pick: Pick, n_train: int) -> go.Figure:
         width=np.diff(edges),
         marker_color=_GREY,
         name="all training houses",
-        hovertemplate="score %{x:.3g}: about %{y:,.0f} houses<extra></extra>",
+        hovertemplate=f"score %{{x:.3g}}: {'' if pick.histogram else 'about '}%{{y:,.0f}} houses<extra></extra>",
     )
     for name, frame, color, symbol in (
         ("helped: proponents shown", pick.proponents, colours.helped_disc, "cross"),

@@ -28,6 +28,8 @@ class Pick:
         Every score that the result keeps; of an area, none.
     body : (2, m) float
         Scores, rising, and the share of all training houses below each: the stored percentiles between the tails.
+    histogram : (edges, counts) or None
+        Of all training houses' scores, where the result has counted them.
     """
 
     target: int | None
@@ -37,6 +39,7 @@ class Pick:
     opponents: pd.DataFrame
     tails: np.ndarray
     body: np.ndarray
+    histogram: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def is_group(self) -> bool:
@@ -146,11 +149,13 @@ def between_tails(influences: pd.DataFrame, percentiles: np.ndarray, n_train: in
 
 
 def score_bins(pick: Pick, n_train: int, n_bins: int = 80) -> tuple[np.ndarray, np.ndarray]:
-    """(n_bins + 1,) edges and (n_bins,) counts of all training houses' scores.
+    """Edges and counts of all training houses' scores: the result's own histogram if it has one.
 
-    The tails, which the result keeps, are counted. Between them the scores are taken as evenly spread from one stored
-    percentile to the next, so those counts are approximate.
+    Otherwise (n_bins + 1,) and (n_bins,): the tails, which every result keeps, are counted. Between them the scores are
+    taken as evenly spread from one stored percentile to the next, so those counts are approximate.
     """
+    if pick.histogram is not None:
+        return pick.histogram
     edges = np.linspace(pick.tails.min(), pick.tails.max(), n_bins + 1)
     counts = np.histogram(pick.tails, bins=edges)[0].astype(float)
     if pick.body.size:

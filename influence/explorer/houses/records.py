@@ -13,6 +13,7 @@ from influence.explorer.houses.features import Comparison
 from influence.explorer.houses.picks import Pick, Reach, between_tails, kept_sums, nearest_km
 from influence.methods.tracin.kind import TracInOfValues
 from influence.results import Result
+from influence.results.kinds import SPREAD
 
 DOLLARS = 100_000  # one unit of price, prediction and residual
 N_EXTREMES = 100  # houses of the highest and of the lowest self-influence that are listed
@@ -53,7 +54,7 @@ class Houses:
         self.has_data = dataset is not None
         self.facts = datasets.facts(result.manifest.dataset)
         test, train = (dataset.test, dataset.train) if dataset else (None, None)
-        self.test = _join(result.targets.drop(columns="score_percentiles"), test, self.facts)
+        self.test = _join(result.targets.drop(columns=list(SPREAD), errors="ignore"), test, self.facts)
         self.train = _join(result.train, train, self.facts)
         self.group = next(iter(result.groups.values()), None)
         places = {each.title: each.place for each in self.facts.groups}
@@ -106,6 +107,7 @@ class Houses:
             *self._sides(influences.drop(columns="target"), houses, k),
             influences["score"].to_numpy(float),
             between_tails(influences, percentiles, len(self.train)),
+            self.result.histogram(target),
         )
 
     def within(self, corners: list[Corner], k: int) -> Pick | None:

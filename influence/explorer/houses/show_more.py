@@ -28,11 +28,13 @@ def _spread(houses: Houses, picked: Chosen) -> None:
         with fold:
             figure = charts.score_distribution(pick, len(houses.train))
             st.plotly_chart(figure, key="distribution", config=_PLAIN)
-            st.caption(
-                f"All training houses’ scores. The {houses.result.manifest.k} strongest either way are counted; the "
-                "bars between them are read off stored percentiles, so their heights are approximate. The marks are "
-                "the houses shown above."
+            known = (
+                "Each bar is counted."
+                if pick.histogram
+                else f"The {houses.result.manifest.k} strongest either way are counted; the bars between them are read "
+                "off stored percentiles, so their heights are approximate."
             )
+            st.caption(f"All training houses’ scores. {known} The marks are the houses shown above.")
 
 
 def _all_training_houses(houses: Houses) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from influence.results.kind import Kind
-from influence.results.kinds import INFLUENCES, REVERSE, TARGETS, TRAIN
+from influence.results.kinds import HISTOGRAM, INFLUENCES, REVERSE, TARGETS, TRAIN
 from influence.results.manifest import Interval, Record, ResultManifest
 from influence.results.tables import FLOATS, Table, of_type, schema
 
@@ -109,7 +109,7 @@ KIND = Kind(
                 **of_type(pa.float32(), "agreement", "correct", "margin", "margin_sd"),
                 **of_type(pa.float32(), "intercept", "weight_sum", "weight_sd", "lds", "correlation", "error"),
             ),
-            schema(nearest=pa.int32(), **of_type(pa.float32(), "nearest_similarity", "between_classes")),
+            schema(**HISTOGRAM, nearest=pa.int32(), **of_type(pa.float32(), "nearest_similarity", "between_classes")),
         ),
         "train": Table(schema(**TRAIN, label=pa.int16(), **of_type(pa.float32(), "own_class", "other_classes"))),
         "reverse": REVERSE,

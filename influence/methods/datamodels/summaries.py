@@ -9,7 +9,7 @@ import torch
 from influence.datamodels.estimators.base import LinearDatamodel
 from influence.datasets import Dataset
 from influence.methods.datamodels.alike import most_alike
-from influence.ranking import Reverse, TopK, percentiles_of, strongest
+from influence.ranking import Reverse, Spread, TopK, strongest
 
 _BLOCK = 512  # targets whose weights are held at once
 _DENSE_COUNTS = 50  # removals counted one by one; beyond, in growing steps
@@ -40,6 +40,7 @@ class Summaries:
         self.tops: list[TopK] = []
         self.counts = removal_counts(len(dataset.train))
         self._columns: dict[str, list[np.ndarray]] = defaultdict(list)
+        self._spreads: list[Spread] = []
         self._reverse = Reverse(len(dataset.train), reverse_k)
         self._by_class = _ByClass(dataset.train.labels)
         self._next = 0
@@ -53,9 +54,9 @@ class Summaries:
         self._by_class.add(weights, self.dataset.test.labels[block])
         nearest, similarity = most_alike(inputs, train.inputs, np.asarray(self.tops[-1].proponents))
         rising, total = np.sort(weights, axis=1), weights.sum(axis=1, dtype=np.float64)
+        self._spreads.append(Spread.of(rising))
         left = _left(rising, total + self.intercept[block])
         for name, values in {
-            "percentiles": percentiles_of(rising),
             "weight_sum": total,
             "weight_sd": weights.std(axis=1, dtype=np.float64),
             "removal": left[:, self.counts].astype(np.float32),
@@ -73,12 +74,16 @@ class Summaries:
         Parameters
         ----------
         name : str
-            ``percentiles``, (n, 101) float32, of a target's weights; ``weight_sum`` and ``weight_sd``, float64;
+            ``weight_sum`` and ``weight_sd``, float64;
             ``removal``, (n, c) float32, the predicted margin without the most positive training examples; ``support``,
             int32, how many removals make it negative, -1 if none do; ``nearest``, the index of the kept training
             example that looks most like the target, and ``nearest_similarity``; ``between_classes``.
         """
         return np.concatenate(self._columns[name])
+
+    def spread(self) -> Spread:
+        """How the weights of every target are spread."""
+        return Spread.join(self._spreads)
 
     def reverse(self) -> TopK:
         """The strongest targets of every training example."""

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from influence import results
 from influence.datamodels.outcomes import Outcomes
 from influence.datasets import Dataset
 from influence.measures.lds import Quality
 from influence.methods.datamodels.summaries import Summaries
-from influence.ranking import ranked, shortened
+from influence.ranking import list_column, ranked, shortened
 
 _OF_CURVES = 16  # significant bits of a removal curve, whose points are looked at for their differences
 
@@ -30,7 +29,6 @@ def tables(dataset: Dataset, judged: Quality, summaries: Summaries, models: Sequ
     predictions = np.concatenate([each.predictions for each in models])
     margins = np.concatenate([each.margins for each in models])
     votes = np.stack([(predictions == each).sum(axis=0) for each in range(int(predictions.max()) + 1)])
-    removal = np.ascontiguousarray(shortened(summaries.of_targets("removal"), _OF_CURVES))
     own_class, other_classes = summaries.of_train()
     floats = {
         "agreement": votes.max(axis=0) / len(predictions),
@@ -52,12 +50,12 @@ def tables(dataset: Dataset, judged: Quality, summaries: Summaries, models: Sequ
         "targets": pa.table(
             {
                 "target": test.index,
-                "score_percentiles": results.percentile_column(shortened(summaries.of_targets("percentiles"))),
+                **summaries.spread().columns(short=True),
                 "label": test.labels.astype(np.int16),
                 "prediction": votes.argmax(axis=0).astype(np.int16),
                 "support": summaries.of_targets("support"),
                 "nearest": summaries.of_targets("nearest"),
-                "removal": pa.FixedSizeListArray.from_arrays(pa.array(removal.ravel()), removal.shape[1]),
+                "removal": list_column(shortened(summaries.of_targets("removal"), _OF_CURVES)),
             }
             | {name: values.astype(np.float32) for name, values in floats.items()}
         ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from influence.results.kind import Kind, OneOf
-from influence.results.kinds import CLASSIFIED, INFLUENCES, REVERSE, TARGETS, TRAIN
+from influence.results.kinds import CLASSIFIED, HISTOGRAM, INFLUENCES, REVERSE, TARGETS, TRAIN
 from influence.results.manifest import Accuracy, Group, Record, ResultManifest, Shares
 from influence.results.tables import Table, of_type, schema
 
@@ -79,13 +79,13 @@ def with_task(values: dict[str, Any]) -> dict[str, Any]:
 
 
 _VALUE = of_type(pa.float32(), "residual", "prediction")
-_OF_FACTS = schema(**of_type(pa.float32(), "label", "price", "latitude", "longitude"))  # what the data set declares
+_OF_FACTS = of_type(pa.float32(), "label", "price", "latitude", "longitude")  # what the data set declares
 
 CLASSES = Kind(
     TracInOfClasses,
     {
         "influences": INFLUENCES,
-        "targets": Table(schema(**TARGETS, **CLASSIFIED)),
+        "targets": Table(schema(**TARGETS, **CLASSIFIED), schema(**HISTOGRAM)),
         "train": Table(schema(**TRAIN, self_influence=pa.float32(), **CLASSIFIED)),
         "reverse": REVERSE,
     },
@@ -94,8 +94,8 @@ VALUES = Kind(
     TracInOfValues,
     {
         "influences": INFLUENCES,
-        "targets": Table(schema(**TARGETS, **_VALUE), _OF_FACTS),
-        "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_VALUE), _OF_FACTS),
+        "targets": Table(schema(**TARGETS, **_VALUE), schema(**HISTOGRAM, **_OF_FACTS)),
+        "train": Table(schema(**TRAIN, self_influence=pa.float32(), **_VALUE), schema(**_OF_FACTS)),
     },
 )
 KIND = OneOf("task", {"classes": CLASSES, "values": VALUES}, with_task)

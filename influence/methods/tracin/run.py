@@ -69,7 +69,7 @@ def _score(config: TracInConfig, dataset: Dataset, task: Task, seen: Seen, stage
     return Scored(
         names,
         ranking.influences(names, train, task.is_short),
-        ranking.percentiles(task.is_short),
+        ranking.spread(task.is_short),
         scorer.self_influence(seen.train, stages["self-influence"]).numpy().astype(np.float32),
         groups,
         ranking.reverse(names, train, task.is_short) if task.has_reverse else None,
@@ -81,7 +81,7 @@ def _tables(dataset: Dataset, task: Task, seen: Seen, scored: Scored) -> dict[st
     reverse = {} if scored.reverse is None else {"reverse": scored.reverse}
     return {
         "influences": scored.influences,
-        "targets": pa.table({"target": scored.names, "score_percentiles": scored.percentiles} | of_targets),
+        "targets": pa.table({"target": scored.names} | scored.spread | of_targets),
         "train": pa.table({"train": dataset.train.index, "self_influence": scored.self_influence} | of_train),
         **reverse,
     }

@@ -42,8 +42,8 @@ class Scored:
     names : (n_targets,) int32
         Ids of the groups and indices of the test examples.
     influences : pa.Table
-    percentiles : pa.Array
-        A list of 101 numbers for each target.
+    spread : dict of str to pa.Array
+        The columns that tell how all scores of every target are spread.
     self_influence : (n_train,) float32
     groups : list of Target
     reverse : pa.Table or None
@@ -52,7 +52,7 @@ class Scored:
 
     names: np.ndarray
     influences: pa.Table
-    percentiles: pa.Array
+    spread: dict[str, pa.Array]
     self_influence: np.ndarray
     groups: list[Target]
     reverse: pa.Table | None

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from influence.results.kind import Kind
-from influence.results.kinds import CLASSIFIED, INFLUENCES, REVERSE, TARGETS, TRAIN
+from influence.results.kinds import CLASSIFIED, HISTOGRAM, INFLUENCES, REVERSE, TARGETS, TRAIN
 from influence.results.manifest import Accuracy, ResultManifest
 from influence.results.tables import Table, schema
 
@@ -45,7 +45,7 @@ KIND = Kind(
     UnrolledManifest,
     {
         "influences": INFLUENCES,
-        "targets": Table(schema(**TARGETS, **CLASSIFIED)),
+        "targets": Table(schema(**TARGETS, **CLASSIFIED), schema(**HISTOGRAM)),
         "train": Table(schema(**TRAIN, **CLASSIFIED)),
         "reverse": REVERSE,
     },

@@ -85,10 +85,7 @@ def _tables(passing: Passing, ranking: Ranking) -> dict[str, pa.Table]:
     return {
         "influences": ranking.influences(test.index, train.index, short=True),
         "reverse": ranking.reverse(test.index, train.index, short=True),
-        "targets": pa.table(
-            {"target": test.index, "score_percentiles": ranking.percentiles(short=True)}
-            | described(test, passing.test_logits)
-        ),
+        "targets": pa.table({"target": test.index} | ranking.spread(short=True) | described(test, passing.test_logits)),
         "train": pa.table({"train": train.index} | described(train, passing.train_logits)),
     }
 
