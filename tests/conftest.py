@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from influence import datasets
 from influence.datasets import Dataset, california_housing
+from tests.warm import Mother, popen_of
 
 # The problems are small, and threads that wait for each other make tests slow on a machine that does other work too.
 torch.set_num_threads(1)
@@ -96,6 +98,21 @@ def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def mother() -> Iterator[Mother]:
+    one = Mother()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def warm(mother: Mother) -> Iterator[None]:
+    """While a file's tests run, ``python -m influence`` is forked from a process that has imported everything."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", popen_of(mother))
+        yield
 
 
 @pytest.fixture

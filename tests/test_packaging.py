@@ -58,7 +58,8 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_has_the_package_and_the_explorer_alone(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "influence").rglob("*.py")}
+    kinds = (".py", ".svg", ".css", ".js")
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "influence").rglob("*") if path.suffix in kinds}
     pages = {f"influence/_app/pages/{path.name}" for path in (ROOT / "pages").glob("*.py")}
     static = {f"influence/_app/static/{path.name}" for path in (ROOT / "static").iterdir()}
     assert names == modules | pages | static | {"influence/_app/app.py", "influence/_app/.streamlit/config.toml"}

@@ -15,8 +15,11 @@ import pytest
 
 from influence import InfluenceError, library, results, runs
 from influence.runs import Run, Runner
+from tests import warm
 
-QUICK = ["tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5"]
+pytestmark = pytest.mark.usefixtures("warm")
+
+QUICK = ["tracin", "digits", "--train-size", "200", "--setting", "width=8", "--epochs", "2", "--k", "5"]
 LONG = ["tracin", "california-housing", "--epochs", "2000"]
 
 
@@ -74,7 +77,7 @@ def test_a_run_from_start_to_result(runner, results_home):
     assert shares == sorted(shares)
     assert {"starting", "scoring every pair"} <= {what for _, what in seen}
     assert os.listdir(results_home) == ["one"]
-    assert len(results.read(results_home / "one").targets) == 4_129
+    assert len(results.read(results_home / "one").targets) == 360
     assert run.command == f"python -m influence {' '.join(QUICK)} --out {results_home / 'one'}"
 
 
@@ -328,6 +331,7 @@ def test_no_start_while_a_cancelled_run_still_ends(stub, results_home, tmp_path,
 
 
 def test_a_server_in_another_folder_starts_runs_all_the_same(runner, tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", warm.REAL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     run = runner.start(["tracin", "california-housing", "--epochs", "5"], Path("one"))

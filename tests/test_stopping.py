@@ -16,6 +16,8 @@ from influence.jobs import what_is_kept
 from influence.runs import Runner
 from influence.stopping import interruptible
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 KEPT = "Stopped; the models that were trained are kept.\n"
 NOTHING = "Stopped; nothing was kept of this run.\n"
 MANY = ("--models", "20000", "--setting", "width=4", "--setting", "epochs=1")

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+SMALL = ("tracin", "digits", "--train-size", "200", "--setting", "width=8", "--epochs", "2", "--k", "5")
 QUICK = ("tracin", "california-housing", "--epochs", "1", "--checkpoint-every", "1", "--k", "5")
 
 

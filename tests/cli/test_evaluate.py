@@ -17,6 +17,8 @@ from influence.learners.mlp import Mlp
 from influence.methods.datamodels import Datamodels, DatamodelsConfig
 from tests.cli.driving import influence
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 FEW = ("--targets", 2, "--counts", "2,20", "--seeds", 2, "--feature-models", 1)
 
 

@@ -14,6 +14,8 @@ from influence import results
 from influence.datamodels import outcomes
 from tests.cli.driving import influence, refused
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 QUICK = ("--setting", "width=8", "--setting", "epochs=1")
 SMALL = (*QUICK, "--models", 60, "--held-out", 40, "--estimator", "ridge", "--k", 5)
 
@@ -133,7 +135,7 @@ def test_a_store_of_another_config(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_the_models_that_were_trained(results_home: Path) -> None:
-    command = [sys.executable, "-m", "influence", "datamodels", "run", "digits", "--models", "20000"]
+    command = [sys.executable, "-m", "influence", "datamodels", "run", "digits", "--models", "20000", *QUICK]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 90
     while not list(results_home.glob(".outcomes/*/margins/c/*/*")):

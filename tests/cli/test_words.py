@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,17 +19,34 @@ NAMES = ["naïve", "数据 1", "Ωmega"]
 LOCALE = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-def said(*arguments: str, **env: str) -> tuple[int, bytes, bytes]:
+# Runs one command after the other, and tells how each ended.
+SAY = """
+import sys
+from influence.cli.main import main
+for line in sys.argv[1:]:
+    sys.argv[1:] = line.split("\\n")
+    try:
+        main()
+    except SystemExit as ended:
+        print(f"[{ended.code or 0}]", flush=True)
+        print(f"[{ended.code or 0}]", file=sys.stderr, flush=True)
+"""
+
+
+def said(*commands: tuple[str, ...], **env: str) -> list[tuple[int, bytes, bytes]]:
     """Bytes, as a terminal would get them; the arguments reach the process as UTF-8."""
-    command = [sys.executable, "-m", "influence", *(each.encode() for each in arguments)]
+    lines = ["\n".join(each).encode() for each in commands]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PYTHONIO"))}
-    ended = subprocess.run(command, capture_output=True, timeout=200, cwd=ROOT, env=clean | env)
+    ended = subprocess.run(
+        [sys.executable, "-c", SAY, *lines], capture_output=True, timeout=200, cwd=ROOT, env=clean | env
+    )
     assert b"Traceback" not in ended.stderr
     assert b"\\udc" not in ended.stdout + ended.stderr
-    return ended.returncode, ended.stdout, ended.stderr
+    parts = [re.findall(rb"(.*?)\[(\d+)\]\n", stream, re.DOTALL) for stream in (ended.stdout, ended.stderr)]
+    assert len(parts[0]) == len(parts[1]) == len(commands)
+    return [(int(status), output, errors) for (output, status), (errors, _) in zip(*parts, strict=True)]
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("env", "errors"),
     [
@@ -41,27 +59,33 @@ def said(*arguments: str, **env: str) -> tuple[int, bytes, bytes]:
     ],
     ids=range(6),
 )
-def test_names_are_readable_in_every_locale(name: str, env: dict[str, str], errors: str, tmp_path: Path) -> None:
-    shown = name.encode(errors, "backslashreplace")
-    folder = tmp_path / name
-    shutil.copytree(homes.precomputed_home() / "digits" / "datamodels-lasso", folder)
-    status, output, _ = said("check", str(folder), **env)
-    assert status == 0
-    assert b"/" + shown + b": datamodels on digits" in output
-    status, _, problem = said("check", f"{folder}-gone", **env)
-    assert status == 1
-    assert b"/" + shown + b"-gone is not a result folder" in problem
-    status, _, problem = said("data", name, **env)
-    assert status == 1
-    assert b"There is no data set '" + shown + b"'" in problem
-    status, _, problem = said(f"--{name}", **env)
-    assert status == 2
-    assert b"No such option: --" + shown in problem
+def test_names_are_readable_in_every_locale(env: dict[str, str], errors: str, tmp_path: Path) -> None:
+    commands: list[tuple[str, ...]] = []
+    for name in NAMES:
+        folder = tmp_path / name
+        shutil.copytree(homes.precomputed_home() / "digits" / "datamodels-lasso", folder)
+        commands += [("check", str(folder)), ("check", f"{folder}-gone"), ("data", name), (f"--{name}",)]
+    found = iter(said(*commands, **env))
+    for name in NAMES:
+        shown = name.encode(errors, "backslashreplace")
+        status, output, _ = next(found)
+        assert status == 0
+        assert b"/" + shown + b": datamodels on digits" in output
+        for expected, words in (
+            (1, b"/" + shown + b"-gone is not a result folder"),
+            (1, b"There is no data set '" + shown + b"'"),
+            (2, b"No such option: --" + shown),
+        ):
+            status, _, problem = next(found)
+            assert status == expected
+            assert words in problem
 
 
 def test_help_prints_in_every_locale() -> None:
-    for arguments in ((), ("tracin", "--help"), ("evaluate", "removal", "--help")):
-        assert said(*arguments, **LOCALE, PYTHONIOENCODING="ascii")[0] == 0
+    helped = said(
+        ("--help",), ("tracin", "--help"), ("evaluate", "removal", "--help"), **LOCALE, PYTHONIOENCODING="ascii"
+    )
+    assert [status for status, *_ in helped] == [0, 0, 0]
 
 
 def test_events_are_json_in_every_locale() -> None:

@@ -10,7 +10,7 @@ APP = Path(__file__).parents[2] / "app.py"
 
 
 def open_page(name: str, **link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90).run()
+    app = AppTest.from_file(str(APP), default_timeout=90)
     app.switch_page(f"pages/{name}.py")
     for key, value in link.items():
         app.query_params[key] = value

@@ -16,7 +16,7 @@ OTHER = 21
 
 
 def images_page(**link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app = AppTest.from_file(str(APP), default_timeout=60)
     app.switch_page("pages/images.py")
     for name, value in link.items():
         app.query_params[name] = value

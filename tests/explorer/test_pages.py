@@ -12,7 +12,7 @@ FIRST = 17136  # the first house of Palo Alto
 
 
 def houses_page(**link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app = AppTest.from_file(str(APP), default_timeout=60)
     app.switch_page("pages/houses.py")
     for name, value in link.items():
         app.query_params[name] = value

@@ -16,6 +16,8 @@ import pytest
 from influence import InfluenceError, library, results
 from tests.results.small import MANIFEST, tables, write
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 def child(code: str, *arguments: object) -> subprocess.Popen[str]:
     program = "import sys, time; from pathlib import Path; from influence import results\n" + textwrap.dedent(code)

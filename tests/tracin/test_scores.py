@@ -518,11 +518,11 @@ def projected(dimension: int, seed: int = 0) -> TracInCP:
 def test_projections_average_to_the_exact_scores():
     model, checkpoints, train, targets = small()
     exact = TracInCP(model, checkpoints, problems.squared_error).scores(train, targets)
-    draws = torch.stack([projected(4, seed).scores(train, targets) for seed in range(400)])
-    # The mean of 400 draws lies within 5 of its own standard errors for every one of the 520 pairs.
+    draws = torch.stack([projected(4, seed).scores(train, targets) for seed in range(100)])
+    # The mean of 100 draws lies within 5 of its own standard errors for every one of the 520 pairs.
     error = draws.std(0) / len(draws) ** 0.5
     assert ((draws.mean(0) - exact).abs() <= 5 * error + 1e-12).all()
-    assert (draws.mean(0) - exact).norm() < 0.15 * exact.norm()
+    assert (draws.mean(0) - exact).norm() < 0.3 * exact.norm()
     assert (draws[0] - exact).norm() > 0.3 * exact.norm()
 
 
@@ -532,7 +532,7 @@ def test_a_wider_projection_errs_less():
     exact = TracInCP(model, checkpoints, problems.squared_error).scores(train, targets)
 
     def error(dimension: int) -> float:
-        return float(sum((projected(dimension, s).scores(train, targets) - exact).square().mean() for s in range(40)))
+        return float(sum((projected(dimension, s).scores(train, targets) - exact).square().mean() for s in range(12)))
 
     assert error(4) < 0.7 * error(1)
 
