@@ -8,11 +8,12 @@
       mislabels/  manifest.json  curves.parquet   examples.parquet
       sizes/      manifest.json  scores.parquet
       near-copies/  manifest.json  pairs.parquet
+      layout/     manifest.json  targets.parquet  train.parquet
 
 Each is a folder of its own, which is written aside and renamed like a result, with the SHA-256 of its tables and of
 itself in its manifest; the result's own files, manifest and hashes stay as they are. A manifest holds
 
-    kind        "lds", "removal", "mislabels", "sizes" or "near-copies"
+    kind        "lds", "removal", "mislabels", "sizes", "near-copies" or "layout"
     about       what tells the scores that were judged from others, see `about`: evidence about others is not shown
     config      everything that the figures follow from, seeds included
     figures     the numbers to show; estimates are {"mean", "low", "high", "level"}
@@ -25,6 +26,7 @@ output (the margin; the price for houses).
 
 from influence.evidence.base import Evidence, EvidenceManifest, about, is_about, names
 from influence.evidence.files import KINDS, Evaluated, place, read, read_one, write
+from influence.evidence.layout import LayoutEvidence
 from influence.evidence.lds import METHODS, LdsEvidence
 from influence.evidence.mislabels import FLIPS, RANKINGS, MislabelsEvidence
 from influence.evidence.near_copies import NearCopiesEvidence
@@ -41,6 +43,7 @@ __all__ = [
     "Evaluated",
     "Evidence",
     "EvidenceManifest",
+    "LayoutEvidence",
     "LdsEvidence",
     "MislabelsEvidence",
     "NearCopiesEvidence",

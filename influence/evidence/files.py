@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from influence.errors import InfluenceError
 from influence.evidence.base import Evidence, EvidenceManifest, is_about
+from influence.evidence.layout import LayoutEvidence
 from influence.evidence.lds import LdsEvidence
 from influence.evidence.mislabels import MislabelsEvidence
 from influence.evidence.near_copies import NearCopiesEvidence
@@ -21,7 +22,8 @@ from influence.text import command, inline_code
 
 E = TypeVar("E", bound=Evidence[Any])
 _CLASSES: dict[str, type[Evidence[Any]]] = {
-    each.name: each for each in (LdsEvidence, RemovalEvidence, MislabelsEvidence, SizesEvidence, NearCopiesEvidence)
+    each.name: each
+    for each in (LdsEvidence, RemovalEvidence, MislabelsEvidence, SizesEvidence, NearCopiesEvidence, LayoutEvidence)
 }
 KINDS = tuple(_CLASSES)
 
@@ -40,6 +42,7 @@ class Evaluated:
     problems: list[str] = field(default_factory=list)
     others: dict[str, Evidence[Any]] = field(default_factory=dict)
     near_copies: NearCopiesEvidence | None = None
+    layout: LayoutEvidence | None = None
 
     @property
     def kinds(self) -> list[str]:
@@ -49,7 +52,15 @@ class Evaluated:
     @property
     def manifests(self) -> dict[str, EvidenceManifest]:
         """The manifests of what is known, by kind."""
-        known = (self.lds, self.removal, self.mislabels, self.sizes, self.near_copies, *self.others.values())
+        known = (
+            self.lds,
+            self.removal,
+            self.mislabels,
+            self.sizes,
+            self.near_copies,
+            self.layout,
+            *self.others.values(),
+        )
         return {each.name: each.manifest for each in known if each is not None}
 
 
@@ -67,6 +78,7 @@ def read(result: Result[Any]) -> Evaluated:
         problems,
         _others(result, problems),
         _known(NearCopiesEvidence, result, problems),
+        _known(LayoutEvidence, result, problems),
     )
 
 
