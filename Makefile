@@ -37,6 +37,8 @@ precomputed: .venv/app
 	$(BIN)/python -m influence datamodels run digits --models 5000 --estimator lasso --out precomputed/digits/datamodels-lasso --replace
 	$(BIN)/python -m influence datamodels fit precomputed/cifar10/outcomes --models 1100 --held-out 128 --prior-models 8 \
 		--no-ceiling --reverse-k 10 --out precomputed/cifar10/datamodels --replace
+	$(BIN)/python -m influence evaluate layout precomputed/digits/datamodels
+	$(BIN)/python -m influence evaluate layout precomputed/cifar10/datamodels
 
 # The walkthrough again, with its outputs: after a change of what it shows.
 notebook: .venv/dev

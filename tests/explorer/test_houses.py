@@ -11,11 +11,12 @@ import pytest
 from influence import homes, results
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
-from influence.explorer.houses import areas, charts, dots, geography, words
-from influence.explorer.houses.areas import inside
+from influence.explorer.houses import charts, dots, geography, words
 from influence.explorer.houses.picks import score_bins
 from influence.explorer.houses.records import Houses
 from influence.explorer.houses.words import provenance
+from influence.explorer.parts import areas
+from influence.explorer.parts.areas import inside
 from influence.results import Result
 
 FIRST = 17136  # the first of Palo Alto's eleven

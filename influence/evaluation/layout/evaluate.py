@@ -64,10 +64,11 @@ def _figures(layout: Layout) -> dict[str, Any]:
 
 def _notes(result: Result[Any], layout: Layout, figures: dict[str, Any]) -> list[str]:
     lost = figures["train"] - figures["placed"]
+    also = "" if result.reverse is None else f" and {result.manifest.reverse_k} of each training example"
     return [
-        f"Laid out by the scores that the result keeps, {result.manifest.k} of each target either way; all others "
-        f"count as 0. They were reduced to {layout.directions} directions, which hold {layout.explained:.0%} of their "
-        "variance, and the targets laid out by t-SNE.",
+        f"Laid out by the scores that the result keeps, {result.manifest.k} of each target{also} either way; all "
+        f"others count as 0. They were reduced to {layout.directions} directions, which hold {layout.explained:.0%} of "
+        "their variance, and the targets laid out by t-SNE.",
         "Each training example is where the targets are that it helps, at their median weighted by score"
         + (f"; {lost:,} help none by a kept score, and are left out." if lost else "."),
         f"Of each target's {NEIGHBOURS} nearest by these directions, {layout.neighbours:.0%} are among its "

@@ -9,9 +9,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from influence.explorer import address
-from influence.explorer.houses import areas
 from influence.explorer.houses.picks import Pick, Reach
 from influence.explorer.houses.records import Houses
+from influence.explorer.parts import areas
 
 FEW = 6  # either way, in lists that are not asked for more
 LEAVES = ("house", "together", "area", "train", "ring")  # they name houses of one result's data

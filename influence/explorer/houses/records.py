@@ -8,9 +8,9 @@ import pandas as pd
 from influence import datasets
 from influence.datasets import Dataset, Facts, Split
 from influence.errors import InfluenceError
-from influence.explorer.houses.areas import Corner, inside
 from influence.explorer.houses.features import Comparison
 from influence.explorer.houses.picks import Pick, Reach, between_tails, kept_sums, nearest_km
+from influence.explorer.parts.areas import Corner, inside
 from influence.methods.tracin.kind import TracInOfValues
 from influence.results import Result
 from influence.results.kinds import SPREAD

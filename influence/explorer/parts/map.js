@@ -31,8 +31,12 @@ class Chart extends Drawing {
     if (!found) return;
     const lines = found.mark ? found.mark.said : [`${data.noun} ${dots.id[found.row]}`];
     if (!found.mark) {
-      for (const { name, column, unit, is_signed: isSigned, cap, over } of data.told) {
+      for (const { name, column, unit, is_signed: isSigned, cap, over, words } of data.told) {
         const value = dots[column][found.row];
+        if (words.length) {
+          lines.push(`${name} ${words[value]}`.trim());
+          continue;
+        }
         const written = unit + Math.abs(value).toLocaleString('en-US', { maximumSignificantDigits: 7 });
         const sign = value < 0 ? '−' : isSigned ? '+' : '';
         lines.push(`${name} ${cap && value > cap ? over : sign + written}`);

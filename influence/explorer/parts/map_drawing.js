@@ -1,7 +1,7 @@
 // A map on a plain canvas: outlines and dots by address, marks, lines and names in the message. It needs no WebGL, fades
 // nothing when something is picked, and lets a group be drawn around. Places are Web Mercator: x and y from 0 to 1.
 
-const RADIUS = 2.9, FARTHEST = 26, LEAST_ZOOM = 1200, MOST_ZOOM = 900000;  // in pixels; zooms are pixels around the world
+const FARTHEST = 26, LEAST_ZOOM = 1200, MOST_ZOOM = 900000;  // in pixels; zooms are pixels around the world
 const files = new Map();
 
 function fetched(address) {
@@ -17,6 +17,7 @@ const down = (latitude) =>
   0.5 - Math.log(Math.tan(Math.PI / 4 + (latitude * Math.PI) / 360)) / (2 * Math.PI);
 const degrees = ([x, y]) =>
   [x * 360 - 180, (360 / Math.PI) * Math.atan(Math.exp((0.5 - y) * 2 * Math.PI)) - 90];
+const ink = (name, of) => (name.startsWith('#') ? name : of(name));
 const place = ([longitude, latitude]) => [across(longitude), down(latitude)];
 
 function outlines(collection) {
@@ -49,7 +50,8 @@ class Drawing {
     this.explain(data);
     for (const [source, then] of [[data.outlines, 'land'], [data.dots, 'dots']]) {
       const wanted = typeof source === 'string' ? source : JSON.stringify(source);
-      if (this[then + 'Of'] === wanted) continue;
+      if (wanted === '') this[then] = {};
+      if (this[then + 'Of'] === wanted || wanted === '') continue;
       [this[then + 'Of'], this[then]] = [wanted, null];  // what is not there yet is not painted as something else
       Promise.resolve(typeof source === 'string' ? fetched(source) : source)
         .then((found) => {
@@ -68,12 +70,24 @@ class Drawing {
   // What the colours and the signs mean, below the map.
   explain({ legend, paint, marks }) {
     const part = (kind, text = '', className = '') => Object.assign(document.createElement(kind), { textContent: text, className });
-    const inks = part('span', '', 'inks');
-    for (const [name, alpha] of paint.inks) {
-      const ink = inks.appendChild(part('i'));
-      [ink.style.background, ink.style.opacity] = [`var(--${name})`, alpha];
-    }
-    const parts = [part('span', legend.before, 'quiet'), part('span', legend.low), inks, part('span', legend.high)];
+    const inks = paint.inks.map(([name, alpha]) => {
+      const swatch = part('i');
+      [swatch.style.background, swatch.style.opacity] = [ink(name, (own) => `var(--${own})`), alpha];
+      return swatch;
+    });
+    const grouped = (...swatches) => {
+      const group = part('span', '', 'inks');
+      group.append(...swatches);
+      return group;
+    };
+    const named = legend.each.length
+      ? legend.each.map((word, step) => {
+          const both = part('span', '', 'each');
+          both.append(grouped(inks[step]), part('span', word));
+          return both;
+        })
+      : [part('span', legend.low), grouped(...inks), part('span', legend.high)];
+    const parts = [part('span', legend.before, 'quiet'), ...named];
     if (legend.after) parts.push(part('span', legend.after, 'quiet'));
     if (marks.length) {
       const right = part('span', '', 'right');
@@ -180,7 +194,7 @@ class Drawing {
 
   paintDots(colours) {
     const { pen, dots, data } = this, { paint } = data, values = dots[paint.column];
-    const radius = RADIUS * Math.min(1.8, Math.max(0.75, (this.scale / 60000) ** 0.25));
+    const radius = paint.radius * Math.min(1.8, Math.max(0.75, (this.scale / 60000) ** 0.25));
     const order = paint.inks.map(() => []);
     for (let row = 0; row < dots.id.length; row += 1) {
       const [left, top] = this.point([dots.x[row], dots.y[row]]);
@@ -190,7 +204,7 @@ class Drawing {
       order[step].push(left, top);
     }
     for (const step of paint.order) {
-      [pen.fillStyle, pen.globalAlpha] = [colours[paint.inks[step][0]], paint.inks[step][1]];
+      [pen.fillStyle, pen.globalAlpha] = [ink(paint.inks[step][0], (own) => colours[own]), paint.inks[step][1]];
       pen.beginPath();
       for (let at = 0; at < order[step].length; at += 2) {
         pen.moveTo(order[step][at] + radius, order[step][at + 1]);

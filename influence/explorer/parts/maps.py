@@ -46,25 +46,32 @@ class Paint:
     breaks : tuple of float
         Rising; a dot has the ink of the first break that its value does not exceed.
     inks : tuple of (name, alpha)
-        One more than breaks: a colour of `theme.Colours`, as CSS spells it, and its strength.
+        One more than breaks: a colour of `theme.Colours`, as CSS spells it, or "#0b5fa5", say, and its strength.
     order : tuple of int
         The places of the inks, the ones that are drawn first first.
+    radius : float
+        Of a dot, in pixels, before it grows with the zoom.
     """
 
     column: str
     breaks: tuple[float, ...]
     inks: tuple[tuple[str, float], ...]
     order: tuple[int, ...]
+    radius: float = 2.9
 
 
 @dataclass(frozen=True)
 class Legend:
-    """What the colours of dots mean: a word before the inks of a `Paint`, and one at each of their ends."""
+    """What the colours of dots mean: a word before the inks of a `Paint`, and one at each of their ends.
+
+    Or a word for each ink, in ``each``, which stands between ``before`` and ``after``.
+    """
 
     before: str
     low: str
     high: str
     after: str
+    each: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,8 @@ class Told:
         Whether a plus is written.
     cap : float or None
         Values above are told as ``over``.
+    words : tuple of str
+        Where there are any, the value is the place of the word to tell.
     """
 
     name: str
@@ -118,6 +127,7 @@ class Told:
     is_signed: bool = False
     cap: float | None = None
     over: str = ""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ class Chart:
     label : str
         What it shows, for those who hear it.
     outlines : str
-        The name of a GeoJSON file in static/ whose features have a ``kind``: beyond, county or lake.
+        The name of a GeoJSON file in static/ whose features have a ``kind``: beyond, county or lake. Empty is none.
     dots : str or dict
         See `served`.
     noun : str
@@ -187,7 +197,7 @@ def show(
     ``on_area`` with the corners that were drawn; without it, nothing can be drawn around.
     """
     data = asdict(chart) | {
-        "outlines": f"{_static()}/{chart.outlines}",
+        "outlines": chart.outlines and f"{_static()}/{chart.outlines}",
         "towns": [(name, *place[::-1]) for name, place in (chart.towns or {}).items()],
         "dark": theme.is_dark(),
         "height": height,

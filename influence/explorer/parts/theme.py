@@ -93,6 +93,12 @@ DARK = Colours(
     coast="#3d464d",
 )
 
+# Of up to ten classes, where dots are coloured by them; each can be seen on either ground.
+CLASSES = (
+    *("#3b8bd0", "#db7529", "#3c9a6a", "#b3579e", "#b59a00"),
+    *("#6b6fd0", "#c8505a", "#2fa0a8", "#8a7356", "#8a9099"),
+)
+
 
 def is_dark() -> bool:
     """Whether the reader's theme is dark."""

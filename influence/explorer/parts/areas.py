@@ -1,4 +1,4 @@
-"""Areas that a reader draws on the map: how the address spells them, and which houses lie inside."""
+"""Areas that a reader draws on a map: how the address spells them, and which places lie inside."""
 
 from collections.abc import Sequence
 
