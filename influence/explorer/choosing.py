@@ -30,7 +30,8 @@ def shown_on(page: str) -> dict[str, Entry]:
     found, _ = library.every()
     shown = {id_: entry for id_, entry in found.items() if page in (describing.home_of(entry), *_FOR_ALL)}
     if not shown:
-        raise InfluenceError("There is no result yet: make one with `python -m influence tracin digits`.")
+        dataset = "california-housing" if page == "houses" else "digits"
+        raise InfluenceError(f"There is no result yet: make one with `python -m influence tracin {dataset}`.")
     return shown
 
 

@@ -80,8 +80,9 @@ class Visit:
     outside: list[str] = field(default_factory=list)
 
     def open(self, url: str) -> Page:
+        """Open an address, and wait until all of the page is there."""
         self.page.goto(url)
-        self.page.get_by_text("How far to trust this").wait_for(timeout=60_000)
+        self.page.get_by_test_id("stMain").get_by_test_id("stMarkdown").first.wait_for(timeout=60_000)
         settled(self.page)
         return self.page
 
