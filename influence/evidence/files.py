@@ -46,8 +46,8 @@ class Evaluated:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds that are known."""
-        return list(self.manifests)
+        """The kinds that are known and tell how far scores can be trusted, which a map does not."""
+        return [kind for kind in self.manifests if kind != LayoutEvidence.name]
 
     @property
     def manifests(self) -> dict[str, EvidenceManifest]:

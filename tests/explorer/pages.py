@@ -65,3 +65,27 @@ def click_point(app: AppTest, key: str, customdata: list[float]) -> AppTest:
     points = [{"point_index": 0, "curve_number": 1, "customdata": customdata}]
     widget.string_value = json.dumps({"selection": {"points": points, "point_indices": [0], "box": [], "lasso": []}})
     return app._run(states)
+
+
+def chart(app: AppTest) -> dict[str, Any]:
+    """What a map was given to show."""
+    for element in app.get("bidi_component"):
+        data: dict[str, Any] = json.loads(element.proto.json)
+        if "outlines" in data:
+            return {"proto": element.proto, **data}
+    raise KeyError("map")
+
+
+def on_map(app: AppTest, **event: Any) -> AppTest:
+    """Deliver a pick or an area, as a map does."""
+    ((name, value),) = event.items()
+    states = app._tree.get_widget_states()
+    widget = states.widgets.add()
+    widget.id = f"$$STREAMLIT_INTERNAL_KEY_{chart(app)['proto'].id}__events"
+    widget.json_trigger_value = json.dumps([{"event": name, "value": value}])
+    return app._run(states)
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """What the address says."""
+    return {key: said if isinstance(said, str) else said[0] for key, said in app.query_params.items()}

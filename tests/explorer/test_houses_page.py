@@ -1,6 +1,5 @@
 """The houses page, without a browser: what it shows for good and for odd links, and what picks do to the address."""
 
-import json
 from typing import Any
 
 import pytest
@@ -8,37 +7,14 @@ from streamlit.testing.v1 import AppTest
 
 from influence.datasets import Dataset
 from influence.evidence import Evaluated
-from tests.explorer.pages import click, errors, grid, ids, open_page, texts, warnings
+from tests.explorer.pages import address, chart, click, errors, grid, ids, on_map, open_page, texts, warnings
 
 FIRST, OTHER = 17136, 18232
 HELPED, HURT = "Helped", "Hurt"
 
 
-def chart(app: AppTest) -> dict[str, Any]:
-    """What the map was given to show."""
-    for element in app.get("bidi_component"):
-        data: dict[str, Any] = json.loads(element.proto.json)
-        if "outlines" in data:
-            return {"proto": element.proto, **data}
-    raise KeyError("map")
-
-
-def on_map(app: AppTest, **event: Any) -> AppTest:
-    """Deliver a pick or an area, as the map does."""
-    ((name, value),) = event.items()
-    states = app._tree.get_widget_states()
-    widget = states.widgets.add()
-    widget.id = f"$$STREAMLIT_INTERNAL_KEY_{chart(app)['proto'].id}__events"
-    widget.json_trigger_value = json.dumps([{"event": name, "value": value}])
-    return app._run(states)
-
-
 def html(app: AppTest) -> str:
     return " ".join(element.proto.body for element in app.get("html"))
-
-
-def address(app: AppTest) -> dict[str, str]:
-    return {key: said if isinstance(said, str) else said[0] for key, said in app.query_params.items()}
 
 
 def test_it_opens_on_the_first_of_palo_alto(no_houses: None) -> None:

@@ -2,12 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from influence import evidence, homes, jobs, results
 from influence.evidence import Evaluated
@@ -16,7 +14,7 @@ from influence.explorer.image_views.picked import number
 from influence.explorer.image_views.places import CLASS, MEMORISED, MISTAKES, TEST, TRAIN, Places
 from influence.explorer.parts import areas
 from influence.results import Result
-from tests.explorer.pages import click, errors, grid, ids, open_page, texts, warnings
+from tests.explorer.pages import address, chart, click, errors, grid, ids, on_map, open_page, texts, warnings
 
 LINK = {"data": "digits", "method": "datamodels"}
 ALL_OF_IT = [(-6.0, -6.0), (6.0, -6.0), (6.0, 6.0), (-6.0, 6.0)]
@@ -147,29 +145,6 @@ def test_without_evidence_self_influence_counts_or_nothing(shipped: Result) -> N
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
-
-
-def chart(app: AppTest) -> dict[str, Any]:
-    """What the map was given to show."""
-    for element in app.get("bidi_component"):
-        data: dict[str, Any] = json.loads(element.proto.json)
-        if "outlines" in data:
-            return {"proto": element.proto, **data}
-    raise KeyError("map")
-
-
-def on_map(app: AppTest, **event: Any) -> AppTest:
-    """Deliver a pick or an area, as the map does."""
-    ((name, value),) = event.items()
-    states = app._tree.get_widget_states()
-    widget = states.widgets.add()
-    widget.id = f"$$STREAMLIT_INTERNAL_KEY_{chart(app)['proto'].id}__events"
-    widget.json_trigger_value = json.dumps([{"event": name, "value": value}])
-    return app._run(states)
-
-
-def address(app: AppTest) -> dict[str, str]:
-    return {key: said if isinstance(said, str) else said[0] for key, said in app.query_params.items()}
 
 
 def test_a_click_on_the_map_answers_and_a_click_on_the_answer_goes_on(places: Places) -> None:

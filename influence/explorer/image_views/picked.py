@@ -82,12 +82,9 @@ def show(entry: Entry, places: Places, part: str, chosen: Chosen, answer: Answer
     pictures = reading.pictures_of(entry, reading.data_or_none(entry))
     _show_members(places, pictures, part, chosen)
     is_one = len(chosen.members) == 1
-    whom = "it" if is_one else "them"
-    texts = (f"raised {whom} most", f"lowered {whom} most") if part == TEST else ("by it", "by it")
-    if part == TRAIN and not is_one:
-        texts = ("by them", "by them")
-    for title, text, side, sign in (("Helped", texts[0], answer.helped, 1), ("Hurt", texts[1], answer.hurt, -1)):
-        _show_side(places, pictures, part, chosen, (title, text, sign), side)
+    text = f"{TRAIN if part == TEST else TEST} images, strongest first"
+    for title, side, sign in (("Helped", answer.helped, 1), ("Hurt", answer.hurt, -1)):
+        _show_side(places, pictures, part, Heading(title, text, sign), side)
     k = places.result.manifest.k
     of = "" if is_one else f"Sums over the {len(chosen.members):,} images. "
     st.caption(f"{of}Of the kept scores alone: {k} of each test image either way, and all others count as 0.")
@@ -130,16 +127,14 @@ def _show_side(
     places: Places,
     pictures: Pictures,
     part: str,
-    chosen: Chosen,
-    heading: tuple[str, str, int],
+    heading: Heading,
     side: pd.DataFrame,
 ) -> None:
-    title, text, sign = heading
     other = TRAIN if part == TEST else TEST
     if side.empty:
-        st.caption(f"{title}: no kept score has this sign.")
+        st.caption(f"{heading.title}: no kept score has this sign.")
         return
-    _tiles(places, pictures, other, side["other"].tolist(), side, title, Heading(title, text, sign))
+    _tiles(places, pictures, other, side["other"].tolist(), side, heading.title, heading)
 
 
 def _tiles(
