@@ -59,6 +59,7 @@ class Places:
     ) -> None:
         self.result, self.layout = result, layout
         self.classes: tuple[str, ...] = result.manifest.classes
+        self._dots: dict[str, bytes] = {}
         self.test = _placed(layout.targets, result.targets[["label", "prediction", "margin"]])
         self.test["wrong"] = (self.test["label"] != self.test["prediction"]).astype(int)
         train = result.train[["label"]]
@@ -111,7 +112,12 @@ class Places:
     # --- what the browser draws ---
 
     def dots(self, part: str) -> bytes:
-        """Make what the browser fetches: a list a column, an image a place in each."""
+        """Give what the browser fetches, made once: a list a column, an image a place in each."""
+        if part not in self._dots:
+            self._dots[part] = self._drawn(part)
+        return self._dots[part]
+
+    def _drawn(self, part: str) -> bytes:
         places = self.of(part)
         columns = {
             "id": places.index,
