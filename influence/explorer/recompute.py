@@ -33,14 +33,8 @@ def show(entry: Entry) -> None:
 
 
 def _form(entry: Entry) -> None:
-    what = st.segmented_control(
-        "What to compute",
-        [COMPUTE, EVALUATE],
-        default=COMPUTE,
-        required=True,
-        key="recompute what",
-        label_visibility="collapsed",
-        width="stretch",
+    what = st.radio(
+        "What to compute", [COMPUTE, EVALUATE], key="recompute what", horizontal=True, label_visibility="collapsed"
     )
     if not datasets.is_present(entry.dataset):
         title = datasets.facts(entry.dataset).title

@@ -5,10 +5,13 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence.config import Config, Real
 from influence.errors import InfluenceError
 from influence.settings import Setting, settings_in_forms
+
+_LETTERS = 8  # of a word that fits into half of the sidebar beside the sign for help
 
 
 def widgets(start: Config, without: Collection[str] = (), scope: str = "") -> dict[tuple[str, ...], Any]:
@@ -27,12 +30,23 @@ def widgets(start: Config, without: Collection[str] = (), scope: str = "") -> di
         What tells these widgets from others on the page, and from those of another result.
     """
     drawn = [(setting, value) for setting, value in settings_in_forms(start) if setting.name not in without]
-    columns = st.columns(2)
     held = {}
-    for place, (setting, value) in enumerate(drawn):
-        with columns[place % 2]:
+    columns: list[DeltaGenerator] = []
+    for setting, value in drawn:
+        if not _is_narrow(setting):
+            columns = []
+            where = st.container()
+        else:
+            columns = columns[1:] or [*st.columns(2)]
+            where = columns[0]
+        with where:
             held[setting.path] = widget(setting, value, f"{scope} {setting.path}")
     return held
+
+
+def _is_narrow(setting: Setting) -> bool:
+    """Whether half of the sidebar holds the setting's label."""
+    return max(len(word) for word in setting.label.split()) <= _LETTERS
 
 
 def changed(start: Config, held: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:

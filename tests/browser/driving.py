@@ -108,6 +108,15 @@ class Visit:
             self.outside.append(request.url)
 
 
+def open_form(page: Page) -> None:
+    """Open the sidebar's form that starts runs, if it is not open."""
+    field = page.get_by_text("Method to run")
+    if not field.is_visible():
+        page.get_by_test_id("stSidebar").get_by_text("Recompute", exact=True).click()
+        field.wait_for()
+    settled(page)
+
+
 def settled(page: Page) -> None:
     """Wait until the script has run and nothing is stale."""
     page.wait_for_function(

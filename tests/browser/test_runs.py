@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.driving import Server, Visit, settled, still
+from tests.browser.driving import Server, Visit, open_form, settled, still
 
 
 def set_number(page: Page, label: str, value: object) -> None:
@@ -22,8 +22,7 @@ def progress(page: Page) -> Locator:
 
 
 def start(page: Page, **settings: object) -> None:
-    page.get_by_test_id("stSidebar").get_by_text("Recompute").click()
-    page.get_by_role("button", name="Start run").wait_for()
+    open_form(page)
     for label, value in settings.items():
         set_number(page, label.replace("_", " "), value)
     page.get_by_role("button", name="Start run").click()
@@ -36,13 +35,15 @@ def test_cancel_leaves_nothing(fresh_server: Server, visit: Visit) -> None:
     expect(progress(page)).to_contain_text(re.compile(r"about \d+ (s|min) left"), timeout=60_000)
     expect(page.get_by_role("button", name="Start run")).to_have_count(0)
 
-    visit.open(page.url)  # the run goes on
+    page.reload()  # the run goes on; a new session does not own it
+    page.get_by_text("Another session started this run.").wait_for()
     page.get_by_role("link", name="Home").click()  # also on another page
     page.get_by_role("button", name="Cancel run").click()
-    expect(page.get_by_text("was cancelled. Nothing is left of it.")).to_be_visible()
+    page.get_by_role("button", name="Cancel it all the same").click()
+    page.get_by_role("button", name="Cancel run").wait_for(state="detached")
+    page.get_by_text("Runs 1").click()
+    expect(page.get_by_text(re.compile("tracin.* · cancelled"))).to_be_visible()
     assert list(fresh_server.results.iterdir()) == []
-    page.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_text("was cancelled")).to_have_count(0)
 
 
 @pytest.mark.timeout(900)  # trains and scores all houses
@@ -51,34 +52,30 @@ def test_a_run_becomes_a_result_that_can_be_shown_renamed_and_deleted(fresh_serv
     start(page, Seed=7, Epochs=2, Checkpoint_every=1, k=5)
     expect(page.get_by_role("button", name="Cancel run")).to_be_visible()  # else leaving the page takes the click away
     page.get_by_role("link", name="Home").click()  # it can be shown from any page
-    page.get_by_role("button", name="Show it").click(timeout=400_000)
+    page.get_by_role("link", name="Show it").click(timeout=400_000)
     expect(page.get_by_text("2 checkpoints (epochs 1 to 2) · seed 7")).to_be_visible()
     (folder,) = fresh_server.results.iterdir()
+    assert folder.name == "tracin-seed-7-2-epochs"
     page.wait_for_url(re.compile(f"houses.*result={folder.name}"))
-
-    visit.open(f"{fresh_server.url}/houses?house=18316")  # and from the page that shows it, whatever is picked there
-    page.get_by_role("button", name="Show it").click()
-    page.wait_for_url(re.compile(f"result={folder.name}"))
-    expect(page.get_by_text("2 checkpoints (epochs 1 to 2) · seed 7")).to_be_visible()
-    expect(page.get_by_role("heading", name="House 18316")).to_be_visible()
-    page.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_role("button", name="Dismiss")).to_have_count(0)
+    expect(page.get_by_text("is done")).to_have_count(0)  # told once, where the reader was
     settled(page)
 
     page.get_by_role("button", name="Rename or delete").click()
     name = page.get_by_role("textbox", name="New name")
     name.fill("my run")
     name.press("Enter")
-    page.get_by_role("button", name="Rename", exact=True).click()
     expect(page.get_by_text("result “my run”")).to_be_visible()
     assert [path.name for path in fresh_server.results.iterdir()] == ["my run"]
     assert not folder.exists()
 
     still(page)
-    delete = page.get_by_role("button", name="Delete my run")
+    delete = page.get_by_role("button", name="Delete …")
     if not delete.is_visible():  # the menu may have stayed open
         page.get_by_role("button", name="Rename or delete").click()
     delete.click()
+    expect(page.get_by_text("Delete my run for good?")).to_be_visible()
+    assert (fresh_server.results / "my run").exists()
+    page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("result “shipped”")).to_be_visible()
     settled(page)
     assert list(fresh_server.results.iterdir()) == []
@@ -87,12 +84,13 @@ def test_a_run_becomes_a_result_that_can_be_shown_renamed_and_deleted(fresh_serv
 def test_a_failed_run_says_why_until_dismissed(fresh_server: Server, visit: Visit) -> None:
     page = visit.open(f"{fresh_server.url}/houses")
     start(page, Epochs=2, Checkpoint_every=4)
-    message = page.get_by_text("leaves no checkpoint")
-    expect(message).to_be_visible(timeout=60_000)
-    page.reload()
-    expect(message).to_be_visible()
+    failed = page.get_by_test_id("stAlert").filter(has_text="leaves no checkpoint")
+    expect(failed).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Dismiss").click()
-    expect(message).to_have_count(0)
+    expect(failed).to_have_count(0)
+    page.reload()
+    page.get_by_text("Runs 1").click()
+    expect(page.get_by_text("leaves no checkpoint")).to_be_visible()
 
 
 def test_a_killed_server_takes_its_run_along(fresh_server: Server, visit: Visit) -> None:

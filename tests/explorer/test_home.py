@@ -8,7 +8,9 @@ from streamlit.testing.v1 import AppTest
 from influence import datasets, evidence, library
 from influence.explorer.home import records
 from influence.explorer.home.small_map import small_map
+from influence.explorer.houses.geography import OUTLINES
 from influence.explorer.parts import theme
+from influence.serve import script
 from tests.explorer.pages import grid, texts
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -86,7 +88,7 @@ def test_the_small_map_shows_every_named_house(houses: datasets.Dataset) -> None
     )
     story = records.house_story(result, test, train)
     assert story is not None
-    drawn = small_map(story, test, train, theme.LIGHT, None)
+    drawn = small_map(story, test, train, theme.LIGHT, script().parent / "static" / OUTLINES)
     assert drawn.count("%3Cline") == len(story.helped) + len(story.hurt)
     assert drawn.count("%3Ccircle") == len(story.helped) + len(story.hurt) + 2
 

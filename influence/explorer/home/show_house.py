@@ -1,6 +1,5 @@
 """The house of the first page, with a small map."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ from influence.explorer import describing, reading
 from influence.explorer.home import records
 from influence.explorer.home.records import Story
 from influence.explorer.home.small_map import small_map
+from influence.explorer.houses.geography import OUTLINES
 from influence.explorer.parts import theme
 from influence.library import Entry
 from influence.results import Result
@@ -24,8 +24,7 @@ def show(entry: Entry) -> None:
     if chosen is None:
         return
     story, test, train = chosen
-    counties: Path = script().parent / "static" / "california_counties.geojson"
-    st.html(small_map(story, test, train, theme.colours(), counties))
+    st.html(small_map(story, test, train, theme.colours(), script().parent / "static" / OUTLINES))
     price = float(test["price"].loc[story.target])
     error = float(story.row["residual"]) * 1e5
     with st.container(key="verdict house"):

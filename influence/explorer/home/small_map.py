@@ -22,13 +22,15 @@ def land(path: Path) -> tuple[Any, ...]:
     """The outer lines of the counties, each (n, 2) longitude and latitude."""
     rings = []
     for feature in json.loads(path.read_text(encoding="utf-8"))["features"]:
+        if feature["properties"]["kind"] != "county":
+            continue
         geometry = feature["geometry"]
         polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
         rings += [np.asarray(ring, float)[:, :2] for polygon in polygons for ring in polygon]
     return tuple(rings)
 
 
-def small_map(story: Story, test: pd.DataFrame, train: pd.DataFrame, colours: Colours, counties: Path | None) -> str:
+def small_map(story: Story, test: pd.DataFrame, train: pd.DataFrame, colours: Colours, counties: Path) -> str:
     """Draw the map of a house's story."""
     house = test.loc[[story.target]]
     sides = [(sign, train.loc[frame["train"]]) for sign, frame in ((-1, story.hurt), (1, story.helped))]
@@ -36,8 +38,7 @@ def small_map(story: Story, test: pd.DataFrame, train: pd.DataFrame, colours: Co
     project = _projection(shown)
     x0, y0 = project(float(house["longitude"].iloc[0]), float(house["latitude"].iloc[0]))
     parts = [f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{colours.sea}"/>']
-    if counties is not None and counties.exists():
-        parts += [_ring(ring, project, colours) for ring in land(counties)]
+    parts += [_ring(ring, project, colours) for ring in land(counties)]
     points = [(sign, *project(row.longitude, row.latitude)) for sign, frame in sides for row in frame.itertuples()]
     for sign, x, y in points:
         color, dash = (colours.helped_bar, "") if sign > 0 else (colours.hurt_bar, ' stroke-dasharray="5 4"')
