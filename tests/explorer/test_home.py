@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from influence import datasets, evidence, library
@@ -73,7 +74,10 @@ def test_without_any_result_it_says_what_to_do(tmp_path: Path, monkeypatch: pyte
 
 def test_without_pixels_the_classes_stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("influence.datasets.is_present", lambda name: False)
+    monkeypatch.setattr("influence.datasets.is_present", lambda name: False)
     monkeypatch.setattr("influence.datasets.sheets.path_of", lambda name: tmp_path / "none")
+    for cache in (st.cache_data, st.cache_resource):
+        cache.clear()  # other tests may have seen the pictures
     app = home()
     assert not app.exception
     for item in grid(app, "Helped")["items"]:
