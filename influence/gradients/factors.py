@@ -100,7 +100,7 @@ class FactorExtractor:
         types = [p.dtype for layer in self.layers.values() for p in trained_parameters(layer)]
         self._dtype = functools.reduce(torch.promote_types, types, torch.float32)  # a sum of many needs as much
         self.passes = Passes(model, loss, self.layers, last_only=layers == "last")
-        self._is_verified = False
+        self.is_verified = False  # whether some examples have been compared with themselves alone
         self._projections: dict[str, _Matrices] = {}
         self._forms: dict[str, bool] = {}  # by layer; inner products need the same on either side
         self.pass_bytes = 0  # what the last pass held for its layers,
@@ -112,7 +112,7 @@ class FactorExtractor:
         other.model = model.eval()
         other.layers = {name: model.get_submodule(name) for name in self.layers}
         other.passes = self.passes.on(model, other.layers)
-        other._is_verified = False
+        other.is_verified = False
         return other
 
     @own_modes()
@@ -151,12 +151,12 @@ class FactorExtractor:
             inputs, labels = (torch.cat([part, part]) for part in (inputs, labels))
         done = self.passes(inputs, labels)
         self.losses = done.losses[:n].detach()
-        verified = min(verified if self._is_verified else max(verified, _FIRST), n)
+        verified = min(verified if self.is_verified else max(verified, _FIRST), n)
         if verified:
             # What follows passes examples through the model, which may use the memory of a layer's inputs again.
             done = done._replace(calls=[call._replace(activation=call.activation.clone()) for call in done.calls])
             verify(self.passes, inputs, labels, done, spread(n, verified))
-            self._is_verified = True
+            self.is_verified = True
         held = sum((2 * c.output.numel() + c.activation.numel()) * c.output.element_size() for c in done.calls)
         self.pass_bytes = held * n // max(len(inputs), 1)
         for call, delta in zip(done.calls, done.deltas, strict=True):

@@ -245,10 +245,12 @@ def run(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor, copy: bool
 
 @contextmanager
 def explain_backward_errors() -> Iterator[None]:
-    """Turn autograd's complaints into an `InfluenceError`."""
+    """Turn what fails in a backward pass, a hook of the user's included, into an `InfluenceError`."""
     try:
         yield
-    except RuntimeError as error:
+    except InfluenceError:
+        raise
+    except Exception as error:
         raise InfluenceError(
             f"The backward pass fails ({one_line(error)}): TracIn needs a model that torch.autograd.grad can follow, "
             "so change no tensor in place that autograd needs, and checkpoint with use_reentrant=False."

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 from influence.gradients.graph import Call, not_its_own
@@ -117,43 +117,45 @@ def _agree(
     """Whether these rows of the batch have the losses and the gradients that they have alone."""
     layers = [passes.layers[call.layer] for call in done.calls]
     parameters = [trained_parameters(layer) for layer in layers]
-    for row in rows:
-        outputs, loss = _alone(passes, inputs, labels, row)
-        found = torch.stack([done.losses[row], loss]).detach()
-        differences, scales, of_batch = [(found[0] - found[1]).abs()], [found.abs().amax()], [found[0]]
-        parts: list[Gradients] = []
-        for layer, call, delta, expected in zip(
-            layers, done.calls, done.deltas, _gradients(loss, parameters), strict=True
-        ):
-            activation, own_delta = (each[row, None].to(expected[0]) for each in (call.activation, delta))
-            parts.append(gradients(layer, activation, own_delta))
-            own, alone = _flat([each[0] for each in parts[-1].formed()]), _flat(expected)
-            for norm, of_layers in zip(
-                torch.linalg.vector_norm(torch.stack([own - alone, alone, own]), dim=1).unbind(),
-                (differences, scales, of_batch),
-                strict=True,
-            ):
-                of_layers.append(norm)
-        excess = torch.stack(differences) - tolerance.share * torch.stack(scales)
-        # Where positions cancel, rounding is measured by their sizes, and by what rounding of the outputs does.
-        if _is_beyond(excess, of_batch):
-            units = torch.stack(_rounding(outputs, passes.loss, labels[row, None], parameters))
-            allowed = tolerance.of_outputs * units
-            allowed[1:] += tolerance.of_outputs * _noise(units[0], found[0], done.calls, row)
-            # What is truly 0 is left of sums of numbers about as large as the largest gradients.
-            allowed[1:] += tolerance.of_outputs * torch.stack(scales[1:]).nan_to_num(0, 0, 0).amax()
-            allowed[1:] += tolerance.share * torch.stack([_size(part.outer()) for part in parts])
-            if tolerance.most is not None:
-                allowed = torch.minimum(allowed, tolerance.most * torch.stack(scales).nan_to_num(0, 0, 0))
-            excess -= allowed
-            if _is_beyond(excess, of_batch):
-                return False
+    some = list(rows)
+    outputs, alone = zip(*(_alone(passes, inputs, labels, row) for row in some), strict=True)
+    expected = [_gradients(loss, parameters) for loss in alone]
+    losses = torch.stack([done.losses[some], torch.stack(alone)]).detach()
+    found = [torch.stack([(losses[0] - losses[1]).abs(), losses.abs().amax(0), losses[0]])]
+    for number, (layer, call, delta) in enumerate(zip(layers, done.calls, done.deltas, strict=True)):
+        its = torch.stack([_flat(each[number]) for each in expected])
+        own = torch.cat(_part(layer, call, delta, some, its).formed(), dim=1)
+        found.append(torch.linalg.vector_norm(torch.stack([own - its, its, own]), dim=2))
+    differences, scales, of_batch = torch.stack(found, dim=1)  # each (1 + n_layers, n_rows)
+    excess = differences - tolerance.share * scales
+    # Where positions cancel, rounding is measured by their sizes, and by what rounding of the outputs does.
+    for i in _beyond(excess, of_batch).any(0).nonzero()[:, 0].tolist():
+        row, scale = some[i], scales[:, i]
+        units = torch.stack(_rounding(outputs[i], passes.loss, labels[row, None], parameters))
+        allowed = tolerance.of_outputs * units
+        allowed[1:] += tolerance.of_outputs * _noise(units[0], losses[0, i], done.calls, row)
+        # What is truly 0 is left of sums of numbers about as large as the largest gradients.
+        allowed[1:] += tolerance.of_outputs * scale[1:].nan_to_num(0, 0, 0).amax()
+        parts = [
+            _part(layer, call, delta, [row], scale)
+            for layer, call, delta in zip(layers, done.calls, done.deltas, strict=True)
+        ]
+        allowed[1:] += tolerance.share * torch.stack([_size(part.outer()) for part in parts])
+        if tolerance.most is not None:
+            allowed = torch.minimum(allowed, tolerance.most * scale.nan_to_num(0, 0, 0))
+        if _beyond(excess[:, i] - allowed, of_batch[:, i]).any():
+            return False
     return True
 
 
-def _is_beyond(excess: Tensor, of_batch: list[Tensor]) -> bool:
-    """Whether anything is too large, or not finite where the batch's own value is; scores show the latter."""
-    return bool((~(excess <= 0) & torch.isfinite(torch.stack(of_batch))).any())
+def _part(layer: nn.Module, call: Call, delta: Tensor, rows: list[int], like: Tensor) -> Gradients:
+    """The gradients of some rows of a batch."""
+    return gradients(layer, call.activation[rows].to(like), delta[rows].to(like))
+
+
+def _beyond(excess: Tensor, of_batch: Tensor) -> Tensor:
+    """Where anything is too large, or not finite where the batch's own value is; scores show the latter."""
+    return ~(excess <= 0) & torch.isfinite(of_batch)
 
 
 def _noise(unit: Tensor, loss: Tensor, calls: Sequence[Call], row: int) -> Tensor:

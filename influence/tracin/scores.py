@@ -76,6 +76,7 @@ class TracInCP:
         self.memory = memory
         self._extractor = FactorExtractor(self.model, loss, layers, projection)
         self._verified: Known | None = None  # the training examples that were verified last, at every checkpoint
+        self._largest_rate = max(checkpoint.learning_rate for checkpoint in self.checkpoints)
         trial = copy.deepcopy(self.model)
         for checkpoint in self.checkpoints:
             load(trial, checkpoint)
@@ -158,10 +159,10 @@ class TracInCP:
             fresh.check_again(targets.inputs[rows], targets.labels[rows], target_losses)
             extract.check_same_weights(fresh)
             if not rows.start:
-                fresh.check_again(*train, train_losses)
+                fresh.check_again(*train, train_losses, number == len(self.checkpoints) - 1)
         if not rows.start:
             self._verified = Known.of(train)
-        _check_finite(block)
+        _check_range(block, extract, train, targets, self._largest_rate)
         return block
 
     @own_modes()
@@ -174,7 +175,9 @@ class TracInCP:
         done, total = 0, len(self.checkpoints) * max(-(-len(result) // probe.rows), 1)
         for number, checkpoint in enumerate(self.checkpoints):
             extract = self._at(number)
-            if not is_verified:
+            if is_verified:
+                extract.is_verified = True
+            else:
                 self._verify(extract, examples, number)
             losses: list[Tensor] = []
             for part in tiles(len(result), probe.rows):
@@ -188,7 +191,7 @@ class TracInCP:
                 fresh = self._at(number)
                 fresh.check_again(*examples, losses, number == len(self.checkpoints) - 1)
                 extract.check_same_weights(fresh)
-        _check_finite(result)
+        _check_range(result, extract, examples, examples, self._largest_rate)
         return result
 
     @own_modes()
@@ -223,7 +226,7 @@ class TracInCP:
             fresh.check_again(*targets, target_losses, is_last)
             fresh.check_again(*train, train_losses, is_last)
             extract.check_same_weights(fresh)
-        _check_finite(result)
+        _check_range(result, extract, train, targets, self._largest_rate)
         return result
 
     def _verify(self, extract: FactorExtractor, examples: Examples, number: int) -> None:
@@ -307,8 +310,19 @@ def _verified(part: slice, n: int) -> int:
     return int(part.stop == n or part.start // size % step == 0)
 
 
-def _check_finite(scores: Tensor) -> None:
+def _check_range(scores: Tensor, extract: FactorExtractor, train: Examples, targets: Examples, rate: float) -> None:
+    """Raise unless all scores are finite, and some are large enough for their type, or zero in float64 too."""
     if not torch.isfinite(scores).all():
         raise InfluenceError(
             "Some TracIn scores are not finite numbers: a checkpoint or an input holds NaN, or the gradients overflow."
+        )
+    if not scores.numel() or scores.abs().amax() >= torch.finfo(scores.dtype).tiny:
+        return
+    left, right = (extract(*(part[:_PROBE_ROWS] for part in examples)) for examples in (targets, train))
+    exact = torch.zeros(len(left[0][0]), len(right[0][0]), dtype=torch.float64)
+    add_inner_products(exact, *([tuple(f.double() for f in layer) for layer in each] for each in (left, right)), rate)
+    if exact.numel() and 0 < exact.abs().amax() < torch.finfo(scores.dtype).tiny:
+        raise InfluenceError(
+            "All TracIn scores are too small for their number type, in which they become 0: multiply the loss by a "
+            "large number (1e6, say), or give the model and the inputs in float64 (model.double(), inputs.double())."
         )

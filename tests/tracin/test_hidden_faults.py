@@ -290,3 +290,46 @@ def test_many_checkpoints_add_up_in_coarse_types(dtype):
     one = TracInCP(model, saved[:1], squared_error).self_influence(Examples(inputs, labels))
     many = TracInCP(model, saved, squared_error).self_influence(Examples(inputs, labels))
     assert torch.allclose(many, 200 * one, rtol=1e-4)
+
+
+# What fails in the backward pass, and scores that their type can't hold
+
+
+def backward_hook(error: Exception) -> Mid:
+    def fail(gradient: Tensor) -> None:
+        raise error
+
+    def between(h: Tensor) -> Tensor:
+        h.register_hook(fail)
+        return torch.tanh(h)
+
+    return between
+
+
+@pytest.mark.parametrize("error", [TypeError("no grad_input"), ValueError("wrong"), KeyError("x"), IndexError("3")])
+def test_whatever_a_backward_hook_raises_is_told(error):
+    refused(Model(backward_hook(error)), squared_error, data(20), "backward pass fails")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("factor", [1e-22, 1e-30])
+def test_scores_that_become_nought_are_refused(dtype, factor):
+    examples = Examples(*(part.to(dtype) for part in data(20)))
+    refused(Model().to(dtype), lambda o, y: squared_error(o, y) * factor, examples, "too small")
+
+
+def test_small_scores_that_their_type_holds_are_exact():
+    model, examples = Model(), data(20)
+    checkpoints = checkpoints_of(model)
+    single = Examples(*(part.float() for part in examples))
+    exact = TracInCP(model, checkpoints, squared_error).self_influence(examples)
+    small = TracInCP(model.float(), checkpoints, lambda o, y: squared_error(o, y) * 1e-15).self_influence(single)
+    assert torch.allclose(small.double() * 1e30, exact, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.1,)])
+def test_scores_that_are_truly_nought_are_no_fault(rates):
+    model = Model().float()
+    examples = Examples(*(part.float() for part in data(20)))
+    loss = squared_error if not any(rates) else lambda o, y: squared_error(o, y) * 0
+    assert not TracInCP(model, checkpoints_of(model, rates), loss).self_influence(examples).any()
