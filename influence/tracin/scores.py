@@ -318,11 +318,17 @@ def _check_range(scores: Tensor, extract: FactorExtractor, train: Examples, targ
         )
     if not scores.numel() or scores.abs().amax() >= torch.finfo(scores.dtype).tiny:
         return
-    left, right = (extract(*(part[:_PROBE_ROWS] for part in examples)) for examples in (targets, train))
+    left, right = (
+        _in_double(extract(some.inputs[:_PROBE_ROWS], some.labels[:_PROBE_ROWS])) for some in (targets, train)
+    )
     exact = torch.zeros(len(left[0][0]), len(right[0][0]), dtype=torch.float64)
-    add_inner_products(exact, *([tuple(f.double() for f in layer) for layer in each] for each in (left, right)), rate)
+    add_inner_products(exact, left, right, rate)
     if exact.numel() and 0 < exact.abs().amax() < torch.finfo(scores.dtype).tiny:
         raise InfluenceError(
             "All TracIn scores are too small for their number type, in which they become 0: multiply the loss by a "
             "large number (1e6, say), or give the model and the inputs in float64 (model.double(), inputs.double())."
         )
+
+
+def _in_double(factors: Factors) -> Factors:
+    return [tuple(factor.double() for factor in layer) for layer in factors]
