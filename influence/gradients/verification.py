@@ -118,8 +118,11 @@ def _agree(
     layers = [passes.layers[call.layer] for call in done.calls]
     parameters = [trained_parameters(layer) for layer in layers]
     some = list(rows)
-    outputs, alone = zip(*(_alone(passes, inputs, labels, row) for row in some), strict=True)
-    expected = [_gradients(loss, parameters) for loss in alone]
+    alone, expected = [], []
+    for row in some:  # one after the other: a pass may use the memory of the one before it again
+        _, loss = _alone(passes, inputs, labels, row)
+        expected.append(_gradients(loss, parameters))
+        alone.append(loss.detach())
     losses = torch.stack([done.losses[some], torch.stack(alone)]).detach()
     found = [torch.stack([(losses[0] - losses[1]).abs(), losses.abs().amax(0), losses[0]])]
     for number, (layer, call, delta) in enumerate(zip(layers, done.calls, done.deltas, strict=True)):
@@ -131,7 +134,8 @@ def _agree(
     # Where positions cancel, rounding is measured by their sizes, and by what rounding of the outputs does.
     for i in _beyond(excess, of_batch).any(0).nonzero()[:, 0].tolist():
         row, scale = some[i], scales[:, i]
-        units = torch.stack(_rounding(outputs[i], passes.loss, labels[row, None], parameters))
+        outputs, _ = _alone(passes, inputs, labels, row)
+        units = torch.stack(_rounding(outputs, passes.loss, labels[row, None], parameters))
         allowed = tolerance.of_outputs * units
         allowed[1:] += tolerance.of_outputs * _noise(units[0], losses[0, i], done.calls, row)
         # What is truly 0 is left of sums of numbers about as large as the largest gradients.
