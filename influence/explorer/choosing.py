@@ -66,6 +66,7 @@ def choose_result(
     """
     named = _named(entries)
     name = _choose_dataset(entries, named, (*leaves, *with_result), best)
+    st.session_state["data set shown"] = name
     of_it = [entry for entry in entries.values() if entry.dataset == name]
     method = _choose_method(of_it, named, tuple(with_result), best)
     entry = _choose_name([each for each in of_it if each.method == method], named, tuple(with_result), best)
@@ -75,6 +76,12 @@ def choose_result(
     _show_problems()
     recompute.show(entry)
     return entry
+
+
+def last_shown() -> str | None:
+    """The data set that the reader last looked at on a page with these selectors; None before the first."""
+    name: str | None = st.session_state.get("data set shown")
+    return name
 
 
 def _named(entries: Mapping[str, Entry]) -> Entry | None:

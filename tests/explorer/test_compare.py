@@ -12,16 +12,19 @@ from scipy.stats import spearmanr
 
 from influence import datasets, evidence, homes, manifests, results
 from influence.datamodels.outcomes import OutcomeConfig
+from influence.datamodels.subsets import SubsetConfig
 from influence.datasets import Dataset
 from influence.evidence import Evaluated
-from influence.explorer import compare, describing
-from influence.explorer.compare import NEIGHBOURS, Nearest, Ranking
+from influence.explorer import describing
+from influence.explorer.compare import records as compare
+from influence.explorer.compare.records import NEIGHBOURS, Nearest, Ranking
 from influence.measures.baselines import Neighbours, flat
 from influence.methods.datamodels import DatamodelsConfig
 from tests.explorer.made import random_result
 from tests.explorer.pages import click, errors, grid, ids, open_page, texts, warnings
 
 SHIPPED = homes.precomputed_home()
+SIDES = ("Helped", "Hurt")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +143,7 @@ def test_two_methods_side_by_side(pair: tuple[results.Result, results.Result]) -
     assert warnings(app) == errors(app) == ""
     for name, result in zip(("digits/datamodels", "digits/tracin"), pair, strict=True):
         strongest = result.of(21).set_index("rank").loc[range(1, 6), "train"].tolist()
-        assert ids(app, f"Most positive by {name}") == strongest
+        assert ids(app, f"Helped, by {name}") == strongest
     assert "LDS 0.693" in texts(app)
     assert "LDS 0.271" in texts(app)
     table = app.dataframe[0].value
@@ -178,9 +181,9 @@ def test_neighbours_are_a_third_and_a_click_asks_all() -> None:
     app = open_page("compare", third=NEIGHBOURS, target="21")
     assert not app.exception
     assert warnings(app) == ""
-    nearest = ids(app, f"Most positive by {NEIGHBOURS}")
-    assert grid(app, f"Most positive by {NEIGHBOURS}")["items"][0]["src"].startswith("data:image/png")
-    click(app, f"Most positive by {NEIGHBOURS}", nearest[0])
+    nearest = ids(app, f"Helped, by {NEIGHBOURS}")
+    assert grid(app, f"Helped, by {NEIGHBOURS}")["strip"]["uri"].startswith("data:image/webp")
+    click(app, f"Helped, by {NEIGHBOURS}", nearest[0])
     assert not app.exception
     table = app.dataframe[0].value.set_index("method")
     assert table.loc[NEIGHBOURS, "rank"] == 1
@@ -193,11 +196,11 @@ def test_houses_are_facts_side_by_side(houses: Dataset, results_home: Path) -> N
     assert not app.exception
     assert warnings(app) == ""
     assert "House 12" in texts(app)
-    tables = [frame.value for frame in app.dataframe]
-    assert [list(frame["rank"]) for frame in tables[:4]] == [[1, 2, 3, 4], [-1, -2, -3, -4]] * 2
-    assert {"price", "km", "MedInc"} <= set(tables[0])
-    pd.testing.assert_frame_equal(tables[0], tables[2])
-    assert list(tables[4]["@50"][:2]) == [1.0, 1.0]  # the same result
+    lists = [ids(app, f"{side}, by {name}") for name in ("california-housing/tracin", "again") for side in SIDES]
+    assert lists[:2] == lists[2:]
+    strongest = results.read(SHIPPED / "california-housing" / "tracin").of(12).set_index("rank")["train"]
+    assert lists[:2] == [[strongest[sign * rank] for rank in range(1, 5)] for sign in (1, -1)]
+    assert list(app.dataframe[0].value["@50"][:2]) == [1.0, 1.0]  # the same result
 
 
 def test_without_the_data_there_are_numbers_and_no_neighbours(no_houses: None) -> None:
@@ -205,15 +208,37 @@ def test_without_the_data_there_are_numbers_and_no_neighbours(no_houses: None) -
     assert not app.exception
     assert "neighbours need the data set" in warnings(app)
     assert "california-housing is not on this machine" in texts(app)
-    assert app.dataframe[0].value["price"].notna().all()  # of the eleven’s strongest, which the result names
+    items = grid(app, "Helped, by california-housing/tracin")["items"]
+    assert all(item["cells"][0].strip("over ").startswith("$") for item in items)  # the result names their prices
 
 
 def test_another_data_set_leaves_nothing_of_the_first_behind() -> None:
     app = open_page("compare", target="21", third="digits/datamodels-lasso", example="1611")
     assert "Test image 21" in texts(app)
-    next(group for group in app.get("button_group") if group.key == "on").set_value("california-housing").run()
+    next(box for box in (*app.get("button_group"), *app.selectbox) if box.key == "on").set_value(
+        "california-housing"
+    ).run()
     assert not app.exception
     assert warnings(app) == ""
+    assert "House 17136" in texts(app)
+
+
+def test_two_seeds_can_be_told_apart(results_home: Path) -> None:
+    data = datasets.load("digits", train_size=300)
+    for seed in (1, 2):
+        outcomes = OutcomeConfig(dataset="digits", train_size=300, subsets=SubsetConfig(seed=seed))
+        random_result(results_home / f"run{seed}", DatamodelsConfig(outcomes=outcomes, k=5, reverse_k=3), data)
+    app = open_page("compare", first="run1", second="run2")
+    assert not app.exception
+    for seed in (1, 2):
+        assert f"run{seed}, " in texts(app)
+        assert f"seed {seed}, 30 epochs" in texts(app)
+
+
+def test_it_opens_on_the_data_set_that_one_came_from() -> None:
+    app = open_page("houses")
+    app.switch_page("pages/compare.py").run()
+    assert not app.exception
     assert "House 17136" in texts(app)
 
 

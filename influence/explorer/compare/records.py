@@ -1,6 +1,6 @@
 """What the compare page shows, worked out without Streamlit: rankings of one target, and how much they agree."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -170,7 +170,7 @@ def agreement(rankings: Sequence[Ranking], n_train: int) -> pd.DataFrame:
     ks, rows = ks_of(rankings), []
     for first, second in combinations(rankings, 2):
         both = said_of(*correlation(first, second))
-        for sign, side in ((1, "most positive"), (-1, "most negative")):
+        for sign, side in ((1, "helped"), (-1, "hurt")):
             shares = {f"@{k}": overlap(first, second, sign, k) for k in ks}
             line = {"pair": f"{first.name} and {second.name}", "side": side, **shares}
             rows.append(line | {"rank correlation": both if sign > 0 else ""})
@@ -201,7 +201,7 @@ def over_targets(compared: Sequence[Result[Any]], ks: Sequence[int]) -> pd.DataF
     """As `agreement`, averaged over all targets that two results explain."""
     rows = []
     for first, second in combinations(compared, 2):
-        for sign, side in ((1, "most positive"), (-1, "most negative")):
+        for sign, side in ((1, "helped"), (-1, "hurt")):
             shares = {k: mean_overlap(first, second, sign, k) for k in ks}
             rows.append(
                 {"pair": f"{first.name} and {second.name}", "side": side}
@@ -223,6 +223,21 @@ def in_how_many(rankings: Sequence[Ranking], sign: int, k: int) -> pd.Series:
 
 
 # --- what is compared -----------------------------------------------------------------------------------------------
+
+
+def told(entry: Entry) -> str:
+    """A result's id with what tells two runs apart: "mine, 300 models, seed 1, 30 epochs"."""
+    own = describing.label(entry).removeprefix(entry.name)
+    settings = _settings(entry.manifest.model_dump()["config"])
+    parts = [f"seed {settings['seed']}"] if "seed" in settings else []
+    parts += [f"{settings['epochs']} epochs"] if "epochs" in settings else []
+    return ", ".join([f"{entry.id}{own}", *parts])
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a config and of the configs in it; the outer ones count."""
+    inner = [_settings(value) for value in config.values() if isinstance(value, Mapping)]
+    return {key: value for each in [*inner, config] for key, value in each.items()}
 
 
 def other_method(of_it: dict[str, Entry], options: Sequence[str]) -> str:
