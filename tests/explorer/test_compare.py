@@ -181,9 +181,9 @@ def test_neighbours_are_a_third_and_a_click_asks_all() -> None:
     app = open_page("compare", third=NEIGHBOURS, target="21")
     assert not app.exception
     assert warnings(app) == ""
-    nearest = ids(app, f"Helped, by {NEIGHBOURS}")
-    assert grid(app, f"Helped, by {NEIGHBOURS}")["strip"]["uri"].startswith("data:image/webp")
-    click(app, f"Helped, by {NEIGHBOURS}", nearest[0])
+    nearest = ids(app, f"Most alike, by {NEIGHBOURS}")
+    assert grid(app, f"Most alike, by {NEIGHBOURS}")["strip"]["uri"].startswith("data:image/webp")
+    click(app, f"Most alike, by {NEIGHBOURS}", nearest[0])
     assert not app.exception
     table = app.dataframe[0].value.set_index("method")
     assert table.loc[NEIGHBOURS, "rank"] == 1
@@ -263,7 +263,7 @@ def test_a_result_of_another_version_is_refused(results_home: Path) -> None:
         ({"on": "mnist"}, "The link asks for on=mnist"),
         ({"target": "99999"}, "have no test image 99999"),
         ({"target": "0"}, "Image 0 is a training image"),
-        ({"k": "51"}, "these results show 1 to 50 either way"),
+        ({"k": "51"}, "these results show 1 to 50"),
         ({"second": "digits/datamodels"}, "is chosen twice"),
         ({"example": "21"}, "no training image 21"),
     ],

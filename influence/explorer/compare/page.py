@@ -29,7 +29,9 @@ def show() -> None:
                 st.error(why, icon=":material/error:")
                 return
         first = listed[compared[0].name]
-        target, k = show_choices.choose_target(row, first, compared)
+        with choices:
+            k = show_choices.choose_k(compared)
+        target = show_choices.choose_target(row, first, compared)
         whole = reading.data_of(first)
         rankings = [
             nearest(whole, first, target, int(compared[0].manifest.k))

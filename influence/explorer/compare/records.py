@@ -228,7 +228,7 @@ def in_how_many(rankings: Sequence[Ranking], sign: int, k: int) -> pd.Series:
 def told(entry: Entry) -> str:
     """A result's id with what tells two runs apart: "mine, 300 models, seed 1, 30 epochs"."""
     own = describing.label(entry).removeprefix(entry.name)
-    settings = _settings(entry.manifest.model_dump()["config"])
+    settings = _settings(entry.manifest.settings)
     parts = [f"seed {settings['seed']}"] if "seed" in settings else []
     parts += [f"{settings['epochs']} epochs"] if "epochs" in settings else []
     return ", ".join([f"{entry.id}{own}", *parts])

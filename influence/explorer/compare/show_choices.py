@@ -66,8 +66,22 @@ def _told(of_it: dict[str, Entry], id_: str) -> str:
     return records.told(of_it[id_]) if id_ in of_it else id_.capitalize()
 
 
-def choose_target(row: DeltaGenerator, first: Entry, compared: list[Result]) -> tuple[int, int]:
-    """The test example, in the title's row, and how many training examples of each sign are shown."""
+def choose_k(compared: list[Result]) -> int:
+    """How many training examples of each sign are shown."""
+    most = min(int(result.manifest.k) for result in compared)
+    shown = address.number(
+        "k",
+        1,
+        most,
+        partial(st.number_input, "How many of each sign"),
+        default=min(10, most),
+        why=f"these results show 1 to {most} of each sign, so {{}} are shown.",
+    )
+    return shown or most
+
+
+def choose_target(row: DeltaGenerator, first: Entry, compared: list[Result]) -> int:
+    """The test example, in the title's row."""
     noun = describing.noun(first)
     common = sorted(set.intersection(*(set(result.targets.index) for result in compared)))
     common = [int(one) for one in common if one >= 0]
@@ -75,7 +89,6 @@ def choose_target(row: DeltaGenerator, first: Entry, compared: list[Result]) -> 
         raise InfluenceError(f"These results explain no {noun} in common: choose others.")
     default = records.default_target(compared[0])
     default = default if default in common else common[0]
-    most = min(int(result.manifest.k) for result in compared)
     with row:
         asked = address.whole(address.get("target") or "")
         problem = records.why_not_target(compared, asked, noun) if asked is not None else None
@@ -90,15 +103,7 @@ def choose_target(row: DeltaGenerator, first: Entry, compared: list[Result]) -> 
             why=f"{problem or f'it must be the number of a test {noun}.'} {noun.capitalize()} {{}} is shown.",
         )
         st.button("Random", icon=":material/casino:", on_click=_at_random, args=(common,))
-        shown = address.number(
-            "k",
-            1,
-            most,
-            partial(st.number_input, "How many of each sign", label_visibility="collapsed", width=120),
-            default=min(10, most),
-            why=f"these results show 1 to {most} of each sign, so {{}} are shown.",
-        )
-    return target if target is not None else default, shown or most
+    return target if target is not None else default
 
 
 def _at_random(common: list[int]) -> None:

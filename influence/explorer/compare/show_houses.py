@@ -6,7 +6,7 @@ import streamlit as st
 from influence.datasets import Dataset
 from influence.explorer.compare import records
 from influence.explorer.compare.records import Ranking
-from influence.explorer.compare.show_head import head
+from influence.explorer.compare.show_head import head, titles
 from influence.explorer.houses import words
 from influence.explorer.houses.records import Houses
 from influence.explorer.houses.show_map import cap
@@ -22,6 +22,7 @@ _COLUMNS = (
     Column("", kind="score", align="right"),
     Column("Away", kind="muted", align="right", width="56px"),
 )
+_TEXTS = {"Helped": "pulled the price the right way", "Hurt": "pulled it the wrong way"}
 
 
 def show(
@@ -46,17 +47,14 @@ def show(
         with column, st.container(border=True):
             head(ranking, listed, target)
             own = houses.get(ranking.name, first)
-            for sign, title, text in (
-                (1, "Helped", "pulled the price the right way"),
-                (-1, "Hurt", "pulled it the wrong way"),
-            ):
+            for sign, title in titles(ranking):
                 table = records.facts(own, ranking.table(sign, k), target)
                 rows(
                     [_row(own, row, sign) for _, row in table.iterrows()],
                     _COLUMNS,
                     key=f"{title} {ranking.name}",
                     label=f"{title}, by {ranking.name}",
-                    heading=Heading(title, text, sign),
+                    heading=Heading(title, _TEXTS.get(title, ""), sign),
                     height=400,
                 )
     st.caption("Scores of different methods have different units. Compare ranks, not sizes.")

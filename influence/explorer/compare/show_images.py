@@ -8,7 +8,7 @@ import streamlit as st
 from influence.explorer import address, describing
 from influence.explorer.compare import records
 from influence.explorer.compare.records import Ranking
-from influence.explorer.compare.show_head import head
+from influence.explorer.compare.show_head import head, titles
 from influence.explorer.parts.heading import Heading
 from influence.explorer.parts.pictures import Pictures
 from influence.explorer.parts.tiles import Tile, tiles
@@ -39,14 +39,15 @@ def show(
     for ranking, column in zip(rankings, st.columns(len(rankings), gap="medium"), strict=True):
         with column, st.container(border=True):
             head(ranking, listed, target)
-            for sign, title in ((1, "Helped"), (-1, "Hurt")):
+            for sign, title in titles(ranking):
                 table = ranking.table(sign, k)
-                named = [classes[int(each)] for each in labels.loc[table["train"]]]
-                strip = pictures.strip([("train", int(each)) for each in table["train"]])
+                indices = [int(each) for each in table["train"]]
+                named = [classes[int(each)] for each in labels.loc[indices]]
+                strip = pictures.strip([("train", each) for each in indices])
                 tiles(
                     [
-                        _tile(row, name, strip.place("train", int(row.train)), shared[sign], len(rankings))
-                        for row, name in zip(table.itertuples(), named, strict=True)
+                        _tile(row, name, strip.place("train", train), shared[sign], len(rankings))
+                        for row, name, train in zip(table.itertuples(), named, indices, strict=True)
                     ],
                     strip,
                     key=f"{title} {ranking.name}",
@@ -54,11 +55,10 @@ def show(
                     heading=Heading(title, f"{named.count(of_target)} of {len(table)} are “{of_target}”", sign),
                     on_pick=lambda picked: address.go(example=picked),
                     selected=train,
-                    size=88,
-                    narrow="strip",
+                    size=72,
                 )
     if train is not None:
-        _show_train(listed, rankings, train, classes[int(labels.at[train])])
+        _show_train(listed, rankings, train, classes[int(labels.loc[[train]].to_numpy()[0])])
 
 
 def _is_known(result: Result) -> bool:
