@@ -159,7 +159,7 @@ class TracInCP:
             fresh.check_again(targets.inputs[rows], targets.labels[rows], target_losses)
             extract.check_same_weights(fresh)
             if not rows.start:
-                fresh.check_again(*train, train_losses, number == len(self.checkpoints) - 1)
+                fresh.check_again(*train, train_losses)
         if not rows.start:
             self._verified = Known.of(train)
         _check_range(block, extract, train, targets, self._largest_rate)
