@@ -7,6 +7,7 @@ import numpy as np
 from influence import datasets
 from influence.errors import InfluenceError
 from influence.evidence import Evaluated
+from influence.explorer.image_words import WORDS
 from influence.explorer.menu import PAGES
 from influence.library import Entry
 from influence.methods.datamodels.kind import DatamodelsManifest
@@ -91,6 +92,8 @@ def page_of(entry: Entry, **choice: int) -> tuple[str, dict[str, str]]:
     """
     link = {"data": entry.dataset, "method": entry.method, "result": entry.name}
     if home_of(entry) == "images":
+        if entry.method == next(iter(WORDS)):  # that page takes its default out of the address: another step of Back
+            del link["method"]
         names = {"target": "image", "train": "train"}
         return PAGES["images"].file, link | {names[name]: str(index) for name, index in choice.items()}
     if "train" in choice:

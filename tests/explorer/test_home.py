@@ -1,5 +1,6 @@
 """The first page shows an image, a house and a number from what ships, and leads on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,12 +73,21 @@ def test_without_any_result_it_says_what_to_do(tmp_path: Path, monkeypatch: pyte
     assert "How far can I trust this?" in texts(app)
 
 
+@pytest.fixture
+def forgetful() -> Iterator[None]:
+    """Pictures that other tests have seen are forgotten, and that there are none, too."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.mark.usefixtures("forgetful")
 def test_without_pixels_the_classes_stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("influence.datasets.is_present", lambda name: False)
     monkeypatch.setattr("influence.datasets.is_present", lambda name: False)
     monkeypatch.setattr("influence.datasets.sheets.path_of", lambda name: tmp_path / "none")
-    for cache in (st.cache_data, st.cache_resource):
-        cache.clear()  # other tests may have seen the pictures
     app = home()
     assert not app.exception
     for item in grid(app, "Helped")["items"]:

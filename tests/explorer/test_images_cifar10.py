@@ -206,12 +206,12 @@ def test_a_fresh_checkout_has_pictures_on_the_other_pages(nothing_downloaded: No
     outliers = open_page("outliers", of="cifar10/tracin")
     assert not outliers.exception
     assert "pictures that ship" in outliers.info[0].value
-    for label in ("Training images that stand out", "Test images that it helped most", "Test images that it hurt most"):
+    for label in ("Training images to look at", "Test images that it helped most", "Test images that it hurt most"):
         assert all_have_pictures(grid(outliers, label)["items"])
     compared = open_page("compare", on="cifar10")
     assert not compared.exception
     for name in ("cifar10/datamodels", "cifar10/tracin"):
-        assert all_have_pictures(grid(compared, f"Most positive by {name}")["items"])
+        assert all_have_pictures(grid(compared, f"Helped, by {name}")["items"])
 
 
 def test_without_any_pictures_digits_open(
