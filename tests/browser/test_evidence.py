@@ -66,7 +66,7 @@ def test_a_result_is_picked_and_back_undoes_it(server: Server, visit: Visit) -> 
     expect(page.get_by_role("radio", name="Datamodels")).to_be_checked()
 
 
-def test_a_point_of_the_scatter_opens_its_target(server: Server, visit: Visit) -> None:
+def test_a_point_of_the_scatter_finds_its_target(server: Server, visit: Visit) -> None:
     page = visit.open(f"{server.url}/quality?of=mine&removed=10")
     plot = page.locator(".js-plotly-plot").filter(has_text="measured change (margin)").first
     plot.scroll_into_view_if_needed()
@@ -82,17 +82,14 @@ def test_a_point_of_the_scatter_opens_its_target(server: Server, visit: Visit) -
     target = re.search(r"test image (\d+)", label.text_content() or "")
     assert target is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.get_by_role("link", name=f"Open test image {target[1]}", exact=True).click()
     expect(heading(page, f"Test image {target[1]}")).to_be_visible()
     expect(page).to_have_url(re.compile(rf"/images\?.*image={target[1]}"))
     expect(page.get_by_text("result “mine”")).to_be_visible()
     still(page)
     page.go_back()
     expect(page.get_by_text("mine: ")).to_be_visible()
-    expect(page.get_by_text("24 removals")).to_be_visible()
     page.wait_for_url(re.compile(r"/quality\?.*of=mine"))
-    settled(page)
-    page.wait_for_timeout(1000)
-    assert "/quality" in page.url  # the old click opens nothing again
 
 
 def test_a_target_of_the_scatter_is_found_by_keyboard(server: Server, visit: Visit) -> None:

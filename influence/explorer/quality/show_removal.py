@@ -13,7 +13,6 @@ from influence.explorer.text import escaped
 from influence.library import Entry
 
 ANY = "any number"
-_TO_OPEN = "target to open"
 
 
 def show_removal(listed: Entry, removal: RemovalEvidence | None) -> None:
@@ -68,15 +67,10 @@ def _show_scatter(listed: Entry, removal: RemovalEvidence, count: int | None, ta
     def clicked() -> None:
         points = st.session_state["removals"]["selection"]["points"]
         if points and "customdata" in points[0]:
-            st.session_state[_TO_OPEN] = int(points[0]["customdata"][0])
+            address.go(find=int(points[0]["customdata"][0]))
 
-    if address.has_arrived():  # a click that was told twice has opened its target already
-        st.session_state.pop(_TO_OPEN, None)
     chart(charts.removal_scatter(frame, unit, removal.has_scale, noun, target, colours()), "removals", clicked)
-    st.caption(f"{len(frame):,} removals. {words.how_trained(removal, count)} Click one to open its target.")
-    if (opened := st.session_state.pop(_TO_OPEN, None)) is not None:
-        page, link = describing.page_of(listed, target=opened)
-        st.switch_page(page, query_params=link)
+    st.caption(f"{len(frame):,} removals. {words.how_trained(removal, count)} Click one to find its target.")
 
 
 def _show_curves(removal: RemovalEvidence) -> None:
