@@ -83,7 +83,7 @@ def _is_news(run: Run, page: str) -> bool:
 
 
 def _tell_no_more(run: Run) -> None:
-    st.session_state["told of runs"][run.number] = ""
+    st.session_state.setdefault("told of runs", {})[run.number] = ""
 
 
 def _forget(ended: Sequence[Run]) -> None:

@@ -75,7 +75,7 @@ def warnings(app: AppTest) -> str:
 def test_the_first_page_leads_here() -> None:
     app = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not app.exception
-    assert "*datamodel* learns" in texts(app)
+    assert "Why did the model say that?" in texts(app)
 
 
 def test_it_opens_on_a_mistake_and_says_how_far_to_trust_it() -> None:

@@ -153,7 +153,7 @@ def test_a_name_that_is_taken_is_refused(started: list[Any]) -> None:
 @pytest.mark.parametrize("name", ["removal", "mislabels", "lds", "near-copies"])
 def test_evaluations_are_started_with_what_was_changed(name: str, started: list[Any]) -> None:
     app = form(data="digits", method="tracin")
-    app.segmented_control(key="recompute what").set_value("Evaluation").run()
+    app.radio(key="recompute what").set_value("Evaluation").run()
     app.selectbox(key="recompute evaluation digits/tracin").set_value(name).run()
     assert not app.exception
     next(each for each in app.button if each.label == "Start evaluation").click().run()
