@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from influence import datasets, homes, library, manifests, results
+from influence import datasets, homes, library, results
 from influence.datasets import california_housing, cifar10, sheets
 from influence.explorer.images import Images
-from influence.results import Result
+from influence.results import Result, manifest_file
 from notebooks.execute import WALKTHROUGH
 
 HOME = homes.precomputed_home()
@@ -36,8 +36,8 @@ def test_every_manifest_has_a_digest() -> None:
     shipped = sorted(HOME.rglob("manifest.json"))
     assert len(shipped) == 18
     for path in shipped:
-        assert manifests.has_digest(json.loads(path.read_bytes())), path
-        assert manifests.is_unchanged(path.read_bytes()), path
+        assert manifest_file.has_digest(json.loads(path.read_bytes())), path
+        assert manifest_file.is_unchanged(path.read_bytes()), path
 
 
 def test_tracin_of_the_houses_has_the_papers_setting() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from influence import evidence, homes, manifests, results
+from influence import evidence, homes, results
 from influence.evaluation.removal.figures import agreements_by_count
 from influence.evaluation.subject import Subject
 from influence.evidence import MislabelsEvidence, RemovalEvidence
@@ -39,7 +39,7 @@ def main() -> None:
             path = evidence.place(folder, kind) / "manifest.json"
             manifest = json.loads(path.read_text())
             manifest["figures"] |= more
-            path.write_bytes(manifests.to_bytes(manifest))
+            path.write_bytes(results.to_bytes(manifest))
             print(path)
 
 

@@ -20,6 +20,7 @@ MODULES = {  # of each verb, in the order of the help
     "tracin": "compute",
     "replay": "results",
     "check": "results",
+    "migrate": "results",
     "add-digest": "results",
     "datamodels": "outcomes",
     "evaluate": "evaluate",

@@ -1,4 +1,4 @@
-"""``replay`` and ``check``: make a result again, and verify one."""
+"""``replay``, ``check`` and ``migrate``: make a result again, verify one, and bring older ones up to date."""
 
 import sys
 from pathlib import Path
@@ -56,6 +56,19 @@ def check(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> N
         )
 
 
+def migrate(
+    result: Annotated[list[Path] | None, typer.Argument(help="Result folders. Default: all your results.")] = None,
+) -> None:
+    """Bring results that an older version wrote to this version's format; their tables stay as they are."""
+    from influence import homes
+    from influence.jobs.migrate import migrate as bring
+
+    own = sorted(path.parent for path in homes.results_home().glob("[!.]*/manifest.json"))
+    for folder in result or own:
+        for sentence in bring(folder) or [f"{folder} is up to date."]:
+            print(sentence)
+
+
 def add_digest(result: Annotated[Path, typer.Argument(help="A result folder.")]) -> None:
     """Give the manifests of a result and its evidence that an older version wrote all hashes of today."""
     from influence import evidence, results
@@ -72,4 +85,5 @@ def add_to(app: typer.Typer) -> None:
     again = "Example: python -m influence replay precomputed/california-housing/tracin --out results/again"
     app.command(epilog=again)(replay)
     app.command(epilog="Example: python -m influence check precomputed/california-housing/tracin")(check)
+    app.command(epilog="Example: python -m influence migrate results/seed-1")(migrate)
     app.command("add-digest", hidden=True)(add_digest)

@@ -38,7 +38,7 @@ class Evidence(Generic[M]):
     """
 
     name: ClassVar[str]
-    verb: ClassVar[str | None] = None  # where it is not the name
+    formerly: ClassVar[str | None] = None  # the folder's name in older versions, which is still read
     format: ClassVar[Kind[Any]]
 
     manifest: M

@@ -16,14 +16,14 @@ from influence.evidence.lds import LdsEvidence
 from influence.evidence.mislabels import MislabelsEvidence
 from influence.evidence.near_copies import NearCopiesEvidence
 from influence.evidence.removal import RemovalEvidence
-from influence.evidence.sizes import SizesEvidence
+from influence.evidence.scaling import ScalingEvidence
 from influence.results import Kind, Result, writing
 from influence.text import command, inline_code
 
 E = TypeVar("E", bound=Evidence[Any])
 _CLASSES: dict[str, type[Evidence[Any]]] = {
     each.name: each
-    for each in (LdsEvidence, RemovalEvidence, MislabelsEvidence, SizesEvidence, NearCopiesEvidence, LayoutEvidence)
+    for each in (LdsEvidence, RemovalEvidence, MislabelsEvidence, ScalingEvidence, NearCopiesEvidence, LayoutEvidence)
 }
 KINDS = tuple(_CLASSES)
 
@@ -38,7 +38,7 @@ class Evaluated:
     lds: LdsEvidence | None = None
     removal: RemovalEvidence | None = None
     mislabels: MislabelsEvidence | None = None
-    sizes: SizesEvidence | None = None
+    scaling: ScalingEvidence | None = None
     problems: list[str] = field(default_factory=list)
     others: dict[str, Evidence[Any]] = field(default_factory=dict)
     near_copies: NearCopiesEvidence | None = None
@@ -56,7 +56,7 @@ class Evaluated:
             self.lds,
             self.removal,
             self.mislabels,
-            self.sizes,
+            self.scaling,
             self.near_copies,
             self.layout,
             *self.others.values(),
@@ -74,7 +74,7 @@ def read(result: Result[Any]) -> Evaluated:
         _known(LdsEvidence, result, problems),
         _known(RemovalEvidence, result, problems),
         _known(MislabelsEvidence, result, problems),
-        _known(SizesEvidence, result, problems),
+        _known(ScalingEvidence, result, problems),
         problems,
         _others(result, problems),
         _known(NearCopiesEvidence, result, problems),
@@ -135,8 +135,8 @@ def _format(kind: str) -> Kind[Any]:
 def _again(folder: Path, kind: str) -> str:
     """The command that measures it again; of evidence about a data set, which no result holds, without its argument."""
     result = [str(folder)] if (folder / "manifest.json").exists() else []
-    found, store = _class_of(kind), ["--store", "STORE"] if kind == "lds" else []
-    return inline_code(command("evaluate", (found and found.verb) or kind, *result, *store))
+    store = ["--store", "STORE"] if kind == "lds" else []
+    return inline_code(command("evaluate", kind, *result, *store))
 
 
 def write(folder: Path, kind: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Path:
@@ -159,12 +159,19 @@ def write(folder: Path, kind: str, manifest: Mapping[str, Any], tables: Mapping[
     InfluenceError
         If the manifest lacks a figure, or the folder can't be written to.
     """
-    target = place(folder, kind)
+    target = folder / "evidence" / kind
     with writing(target, replace=True) as partial:
         _format(kind).write(partial, {"kind": kind, **manifest}, tables)
     return target
 
 
 def place(folder: Path, kind: str) -> Path:
-    """Where a result's evidence of a kind is."""
-    return folder / "evidence" / kind
+    """Where a result's evidence of a kind is, or would be: under its former name if that alone is there."""
+    found, former = folder / "evidence" / kind, former_place(folder, kind)
+    return former if former is not None and former.exists() and not found.exists() else found
+
+
+def former_place(folder: Path, kind: str) -> Path | None:
+    """Where older versions kept a result's evidence of a kind; None if that is where it is kept today."""
+    cls = _CLASSES.get(kind)
+    return None if cls is None or cls.formerly is None else folder / "evidence" / cls.formerly

@@ -9,7 +9,7 @@ import pandas as pd
 from influence import datasets
 from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datasets import Regression
-from influence.evidence import Evaluated, LdsEvidence, RemovalEvidence, SizesEvidence
+from influence.evidence import PRIOR_MEAN, Evaluated, LdsEvidence, RemovalEvidence, ScalingEvidence
 from influence.measures.bootstrap import Figure
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import TracInManifest
@@ -273,22 +273,22 @@ class Sources:
         return min(1.0, max(0.0, self.prior / self.whole)) if self.whole > 0 else 0.0
 
 
-def sources(manifest: ResultManifest, sizes: SizesEvidence | None) -> Sources | None:
+def sources(manifest: ResultManifest, scaling: ScalingEvidence | None) -> Sources | None:
     """The score of each source of a fit, from the evidence of fewer models; None where it is not known."""
-    if sizes is None or not isinstance(manifest, DatamodelsManifest) or not _has_prior(manifest):
+    if scaling is None or not isinstance(manifest, DatamodelsManifest) or not _has_prior(manifest):
         return None
-    scores = sizes.scores
-    guess = scores[scores["estimator"] == "guess"]
+    scores = scaling.scores
+    prior = scores[scores["estimator"] == PRIOR_MEAN]
     own = scores[scores["estimator"] == manifest.estimator].sort_values("models")
-    if guess.empty or own.empty:
+    if prior.empty or own.empty:
         return None
     last = own.iloc[-1]
-    return Sources(int(guess["models"].iloc[0]), int(last["models"]), float(guess["mean"].iloc[0]), float(last["mean"]))
+    return Sources(int(prior["models"].iloc[0]), int(last["models"]), float(prior["mean"].iloc[0]), float(last["mean"]))
 
 
-def rests_on(manifest: ResultManifest, sizes: SizesEvidence | None) -> str:
+def rests_on(manifest: ResultManifest, scaling: ScalingEvidence | None) -> str:
     """What a ranking really rests on, in a sentence or two; empty for methods that say nothing of it."""
-    found = sources(manifest, sizes)
+    found = sources(manifest, scaling)
     if found is not None:
         return (
             f"Gradients of {found.prior_models:,} trainings alone get an LDS of {number(found.prior, 3)}, "

@@ -25,6 +25,7 @@ from influence.results.digests import add_digest
 from influence.results.folder import sweep, writing
 from influence.results.kind import Kind
 from influence.results.manifest import Group, Interval, Manifest, ResultManifest
+from influence.results.manifest_file import to_bytes
 from influence.results.result import Result, read, read_manifest
 from influence.results.tables import SCHEMA_VERSION, Table, write_tables
 
@@ -41,6 +42,7 @@ __all__ = [
     "read",
     "read_manifest",
     "sweep",
+    "to_bytes",
     "write_tables",
     "writing",
 ]

@@ -4,9 +4,9 @@ import uuid
 from pathlib import Path
 
 from influence.errors import explain_write_errors
-from influence.manifests import has_digest, to_bytes
 from influence.results.kind import AGAIN, load
 from influence.results.manifest import Manifest
+from influence.results.manifest_file import has_digest, to_bytes
 from influence.results.tables import Table, named_files, read_table, schema
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from influence.errors import InfluenceError
-from influence.manifests import has_digest, is_unchanged
 from influence.results.folder import through_replacements
 from influence.results.manifest import Manifest
+from influence.results.manifest_file import has_digest, is_unchanged
 from influence.results.tables import SCHEMA_VERSION, Table, read_table, write_tables
 
 M = TypeVar("M", bound=Manifest)

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from influence.errors import InfluenceError
-from influence.manifests import has_digest
+from influence.results.manifest_file import has_digest
 
 
 class Record(BaseModel):

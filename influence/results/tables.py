@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from influence.errors import InfluenceError
-from influence.manifests import to_bytes
 from influence.results.folder import explain_where
+from influence.results.manifest_file import to_bytes
 
 SCHEMA_VERSION = 1
 CATEGORY = pa.dictionary(pa.int32(), pa.string())

@@ -46,8 +46,8 @@ def test_every_kind(here, made: tuple[Path, Path], tmp_path: Path) -> None:
     quick = ("--targets", 8, "--lasso-targets", 3, "--bootstrap", 10, "--feature-models", 1, "--sizes", "20,500")
     assert here("evaluate", "scaling", result, "--store", store, *quick)[0] == 0
     found = evaluated(result)
-    assert found.sizes is not None
-    assert set(found.sizes.scores["models"]) == {0, 16, 20, 30}
+    assert found.scaling is not None
+    assert set(found.scaling.scores["models"]) == {0, 16, 20, 30}
     assert found.lds is not None
     assert found.lds.held_out == 15
     assert found.removal is not None

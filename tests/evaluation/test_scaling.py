@@ -18,7 +18,7 @@ def test_sizes_are_the_scores_of_fits_on_the_first_models(store: str, result: Pa
     scale(
         result, store, ScalingConfig(sizes=(20, 45, 1000), targets=360, lasso_targets=0, feature_models=1, bootstrap=20)
     )
-    found = evidence.read(results.read(result)).sizes
+    found = evidence.read(results.read(result)).scaling
     assert found is not None
     scores = found.scores.set_index(["estimator", "models"])
     sizes = {"ridge", "difference-in-means", "prior-informed"}
@@ -27,7 +27,7 @@ def test_sizes_are_the_scores_of_fits_on_the_first_models(store: str, result: Pa
         ("random", 0),
         ("same-class", 0),
         ("neighbours", 0),
-        ("guess", 16),
+        ("prior mean", 16),
     }
     fitted, held_out = outcomes.read(store, range(40, 85)), outcomes.read(store, range(40))
     ridge = Ridge().fit(fitted.masks, fitted.margins).predict(held_out.masks)
@@ -40,10 +40,10 @@ def test_sizes_are_the_scores_of_fits_on_the_first_models(store: str, result: Pa
 
 def test_the_lasso_is_judged_on_a_few_targets(store: str, result: Path) -> None:
     scale(result, store, ScalingConfig(sizes=(20,), targets=30, lasso_targets=4, feature_models=1, bootstrap=20))
-    found = evidence.read(results.read(result)).sizes
+    found = evidence.read(results.read(result)).scaling
     assert found is not None
     assert dict(found.scores.groupby("estimator", observed=True)["targets"].max()) == {
-        **dict.fromkeys(("random", "same-class", "neighbours", "guess", "ridge"), 30),
+        **dict.fromkeys(("random", "same-class", "neighbours", "prior mean", "ridge"), 30),
         **dict.fromkeys(("difference-in-means", "prior-informed"), 30),
         "lasso": 4,
     }

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from influence import evidence, homes, manifests, results
+from influence import evidence, homes, results
 from influence.errors import InfluenceError
 from influence.evidence import RemovalEvidence
 from influence.measures.mislabels import advantage
-from influence.results import Interval, Result, write_tables, writing
+from influence.results import Interval, Result, manifest_file, write_tables, writing
 from tests.results.small import write as write_result
 
 REMOVAL = {"agreement": {}, "has_scale": True, "support": None, "trainings": 0}
@@ -126,7 +126,7 @@ def test_damaged_evidence_is_named_and_left_out(result: Result, damage: str) -> 
         (place / "manifest.json").write_text("{")
     else:
         changed = kept | {"schema_version": 99} if damage == "version" else {k: kept[k] for k in kept if k != "notes"}
-        (place / "manifest.json").write_bytes(manifests.to_bytes(changed))
+        (place / "manifest.json").write_bytes(results.to_bytes(changed))
     found = evidence.read(result)
     assert found.lds is None
     (problem,) = found.problems
@@ -153,7 +153,7 @@ def test_any_changed_byte_of_a_manifest_is_noticed(result: Result, mask: int) ->
 def test_a_manifest_from_before_there_was_a_digest_is_read(result: Result) -> None:
     path = evidence.write(result.path, "lds", manifest(result), targets()) / "manifest.json"
     values = json.loads(path.read_text())
-    del values[manifests.DIGEST]
+    del values[manifest_file.DIGEST]
     path.write_text(json.dumps(values, indent=2) + "\n")
     found = evidence.read(result)
     assert (found.problems, found.kinds) == ([], ["lds"])

@@ -140,7 +140,7 @@ def mislabels(folder: Path, quality: dict[str, float]) -> Path:
     return evidence.write(folder, "mislabels", about(folder) | {"figures": figures}, tables)
 
 
-def sizes(folder: Path) -> Path:
+def scaling(folder: Path) -> Path:
     """Two estimators on 50 and 100 models, and what random weights get."""
     rows = [("random", 0, 0.0), ("ridge", 50, 0.2), ("ridge", 100, 0.3), ("lasso", 50, 0.1), ("lasso", 100, 0.4)]
     names, models, means = zip(*rows, strict=True)
@@ -156,5 +156,5 @@ def sizes(folder: Path) -> Path:
         }
     )
     return evidence.write(
-        folder, "sizes", about(folder) | {"figures": {"held_out": 40, "fitted": 100}}, {"scores": table}
+        folder, "scaling", about(folder) | {"figures": {"held_out": 40, "fitted": 100}}, {"scores": table}
     )

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from influence import datasets, evidence, homes, manifests, results
+from influence import datasets, evidence, homes, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datamodels.subsets import SubsetConfig
 from influence.datasets import Dataset
@@ -167,11 +167,11 @@ def test_the_lds_of_neighbours_is_told_where_it_is_known() -> None:
     assert f"in the features of 4 trained models, LDS {figure}" in texts(app)
 
 
-def test_the_lds_of_neighbours_may_come_from_the_sizes() -> None:
+def test_the_lds_of_neighbours_may_come_from_the_scaling() -> None:
     found = evidence.read(results.read(SHIPPED / "cifar10" / "datamodels"))
     only = replace(found, lds=None)
-    assert only.sizes is not None
-    rows = only.sizes.scores.set_index("estimator")
+    assert only.scaling is not None
+    rows = only.scaling.scores.set_index("estimator")
     text = compare.neighbours_lds([only])
     assert f"LDS {rows.loc['neighbours', 'mean']:.3f} (" in text
     assert text.endswith("over 1,000 targets")
@@ -250,7 +250,7 @@ def test_a_result_of_other_training_examples_is_refused(part: Path) -> None:
 
 def test_a_result_of_another_version_is_refused(results_home: Path) -> None:
     path = Path(shutil.copytree(SHIPPED / "digits" / "tracin", results_home / "old")) / "manifest.json"
-    path.write_bytes(manifests.to_bytes(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
+    path.write_bytes(results.to_bytes(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
     app = open_page("compare", second="old")
     assert not app.exception
     assert "different versions of digits" in errors(app)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from influence import datasets, homes, manifests, results
+from influence import datasets, homes, results
 from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import cifar10, sheets
 from influence.explorer import panel, run_panel
@@ -140,7 +140,7 @@ def test_a_result_of_part_of_the_data_set(official: datasets.Dataset, results_ho
 
 def test_what_the_manifest_calls_another_version_is_refused(own: Path) -> None:
     path = own / "manifest.json"
-    path.write_bytes(manifests.to_bytes(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
+    path.write_bytes(results.to_bytes(json.loads(path.read_text()) | {"dataset_hash": "0" * 64}))
     assert "another version of cifar10" in cifar10_page().error[0].value
 
 

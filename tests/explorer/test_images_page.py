@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence import datasets, homes, manifests, results
+from influence import datasets, homes, results
 
 APP = Path(__file__).parents[2] / "app.py"
 STORY = 1628  # the shipped result's best explained mistake: a 4 that the models call 8
@@ -317,7 +317,7 @@ def test_the_settings_of_a_result_are_where_its_form_starts(monkeypatch: pytest.
     path = own_result("mine") / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["config"] |= {"estimator": "ridge", "settings": {"penalties": [0.25]}}
-    path.write_bytes(manifests.to_bytes(manifest))
+    path.write_bytes(results.to_bytes(manifest))
     app = digits_page(result="mine")
     assert field(app, "Estimator").value == "ridge"
     assert field(app, "Penalties").value == "0.25"

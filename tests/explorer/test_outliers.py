@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from influence import datasets, evidence, homes, jobs, library, manifests, results
+from influence import datasets, evidence, homes, jobs, library, results
 from influence.errors import InfluenceError
 from influence.explorer.houses.records import Houses
 from influence.explorer.outliers import choices, fixes, known
@@ -409,7 +409,7 @@ def test_evidence_of_the_data_set_itself_counts_too(results_home: Path, monkeypa
     assert "memorisation" in known.outliers_of(entry).rankings
     path = kept / "manifest.json"
     manifest = json.loads(path.read_text())
-    path.write_bytes(manifests.to_bytes(manifest | {"about": {"dataset_hash": "0" * 64}}))
+    path.write_bytes(results.to_bytes(manifest | {"about": {"dataset_hash": "0" * 64}}))
     assert list(known.outliers_of(entry).rankings) == ["self-influence", "loss", "harm"]
 
 

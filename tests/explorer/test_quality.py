@@ -221,10 +221,10 @@ def shown_range(axis: Any) -> tuple[float, float]:
 
 def test_no_chart_clips_what_it_shows_or_leaves_a_number_unnamed() -> None:
     shipped = evidence.read(results.read(homes.precomputed_home() / "cifar10" / "datamodels"))
-    assert shipped.sizes is not None
+    assert shipped.scaling is not None
     assert shipped.removal is not None
-    scores = shipped.sizes.scores
-    drawn = charts.sizes_chart(scores, "prior-informed", LIGHT).figure
+    scores = shipped.scaling.scores
+    drawn = charts.scaling_chart(scores, "prior-informed", LIGHT).figure
     low, high = shown_range(drawn.layout.yaxis)
     assert low < scores["low"].min()
     assert high > scores["high"].max()
@@ -288,7 +288,7 @@ def test_commands_give_the_shell_the_results_own_name(
 ) -> None:
     own.rename(own.parent / name)
     monkeypatch.chdir(results_home)  # a name that begins with a dash is no option
-    for kind in ("lds", "removal", "mislabels", "sizes"):
+    for kind in ("lds", "removal", "mislabels", "scaling"):
         last = evaluating.commands(listed(name), kind)[-1]
         parse(last)
         assert (Path(shlex.split(last)[5]).resolve()) == results_home / name
@@ -445,18 +445,18 @@ def test_near_copies_are_told_with_accuracy(own: Path) -> None:
     assert app.metric[-1].label == "Near-copies"
 
 
-# --- sizes ----------------------------------------------------------------------------------------------------------
+# --- scaling --------------------------------------------------------------------------------------------------------
 
 
-def test_sizes_are_a_curve_a_table_and_a_sentence(own: Path) -> None:
-    evidenced.sizes(own)
-    found = evidence.read(results.read(own)).sizes
+def test_scaling_are_a_curve_a_table_and_a_sentence(own: Path) -> None:
+    evidenced.scaling(own)
+    found = evidence.read(results.read(own)).scaling
     assert found is not None
-    table = quality.sizes_table(found.scores)
+    table = quality.scaling_table(found.scores)
     assert list(table.columns) == ["none", "50", "100"]
     assert table.loc["lasso", "100"] == "0.400 (0.390 to 0.410)"
     assert table.loc["random"].tolist() == ["0.000 (−0.010 to 0.010)", "–", "–"]
-    verdict = quality.sizes_verdict(found.scores)
+    verdict = quality.scaling_verdict(found.scores)
     assert "with 100 the best is lasso, at 0.400" in verdict
     assert "leads at 1 of 2 numbers of models" in verdict
     app = open_page("quality", of="mine")
@@ -464,9 +464,9 @@ def test_sizes_are_a_curve_a_table_and_a_sentence(own: Path) -> None:
     assert "with 100 the best is lasso" in texts(app)
 
 
-def test_sizes_not_evaluated_say_how(own: Path) -> None:
+def test_scaling_not_evaluated_say_how(own: Path) -> None:
     assert any(
         code.startswith("python -m influence evaluate scaling ") for code in codes(open_page("quality", of="mine"))
     )
-    assert evaluating.commands(listed("digits/tracin"), "sizes") == []
-    assert "not fitted" in evaluating.why_none(listed("digits/tracin"), "sizes")
+    assert evaluating.commands(listed("digits/tracin"), "scaling") == []
+    assert "not fitted" in evaluating.why_none(listed("digits/tracin"), "scaling")

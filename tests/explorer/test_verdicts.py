@@ -70,11 +70,11 @@ def test_random_removals_speak_of_the_tail_only_where_the_top_can_be_told() -> N
 
 def test_what_a_ranking_rests_on_has_its_shares_from_evidence() -> None:
     result, found = read("cifar10/datamodels")
-    sources = verdicts.sources(result.manifest, found.sizes)
+    sources = verdicts.sources(result.manifest, found.scaling)
     assert sources is not None
-    scores = found.sizes.scores.set_index(["estimator", "models"])["mean"]  # type: ignore[union-attr]
-    assert sources.gain == pytest.approx(scores[("prior-informed", 1100)] - scores[("guess", 8)])
-    said = verdicts.rests_on(result.manifest, found.sizes)
+    scores = found.scaling.scores.set_index(["estimator", "models"])["mean"]  # type: ignore[union-attr]
+    assert sources.gain == pytest.approx(scores[("prior-informed", 1100)] - scores[("prior mean", 8)])
+    said = verdicts.rests_on(result.manifest, found.scaling)
     assert "8 trainings alone get an LDS of 0.425, 99% of the whole" in said
     assert "the outcomes of 1,100 trainings add 0.006" in said
 
@@ -89,8 +89,8 @@ def test_what_a_ranking_rests_on_has_its_shares_from_evidence() -> None:
 )
 def test_what_is_not_measured_is_not_claimed(name: str, said: str) -> None:
     result, found = read(name)
-    assert verdicts.sources(result.manifest, found.sizes) is None
-    assert said in verdicts.rests_on(result.manifest, found.sizes)
+    assert verdicts.sources(result.manifest, found.scaling) is None
+    assert said in verdicts.rests_on(result.manifest, found.scaling)
 
 
 @pytest.mark.parametrize(("value", "said"), [(-0.001, "0.00"), (-0.254, "−0.25"), (1.005, "1.00")])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from influence import datasets, homes, jobs, manifests, results
+from influence import datasets, homes, jobs, results
 from influence.datamodels import Ridge, outcomes
 from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datamodels.estimators.toolkit.dual import DualDatamodel
@@ -245,7 +245,7 @@ def test_a_manifest_from_before_there_were_settings_is_replayed(
     shutil.copytree(result.path, old)
     manifest = json.loads((old / "manifest.json").read_text())
     del manifest["config"]["settings"], manifest["estimator_settings"]
-    (old / "manifest.json").write_bytes(manifests.to_bytes(manifest))
+    (old / "manifest.json").write_bytes(results.to_bytes(manifest))
     seen: list[DatamodelsConfig] = []
     monkeypatch.setattr(Datamodels, "run", lambda config, out, *_: seen.append(config) or out)
     jobs.replay(old, tmp_path / "again")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, manifests, results
+from influence import Dataset, Examples, InfluenceError, Split, TracInCP, datasets, jobs, results
 from influence.datasets import Facts, Regression
 from influence.datasets.california_housing import is_palo_alto
 from influence.learners.regression import RegressionNetwork, networks
@@ -310,6 +310,6 @@ def test_a_config_of_something_else(values):
 
 def test_a_replay_of_another_method(folder, tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text()) | {"method": "magic"}
-    (tmp_path / "manifest.json").write_bytes(manifests.to_bytes(manifest))
+    (tmp_path / "manifest.json").write_bytes(results.to_bytes(manifest))
     with pytest.raises(InfluenceError, match="was made by 'magic', which this program does not know"):
         jobs.replay(tmp_path, tmp_path / "again")

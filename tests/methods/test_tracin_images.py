@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, manifests, results
+from influence import Dataset, Examples, InfluenceError, TracInCP, datasets, homes, jobs, results
 from influence.learners.base import LEARNERS, Subsets, margins
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
@@ -342,7 +342,7 @@ def test_a_manifest_that_lacks_something(folder, tmp_path, key, message):
     copy = shutil.copytree(folder, tmp_path / "copy")
     manifest = json.loads((copy / "manifest.json").read_text())
     del manifest[key]
-    (copy / "manifest.json").write_bytes(manifests.to_bytes(manifest))
+    (copy / "manifest.json").write_bytes(results.to_bytes(manifest))
     with pytest.raises(InfluenceError, match=message):
         results.read(copy)
 

@@ -157,6 +157,11 @@ def read_result(folder: Path) -> Read:
     return Read(read.manifest.method, read.manifest.quality.model_dump(), tables)
 
 
+def evidence_place(folder: Path, kind: str) -> Path:
+    """Where a result's evidence of a kind is."""
+    return evidence.place(folder, kind)
+
+
 def read_evidence(folder: Path) -> dict[str, dict[str, Any]]:
     """The figures of every kind of evidence that is about the result in the folder; a problem with one is an error."""
     found = evidence.read(results.read(folder))

@@ -20,7 +20,7 @@ from tests.pinned import adapters
 STORED = Path(__file__).parent / "stored"
 STORES = {"plain": 72, "plain-ceiling": 12, "patchnet": 2, "convnet": 2, "settings": 6}
 RESULTS = {
-    "datamodels": ("datamodels", 360, 200, ["lds", "removal", "mislabels", "sizes"]),
+    "datamodels": ("datamodels", 360, 200, ["lds", "removal", "mislabels", "scaling"]),
     "tracin-digits": ("tracin", 72, 200, []),
     "tracin-houses": ("tracin", 52, 331, ["removal"]),
 }
@@ -161,7 +161,7 @@ def same_scores(before: pd.DataFrame, after: pd.DataFrame) -> None:
 
 EVALUATIONS = {
     "lds": ("--bootstrap", 20, "--feature-models", 1),
-    "sizes": ("--sizes", 60, "--targets", 8, "--lasso-targets", 3, "--bootstrap", 10, "--feature-models", 1),
+    "scaling": ("--sizes", 60, "--targets", 8, "--lasso-targets", 3, "--bootstrap", 10, "--feature-models", 1),
     "removal": (
         *("--targets", 3, "--counts", "2,10", "--choices", "helpful,neighbours,random"),
         *("--seeds", 2, "--feature-models", 1, "--all-scores"),
@@ -176,7 +176,7 @@ def test_an_evaluation_finds_the_same_figures(kind: str, stored: Path, collected
     result = stored / "results" / "datamodels"
     before = adapters.read_evidence(result)
     store = ("--store", stored / "stores" / "plain") if kind == "lds" else ()
-    shutil.rmtree(result / "evidence" / kind)
+    shutil.rmtree(adapters.evidence_place(result, kind))
     code, _, err = adapters.cli("evaluate", kind, result, *EVALUATIONS[kind], *store)
     assert (code, err) == (0, "")
     after = adapters.read_evidence(result)

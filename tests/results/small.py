@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from influence import InfluenceError, manifests, results
+from influence import InfluenceError, results
 from influence.ranking import list_column
+from influence.results import manifest_file
 
 MANIFEST: dict[str, Any] = {
     "dataset": "small",
@@ -79,12 +80,12 @@ def message(folder: Path) -> str:
 def edit_manifest(folder: Path, **changes: Any) -> None:
     path = folder / "manifest.json"
     values = json.loads(path.read_text()) | changes
-    path.write_bytes(manifests.to_bytes({name: value for name, value in values.items() if value is not ...}))
+    path.write_bytes(results.to_bytes({name: value for name, value in values.items() if value is not ...}))
 
 
 def without_digest(folder: Path) -> None:
     """A manifest as older versions wrote it."""
     path = folder / "manifest.json"
     values = json.loads(path.read_text())
-    del values[manifests.DIGEST]
+    del values[manifest_file.DIGEST]
     path.write_text(json.dumps(values, indent=2) + "\n")

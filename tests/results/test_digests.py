@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from influence import InfluenceError, manifests, results
+from influence import InfluenceError, results
+from influence.results import manifest_file
 from tests.results.small import message, without_digest
 
 
@@ -35,7 +36,7 @@ def test_any_changed_byte_of_a_manifest(folder, mask):
         lambda whole: whole.replace(b'"k": 2', b'"k": 3'),
         lambda whole: whole.replace(b'"k": 2', b'"k":  2'),
         lambda whole: json.dumps(json.loads(whole)).encode(),
-        lambda whole: whole.replace(manifests.DIGEST.encode(), b"sha256"),
+        lambda whole: whole.replace(manifest_file.DIGEST.encode(), b"sha256"),
         lambda whole: whole.replace(b'"dataset":', b'"dataset": "other", "dataset":'),
         lambda whole: re.sub(b'(?<="manifest_sha256": ").{64}', lambda found: found[0].upper(), whole),
     ],

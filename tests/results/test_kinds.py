@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from influence import InfluenceError, homes, manifests, results
+from influence import InfluenceError, homes, results
 from influence.methods.datamodels.kind import KIND as DATAMODELS
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import KIND as TRACIN
@@ -66,7 +66,7 @@ def write(folder: Path, values: dict[str, Any], tables: dict[str, pa.Table]) -> 
 def rewrite(folder: Path, **changes: Any) -> None:
     path = folder / "manifest.json"
     values = json.loads(path.read_text()) | changes
-    path.write_bytes(manifests.to_bytes({name: value for name, value in values.items() if value is not ...}))
+    path.write_bytes(results.to_bytes({name: value for name, value in values.items() if value is not ...}))
 
 
 def test_what_is_written_is_read(shelf: Path) -> None:

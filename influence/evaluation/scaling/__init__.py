@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 from influence.config import Config
 from influence.evaluation.base import Evaluation, Findings
 from influence.evaluation.scaling.config import ScalingConfig
-from influence.evidence import SizesEvidence
+from influence.evidence import ScalingEvidence
 from influence.progress import Report, silent
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ __all__ = ["ScalingConfig", "ScalingEvaluation"]
 
 
 class ScalingEvaluation(Evaluation):
-    """Every estimator from fewer and more models; it is stored as ``sizes``."""
+    """Every estimator from fewer and more models."""
 
     name: ClassVar[str] = "scaling"
     title: ClassVar[str] = (
@@ -23,7 +23,7 @@ class ScalingEvaluation(Evaluation):
     )
     example: ClassVar[str] = "RESULT --sizes 100,500,1000"
     config: ClassVar[type[Config]] = ScalingConfig
-    evidence: ClassVar[type[SizesEvidence]] = SizesEvidence
+    evidence: ClassVar[type[ScalingEvidence]] = ScalingEvidence
     tasks: ClassVar[tuple[str, ...]] = ("classes",)
     needs_fit: ClassVar[bool] = True
 

@@ -72,7 +72,7 @@ def evaluate(subject: Subject, config: ScalingConfig, report: Report = silent) -
     features = _judge_references(judge, config, trained, dataset, positions)
     if prior.mean is not None:
         members = held_out.masks.astype(np.float32)
-        judge.judge("guess", fitted.prior_models, positions, members @ prior.mean[positions].T)
+        judge.judge(evidence.PRIOR_MEAN, fitted.prior_models, positions, members @ prior.mean[positions].T)
     progress = stages["comparing"]
     own = fitted.estimator
     estimators = {name: own if name == own.name else each(name=name) for name, each in ESTIMATORS.items()}
@@ -137,7 +137,6 @@ def _notes(trained: OutcomeConfig, fitted: Fitted, judges: int, targets: int, fe
         f"({trained.learner.name}, alpha {trained.subsets.alpha:g}, {trained.subsets.seeds} seeds), for {targets} test "
         "examples drawn at random; intervals are over these models.",
         f"The LASSO was fitted for {few} of them only." if few else "The LASSO was left out.",
-        f"The prior mean (guess) and the prior-informed estimator use the gradients of {fitted.prior_models} fitted "
-        "models.",
+        f"The prior mean and the prior-informed estimator use the gradients of {fitted.prior_models} fitted models.",
         f"Neighbours: {features}.",
     ]

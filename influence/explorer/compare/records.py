@@ -278,14 +278,14 @@ def _neighbours_baseline(found: Evaluated) -> tuple[int, str] | None:
     """Of how many models the features were (0 for inputs), and the score with its interval."""
     if found.lds is not None:
         return found.lds.feature_models, str(found.lds.methods["neighbours"])
-    if found.sizes is None:
+    if found.scaling is None:
         return None
-    rows = found.sizes.scores[found.sizes.scores["estimator"] == "neighbours"]
+    rows = found.scaling.scores[found.scaling.scores["estimator"] == "neighbours"]
     if rows.empty:
         return None
     row = rows.iloc[0]
     over = f"over {row['targets']:,} targets"
-    return found.sizes.feature_models, f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}), {over}"
+    return found.scaling.feature_models, f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}), {over}"
 
 
 def default_target(result: Result[Any]) -> int:

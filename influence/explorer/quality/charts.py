@@ -122,7 +122,7 @@ def lds_histogram(per_target: pd.DataFrame, colours: Colours) -> Chart:
     )
 
 
-def sizes_chart(scores: pd.DataFrame, own: str, colours: Colours) -> Chart:
+def scaling_chart(scores: pd.DataFrame, own: str, colours: Colours) -> Chart:
     """Each estimator's score by the number of models that it was fitted on; what needs none is a level line."""
     figure, key = go.Figure(), []
     looks = iter((("square", "dash"), ("diamond", "dashdot"), ("triangle-up", "longdash"), ("cross", "dot")))

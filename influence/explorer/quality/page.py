@@ -10,7 +10,7 @@ from influence.explorer.quality import words
 from influence.explorer.quality.show_labels import show_mislabels, show_near_copies
 from influence.explorer.quality.show_overview import show_all, show_figures
 from influence.explorer.quality.show_removal import show_removal
-from influence.explorer.quality.show_unseen import show_sizes, show_unseen
+from influence.explorer.quality.show_unseen import show_scaling, show_unseen
 from influence.explorer.text import escaped, sentence
 from influence.library import Entry
 
@@ -32,7 +32,7 @@ def show() -> None:
         show_removal(listed, known[listed.id].removal)
         show_mislabels(listed, known[listed.id].mislabels)
         show_near_copies(listed, known[listed.id].near_copies)
-        show_sizes(listed, known[listed.id].sizes)
+        show_scaling(listed, known[listed.id].scaling)
         show_caveats(listed, known[listed.id])
         show_all(entries, known, listed)
 
@@ -53,7 +53,7 @@ def show_verdict(listed: Entry, found: Evaluated) -> None:
     with st.container(border=True, key="verdict"):
         st.caption(f"{escaped(listed.id)}: {escaped(listed.manifest.title)}, on {escaped(listed.dataset)}")
         st.header(verdict.headline, anchor=False)
-        rests = verdicts.rests_on(listed.manifest, found.sizes)
+        rests = verdicts.rests_on(listed.manifest, found.scaling)
         said = [*verdict.why, *([f"**What it rests on.** {rests}"] if rests else [])]
         st.markdown("\n".join(f"- {each}" for each in said))
     show_figures(listed, found)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from influence import evidence
-from influence.evidence import Evaluated, SizesEvidence
+from influence.evidence import Evaluated, ScalingEvidence
 from influence.explorer import evaluating, verdicts
 from influence.explorer.parts.theme import colours
 from influence.explorer.quality import charts, words
@@ -50,20 +50,19 @@ def _show_judged(lds: Judged) -> None:
             )
 
 
-def show_sizes(listed: Entry, sizes: SizesEvidence | None) -> None:
+def show_scaling(listed: Entry, scaling: ScalingEvidence | None) -> None:
     """How estimators compare on fewer models, where a result comes from a fit."""
     if not isinstance(listed.manifest, DatamodelsManifest):
         return
     with st.container(border=True):
         st.subheader("What would fewer models and other estimators say?", anchor=False)
-        if sizes is None:
-            not_evaluated(listed, "sizes", "how estimators compare on fewer models")
+        if scaling is None:
+            not_evaluated(listed, "scaling", "how estimators compare on fewer models")
             return
-        st.markdown(words.sizes_verdict(sizes.scores))
-        chart(charts.sizes_chart(sizes.scores, listed.manifest.estimator, colours()), "sizes")
+        st.markdown(words.scaling_verdict(scaling.scores))
+        chart(charts.scaling_chart(scaling.scores, listed.manifest.estimator, colours()), "scaling")
         references = "; ".join(f"**{name}**: {what}" for name, what in evidence.REFERENCES.items())
         st.caption(f"Level lines need no outcomes: {references}. Bars: 95 % intervals over models.")
         with st.expander("All figures"):
-            st.dataframe(
-                words.sizes_table(sizes.scores), alt="LDS with its 95 % interval, by estimator and number of models."
-            )
+            alt = "LDS with its 95 % interval, by estimator and number of models."
+            st.dataframe(words.scaling_table(scaling.scores), alt=alt)

@@ -267,7 +267,7 @@ def mislabel_verdict(name: str, against: Interval | None, found: Interval, loss:
 # --- fewer models ---------------------------------------------------------------------------------------------------
 
 
-def sizes_table(scores: pd.DataFrame) -> pd.DataFrame:
+def scaling_table(scores: pd.DataFrame) -> pd.DataFrame:
     """A row an estimator, the best last; a column a number of models, the first for those that fit no outcomes."""
     shown = pd.DataFrame(
         {
@@ -290,7 +290,7 @@ def fitted_sizes(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[~scores["estimator"].isin(list(evidence.REFERENCES))]
 
 
-def sizes_verdict(scores: pd.DataFrame) -> str:
+def scaling_verdict(scores: pd.DataFrame) -> str:
     """Which estimator leads at every number of models, or at how many."""
     fitted = fitted_sizes(scores)
     leaders = fitted.loc[fitted.groupby("models")["mean"].idxmax()]
@@ -345,7 +345,7 @@ def caveats(manifest: ResultManifest, found: Evaluated) -> dict[str, list[str]]:
         ("LDS", found.lds),
         ("Removal", found.removal),
         ("Mislabels", found.mislabels),
-        ("Sizes", found.sizes),
+        ("Scaling", found.scaling),
         ("Near-copies", found.near_copies),
     )
     known = {title: each.notes for title, each in titles if each is not None}
