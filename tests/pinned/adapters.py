@@ -228,7 +228,15 @@ def houses_replaced(few: Dataset, widths: tuple[int, ...]) -> Iterator[None]:
 
 # --- the command line -----------------------------------------------------------------------------------------------
 
-_TYPES = {str: "text", int: "whole number", float: "number", bool: "flag", Path: "path", list[str]: "text, repeatable"}
+_TYPES = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "flag",
+    Path: "path",
+    list[str]: "text, repeatable",
+    list[Path]: "paths",
+}
 
 
 def cli(*arguments: object) -> tuple[int, str, str]:
