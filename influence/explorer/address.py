@@ -76,6 +76,17 @@ def remembered(page: str) -> dict[str, list[str]]:
     return dict(st.session_state.get("addresses", {}).get(page, {}))
 
 
+def look_at(dataset: str) -> None:
+    """Note which data set the reader looks at: a page that shows several opens on it."""
+    st.session_state["data set shown"] = dataset
+
+
+def looked_at() -> str | None:
+    """The data set that the reader last looked at; None before the first."""
+    name: str | None = st.session_state.get("data set shown")
+    return name
+
+
 def _remember(address: Mapping[str, Sequence[str]]) -> None:
     page = st.session_state.get("page shown")
     st.session_state["addresses"] = {**st.session_state.get("addresses", {}), page: dict(address)}

@@ -30,7 +30,8 @@ def shown_on(page: str) -> dict[str, Entry]:
     found, _ = library.every()
     shown = {id_: entry for id_, entry in found.items() if page in (describing.home_of(entry), *_FOR_ALL)}
     if not shown:
-        dataset = "california-housing" if page == "houses" else "digits"
+        of_kind = [name for name in datasets.NAMES if page in (describing.home_of_data(name), *_FOR_ALL)]
+        dataset = min(of_kind, key=lambda name: not datasets.facts(name).is_quick)
         raise InfluenceError(f"There is no result yet: make one with `python -m influence tracin {dataset}`.")
     return shown
 
@@ -66,7 +67,7 @@ def choose_result(
     """
     named = _named(entries)
     name = _choose_dataset(entries, named, (*leaves, *with_result), best)
-    st.session_state["data set shown"] = name
+    address.look_at(name)
     of_it = [entry for entry in entries.values() if entry.dataset == name]
     method = _choose_method(of_it, named, tuple(with_result), best)
     entry = _choose_name([each for each in of_it if each.method == method], named, tuple(with_result), best)
@@ -76,12 +77,6 @@ def choose_result(
     _show_problems()
     recompute.show(entry)
     return entry
-
-
-def last_shown() -> str | None:
-    """The data set that the reader last looked at on a page with these selectors; None before the first."""
-    name: str | None = st.session_state.get("data set shown")
-    return name
 
 
 def _named(entries: Mapping[str, Entry]) -> Entry | None:

@@ -82,7 +82,12 @@ def noun(entry: Entry) -> str:
 
 def home_of(entry: Entry) -> str:
     """The name of the page that shows a result: what kind of data it is about decides."""
-    return "houses" if dict(datasets.facts(entry.dataset).roles).keys() >= {"latitude", "longitude"} else "images"
+    return home_of_data(entry.dataset)
+
+
+def home_of_data(name: str) -> str:
+    """The name of the page that shows a data set."""
+    return "houses" if dict(datasets.facts(name).roles).keys() >= {"latitude", "longitude"} else "images"
 
 
 def page_of(entry: Entry, **choice: int) -> tuple[str, dict[str, str]]:

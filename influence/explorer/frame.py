@@ -28,15 +28,18 @@ def frame(name: str) -> Iterator[DeltaGenerator]:
     DeltaGenerator
         The part of the sidebar for the page's own selectors: ``with choices: ...``.
     """
-    choices = begin(name)
+    choices, links = begin(name)
+    before = address.looked_at()
     try:
         yield choices
     except InfluenceError as error:
         st.error(sentence(error), icon=":material/error:")
+    if address.looked_at() != before:
+        _show_links(name, links)
 
 
-def begin(name: str) -> DeltaGenerator:
-    """Draw what surrounds a page, and return the part of the sidebar for its selectors. `frame` calls it."""
+def begin(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Draw what surrounds a page; return the parts of the sidebar for its selectors and for links."""
     page = PAGES[name]
     st.set_page_config(
         page_title=f"{page.title} · Influence explorer", page_icon=_icon(), layout="wide", initial_sidebar_state=260
@@ -45,21 +48,29 @@ def begin(name: str) -> DeltaGenerator:
     st.logo(_logo(theme.is_dark()), size="large")
     address.arrive(name)
     with st.sidebar:
-        with st.container(gap="xxsmall"):
-            for other in PAGES.values():
-                st.page_link(
-                    other.file,
-                    label=other.title,
-                    icon=f":material/{other.icon}:",
-                    width="stretch",
-                    query_params=address.remembered(other.name) if other.name != name else None,
-                )
+        links = st.empty()
+        _show_links(name, links)
         choices = st.container(key="choices", gap="small")
         with st.container(key="runs", gap="small"):
             run_panel.show(name)
         with st.container(key="foot"):
             foot.show()
-    return choices
+    return choices, links
+
+
+def _show_links(name: str, place: DeltaGenerator) -> None:
+    """Links to the pages, each as the reader left it; to one not seen yet, with the data set that is looked at."""
+    with place.container(gap="xxsmall"):
+        for other in PAGES.values():
+            data = address.looked_at() if other.data_key else None
+            first = {other.data_key: data} if data else {}
+            st.page_link(
+                other.file,
+                label=other.title,
+                icon=f":material/{other.icon}:",
+                width="stretch",
+                query_params=(address.remembered(other.name) or first) if other.name != name else None,
+            )
 
 
 def title(name: str) -> DeltaGenerator:

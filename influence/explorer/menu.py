@@ -15,6 +15,8 @@ class Page:
         The question stands beside the title: it is what the page answers.
     file : str
         As Streamlit's links call it.
+    data_key : str
+        The parameter that names the data set, where the page shows every kind; empty where it does not.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Page:
     icon: str
     question: str
     file: str
+    data_key: str = ""
 
 
 PAGES = {
@@ -31,8 +34,8 @@ PAGES = {
         Page("images", "Images", "grid_view", "Which training images made the model say that?", "pages/images.py"),
         Page("map", "Map", "scatter_plot", "Which images are influenced alike?", "pages/map.py"),
         Page("houses", "Houses", "map", "Which training houses made the model’s price?", "pages/houses.py"),
-        Page("outliers", "Outliers", "flag", "What is wrong with my training data?", "pages/outliers.py"),
-        Page("quality", "Quality", "verified", "How far can I trust this?", "pages/quality.py"),
-        Page("compare", "Compare", "compare", "Do two methods name the same examples?", "pages/compare.py"),
+        Page("outliers", "Outliers", "flag", "What is wrong with my training data?", "pages/outliers.py", "data"),
+        Page("quality", "Quality", "verified", "How far can I trust this?", "pages/quality.py", "data"),
+        Page("compare", "Compare", "compare", "Do two methods name the same examples?", "pages/compare.py", "on"),
     )
 }

@@ -21,7 +21,7 @@ from influence.explorer.compare.records import NEIGHBOURS, Nearest, Ranking
 from influence.measures.baselines import Neighbours, flat
 from influence.methods.datamodels import DatamodelsConfig
 from tests.explorer.made import random_result
-from tests.explorer.pages import click, errors, grid, ids, open_page, texts, warnings
+from tests.explorer.pages import address, click, errors, grid, ids, open_page, texts, warnings
 
 SHIPPED = homes.precomputed_home()
 SIDES = ("Helped", "Hurt")
@@ -200,7 +200,12 @@ def test_houses_are_facts_side_by_side(houses: Dataset, results_home: Path) -> N
     assert lists[:2] == lists[2:]
     strongest = results.read(SHIPPED / "california-housing" / "tracin").of(12).set_index("rank")["train"]
     assert lists[:2] == [[strongest[sign * rank] for rank in range(1, 5)] for sign in (1, -1)]
-    assert list(app.dataframe[0].value["@50"][:2]) == [1.0, 1.0]  # the same result
+    features, agreement = (app.dataframe[place].value for place in (0, 1))
+    assert list(agreement["@50"][:2]) == [1.0, 1.0]  # the same result
+    assert list(features.columns) == ["Feature", "House 12", "california-housing/tracin", "again"]
+    train = houses.train.take(np.searchsorted(houses.train.index, lists[0]))
+    income = 10_000 * float(np.median(train.inputs[:, houses.facts.columns.index("MedInc")]))
+    assert features.set_index("Feature").loc["Median income", "again"] == f"${income:,.0f}"
 
 
 def test_without_the_data_there_are_numbers_and_no_neighbours(no_houses: None) -> None:
@@ -235,11 +240,29 @@ def test_two_seeds_can_be_told_apart(results_home: Path) -> None:
         assert f"seed {seed}, 30 epochs" in texts(app)
 
 
-def test_it_opens_on_the_data_set_that_one_came_from() -> None:
+@pytest.mark.parametrize(("page", "data"), [("houses", "california-housing"), ("map", "cifar10")])
+def test_links_lead_to_the_data_set_that_is_looked_at(page: str, data: str) -> None:
+    app = open_page(page, **({"data": data} if page == "map" else {}))
+    for name, key in (("compare", "on"), ("outliers", "data"), ("quality", "data")):
+        (link,) = [each.proto for each in app.get("page_link") if each.proto.label == name.capitalize()]
+        assert f"{key}={data}" in link.query_string
+
+
+def test_what_another_slot_has_changes_places() -> None:
+    app = open_page("compare", third="digits/datamodels-lasso")
+    app.selectbox(key="first").set_value("digits/datamodels-lasso").run()
+    assert not app.exception
+    assert warnings(app) == ""
+    shown = [app.selectbox(key=slot).value for slot in ("first", "second", "third")]
+    assert shown == ["digits/datamodels-lasso", "digits/tracin", "digits/datamodels"]
+    assert "digits/tracin" not in app.selectbox(key="third").options
+
+
+def test_an_address_that_says_nothing_stays_so() -> None:
     app = open_page("houses")
     app.switch_page("pages/compare.py").run()
     assert not app.exception
-    assert "House 17136" in texts(app)
+    assert address(app) == {}
 
 
 def test_a_result_of_other_training_examples_is_refused(part: Path) -> None:
@@ -264,7 +287,7 @@ def test_a_result_of_another_version_is_refused(results_home: Path) -> None:
         ({"target": "99999"}, "have no test image 99999"),
         ({"target": "0"}, "Image 0 is a training image"),
         ({"k": "51"}, "these results show 1 to 50"),
-        ({"second": "digits/datamodels"}, "is chosen twice"),
+        ({"second": "digits/datamodels"}, "it is chosen already"),
         ({"example": "21"}, "no training image 21"),
     ],
 )

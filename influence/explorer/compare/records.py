@@ -240,12 +240,13 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for each in [*inner, config] for key, value in each.items()}
 
 
-def other_method(of_it: dict[str, Entry], options: Sequence[str]) -> str:
-    """What the first of the options is best compared with: a result of another method, else whatever comes next."""
-    first, *others = options
+def best_of(of_it: dict[str, Entry], options: Sequence[str], first: str | None) -> str:
+    """What is best shown beside the first: a result of another method, else whatever comes next."""
     methods = {id_: each.method for id_, each in of_it.items()}
-    ordered = sorted(others, key=lambda id_: methods.get(id_, methods[first]) == methods[first])
-    return ordered[0] if ordered else NONE
+    others = [each for each in options if each != NONE]
+    if first in methods:
+        others.sort(key=lambda id_: methods.get(id_, methods[first]) == methods[first])
+    return others[0] if others else NONE
 
 
 def lds_of(listed: Entry, found: Evaluated, result: Result[Any], target: int) -> str:
@@ -311,9 +312,17 @@ def why_not_target(compared: Sequence[Result[Any]], target: int, noun: str) -> s
 
 
 def facts(houses: Houses, ranked: pd.DataFrame, target: int) -> pd.DataFrame:
-    """Ranked training houses (rank, train, score) with what is known of each: price, km from the target, features."""
+    """Ranked training houses (rank, train, score) with the price of each, and how many km it is from the target."""
     known = houses.train.loc[ranked["train"]].reset_index(drop=True)
-    columns = ["price", *(name for name in FEATURES if name in known)]
-    table = pd.concat([ranked.reset_index(drop=True), known[columns]], axis=1)
-    table.insert(4, "km", nearest_km(known, houses.test.loc[[target]]))
-    return table
+    km = nearest_km(known, houses.test.loc[[target]])
+    return ranked.reset_index(drop=True).assign(price=known["price"], km=km)
+
+
+def features(houses: Houses, rankings: Sequence[Ranking], target: int, k: int) -> pd.DataFrame:
+    """In words, a row a feature: that of the target, and the median of the k that come first in each ranking."""
+    known = [name for name, feature in FEATURES.items() if feature.short and name in houses.train]
+    columns = {f"House {target}": houses.test.loc[target, known]}
+    for each in rankings:
+        columns[each.name] = houses.train.loc[each.side(1, k), known].median()
+    table = pd.DataFrame({"Feature": [FEATURES[name].short for name in known]})
+    return table.assign(**{head: [FEATURES[n].write(column[n]) for n in known] for head, column in columns.items()})

@@ -21,45 +21,65 @@ OF_DATA = ("target", "k", *SLOTS, *OF_TARGET)
 
 
 def choose_dataset(entries: dict[str, Entry]) -> str:
-    """The data set of the address; a reader who comes from another page finds the one that was shown there."""
+    """The data set of the address."""
     names = sorted({entry.dataset for entry in entries.values()}, key=list(datasets.NAMES).index)
-    first = "digits" if "digits" in names else names[0]
-    came_from = choosing.last_shown()
-    if address.has_arrived() and not address.said() and came_from in names and came_from != first:
-        address.go(on=came_from)
-    return choosing.one_of(
+    chosen = choosing.one_of(
         "on",
         "Data set",
         names,
         lambda name: datasets.facts(name).title,
-        default=first,
+        default="digits" if "digits" in names else names[0],
         below=OF_DATA,
         why="there is no result on it, so {} is shown.",
     )
+    address.look_at(chosen)
+    return chosen
 
 
 def choose_rankings(of_it: dict[str, Entry]) -> list[str]:
     """Two or three different ones: results, and neighbours where the data are on this machine."""
     has_data = datasets.is_present(next(iter(of_it.values())).dataset)
     options = [*of_it, *([NEIGHBOURS] if has_data else [])]
-    why = "there is no such result, so “{}” is shown." if has_data else "neighbours need the data set."
-    defaults = (options[0], records.other_method(of_it, options), NONE)
-    chosen: list[str] = []
-    for slot, default in zip(SLOTS, defaults, strict=True):
-        said: str = address.choose(
+    shown: dict[str, str] = {}
+    for slot in SLOTS:
+        left = [each for each in options if each not in shown.values()]
+        if slot != SLOTS[0]:
+            left = [NONE, *left]
+        default = NONE if slot == SLOTS[2] else records.best_of(of_it, left, shown.get(SLOTS[0]))
+        shown[slot] = address.choose(
             slot,
-            options if slot == SLOTS[0] else [NONE, *options],
-            partial(st.selectbox, slot.capitalize(), format_func=lambda id_: _told(of_it, id_)),
+            left if slot != SLOTS[0] else options,
+            partial(_draw, slot, of_it, shown),
             default=default,
-            why=why,
+            why=_why_not(slot, shown, has_data),
         )
-        if said in of_it:
-            st.caption(escaped(_told(of_it, said)))
-        if said in chosen:
-            st.warning(f"“{escaped(said)}” is chosen twice, and shown once.")
-        elif said != NONE:
-            chosen.append(said)
-    return chosen
+        if shown[slot] in of_it:
+            st.caption(escaped(_told(of_it, shown[slot])))
+    return [each for each in shown.values() if each != NONE]
+
+
+def _draw(
+    slot: str, of_it: dict[str, Entry], shown: dict[str, str], options: list[str], *, key: str, **_: object
+) -> None:
+    st.selectbox(
+        slot.capitalize(), options, key=key, format_func=partial(_told, of_it), on_change=_choose, args=(slot, shown)
+    )
+
+
+def _choose(slot: str, shown: dict[str, str]) -> None:
+    """Write all three into the address: what another slot has changes places with the new one."""
+    new, old = st.session_state[slot], shown[slot]
+    now = {other: old if has == new else has for other, has in shown.items()} | {slot: new}
+    address.go(**now | {SLOTS[2]: None if now[SLOTS[2]] == NONE else now[SLOTS[2]]})
+
+
+def _why_not(slot: str, shown: dict[str, str], has_data: bool) -> str:
+    asked = address.get(slot)
+    if asked in shown.values():
+        return "it is chosen already, so “{}” is shown."
+    if asked == NEIGHBOURS and not has_data:
+        return "neighbours need the data set, so “{}” is shown."
+    return "there is no such result, so “{}” is shown."
 
 
 def _told(of_it: dict[str, Entry], id_: str) -> str:

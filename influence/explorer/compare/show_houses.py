@@ -57,7 +57,18 @@ def show(
                     heading=Heading(title, _TEXTS.get(title, ""), sign),
                     height=400,
                 )
+    if dataset is not None:
+        _show_features(records.features(first, rankings, target, k), k)
     st.caption("Scores of different methods have different units. Compare ranks, not sizes.")
+
+
+def _show_features(table: pd.DataFrame, k: int) -> None:
+    with st.container(border=True):
+        st.markdown("**Are the houses alike?**")
+        st.dataframe(table, hide_index=True, alt="The features of the house, and medians of those that helped it.")
+        st.caption(
+            f"Of each ranking, the median of the {k} houses that come first: those that helped, or are most alike."
+        )
 
 
 def _row(houses: Houses, row: "pd.Series[float]", sign: int) -> Row:
