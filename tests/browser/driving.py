@@ -49,18 +49,19 @@ class Server:
         self.process.wait()
 
 
-def start_server(results: Path, **environment: str) -> Server:
+def start_server(results: Path, base: str = "", **environment: str) -> Server:
+    """Serve the app below the path ``base``, and wait until it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.baseUrlPath", base],
         cwd=ROOT,
         env={**os.environ, "INFLUENCE_RESULTS_DIR": str(results), **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     for _ in range(300):
         try:
             urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)

@@ -286,6 +286,17 @@ def test_a_link_carries_every_choice(traced: Outliers) -> None:
     assert app.selectbox(key="what to do about 12").value == "4"
 
 
+def test_where_some_pictures_ship_it_opens_on_an_example_that_has_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    app = open_page("outliers", data="cifar10")
+    assert not app.exception
+    for side in ("helped", "hurt"):
+        found = grid(app, f"Test images that it {side} most")
+        assert all(item["pictures"] != [None] for item in found["items"])
+
+
 def test_boxes_collect_what_is_to_be_fixed() -> None:
     app = open_page("outliers")
     order = ids(app, GRID)

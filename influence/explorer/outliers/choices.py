@@ -13,10 +13,13 @@ from influence.explorer import address, describing, glossary
 from influence.explorer.outliers.fixes import Fixes
 from influence.explorer.outliers.rankings import IN_DOUBT, RANKINGS, first_list, lists_for
 from influence.explorer.outliers.records import AGREE, ALL, DISAGREE, ON_LIST, ORDERS, Filters, Outliers
+from influence.explorer.parts.pictures import Pictures
 from influence.explorer.text import escaped, sentence
 from influence.library import Entry
 
 FIRST_SHEET = ("sheet",)
+TARGETS = 10  # of either sign, beside the example that is looked at
+_FIRST_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def trust_in(ranking: str, mislabels: MislabelsEvidence | None) -> tuple[str, st
     )
 
 
-def choose(listed: Entry, outliers: Outliers, fixes: Fixes) -> Choice | None:
+def choose(listed: Entry, outliers: Outliers, pictures: Pictures, fixes: Fixes) -> Choice | None:
     """Draw the selectors; None where nothing is known that could be listed."""
     lists = lists_for(listed.has_classes)
     row = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="lists")
@@ -114,7 +117,7 @@ def choose(listed: Entry, outliers: Outliers, fixes: Fixes) -> Choice | None:
     about = RANKINGS[ranking].says + (" Rare is not wrong: look before you fix." if name == IN_DOUBT.name else "")
     st.caption(about)
     trains = _passing(outliers, filters, ranking, order, list(fixes))
-    return Choice(name, ranking, trains, _choose_example(listed, outliers, trains))
+    return Choice(name, ranking, trains, _choose_example(listed, outliers, pictures, trains))
 
 
 def sources(outliers: Outliers, ranking: str) -> str:
@@ -192,11 +195,11 @@ def _passing(outliers: Outliers, filters: Filters, ranking: str, order: str, fix
         return outliers.listed(Filters(filters.label, filters.agreement), ranking, order, fixed)
 
 
-def _choose_example(listed: Entry, outliers: Outliers, trains: Sequence[int]) -> int | None:
-    """The training example that is looked at: the one asked for, else the first of the list."""
+def _choose_example(listed: Entry, outliers: Outliers, pictures: Pictures, trains: Sequence[int]) -> int | None:
+    """The training example that is looked at: the one asked for, else among the first of the list."""
     asked = address.get("example")
     if asked is None:
-        return trains[0] if trains else None
+        return outliers.most_telling(trains[:_FIRST_ROWS], TARGETS, pictures) if trains else None
     number = address.whole(asked)
     if number is None or number not in outliers.table.index:
         noun = describing.noun(listed)

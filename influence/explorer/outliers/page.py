@@ -32,7 +32,7 @@ def show() -> None:
         show_downloads(row, outliers, fixes, choices.ranking_of(outliers))
         left, right = st.columns([1.62, 1], gap="medium")
         with left:
-            choice = choices.choose(listed, outliers, fixes)
+            choice = choices.choose(listed, outliers, pictures, fixes)
             if choice is None:
                 show_why_empty(listed)
             else:

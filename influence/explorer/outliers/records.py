@@ -12,6 +12,7 @@ import pandas as pd
 from influence.errors import InfluenceError
 from influence.explorer.houses.records import Houses
 from influence.explorer.outliers.rankings import RANKINGS
+from influence.explorer.parts.pictures import Pictures
 from influence.results import Result
 
 ALL, AGREE, DISAGREE, ON_LIST = "all", "says the label", "says another", "on the fix list"
@@ -230,6 +231,17 @@ class Outliers:
             ordered[side].head(k).reset_index(drop=True) for side in (ordered["score"] > 0, ordered["score"] < 0)
         )
         return helped, hurt
+
+    def most_telling(self, trains: Sequence[int], k: int, pictures: Pictures) -> int:
+        """Of some training examples, the first with a picture of all that it helped and hurt, or of most of it."""
+        if not pictures.are_some:
+            return trains[0]
+
+        def shown(train: int) -> float:
+            targets = pd.concat(self.targets(train, k))["target"]
+            return float(np.mean([pictures.has("test", int(target)) for target in targets])) if len(targets) else 0.0
+
+        return max(trains, key=shown)
 
 
 def within(index: np.ndarray, text: str) -> np.ndarray:

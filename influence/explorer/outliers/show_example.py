@@ -7,7 +7,7 @@ import streamlit as st
 
 from influence.explorer import describing
 from influence.explorer.outliers import tray
-from influence.explorer.outliers.choices import Choice, glossed
+from influence.explorer.outliers.choices import TARGETS, Choice, glossed
 from influence.explorer.outliers.fixes import Fixes
 from influence.explorer.outliers.records import Outliers
 from influence.explorer.outliers.show_list import dollars
@@ -19,7 +19,6 @@ from influence.explorer.text import escaped
 from influence.library import Entry
 
 _NEW = "outlier to open"
-_TARGETS = 10
 
 
 def show_example(listed: Entry, outliers: Outliers, pictures: Pictures, choice: Choice, fixes: Fixes) -> None:
@@ -92,7 +91,7 @@ def _show_standing(outliers: Outliers, train: int) -> None:
 def _show_targets(listed: Entry, outliers: Outliers, pictures: Pictures, train: int) -> None:
     """The targets that it helped and hurt most."""
     noun = describing.noun(listed)
-    for frame, title, sign in zip(outliers.targets(train, _TARGETS), ("Helped", "Hurt"), (1, -1), strict=True):
+    for frame, title, sign in zip(outliers.targets(train, TARGETS), ("Helped", "Hurt"), (1, -1), strict=True):
         if frame.empty:
             st.caption(f"{title}: no test {noun} keeps it among its strongest.")
             continue

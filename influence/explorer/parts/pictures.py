@@ -79,6 +79,11 @@ class Pictures:
         return bool(self._parts) or self._sheet is not None
 
     @property
+    def are_some(self) -> bool:
+        """Whether only some examples have a picture: those that ship."""
+        return self._sheet is not None
+
+    @property
     def what_is_shown(self) -> str:
         """A clause that says which images are shown as pictures where the data set is missing."""
         if self._sheet is None:
