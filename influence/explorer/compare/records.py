@@ -321,8 +321,11 @@ def facts(houses: Houses, ranked: pd.DataFrame, target: int) -> pd.DataFrame:
 def features(houses: Houses, rankings: Sequence[Ranking], target: int, k: int) -> pd.DataFrame:
     """In words, a row a feature: that of the target, and the median of the k that come first in each ranking."""
     known = [name for name, feature in FEATURES.items() if feature.short and name in houses.train]
-    columns = {f"House {target}": houses.test.loc[target, known]}
+    values = {f"House {target}": houses.test.loc[target, known].to_numpy(float)}
     for each in rankings:
-        columns[each.name] = houses.train.loc[each.side(1, k), known].median()
-    table = pd.DataFrame({"Feature": [FEATURES[name].short for name in known]})
-    return table.assign(**{head: [FEATURES[n].write(column[n]) for n in known] for head, column in columns.items()})
+        values[each.name] = houses.train.loc[each.side(1, k), known].median().to_numpy(float)
+    words = {
+        head: [FEATURES[name].write(value) for name, value in zip(known, own, strict=True)]
+        for head, own in values.items()
+    }
+    return pd.DataFrame({"Feature": [FEATURES[name].short for name in known], **words})

@@ -91,7 +91,7 @@ def _tile(row: object, name: str, place: int | None, shared: "pd.Series[int]", o
 
 def _chosen(labels: "pd.Series[int]") -> int | None:
     """The training image that the address names."""
-    if address.get("example") is None:
+    if "example" not in address.said():
         return None
     train = address.whole(address.get("example") or "")
     if train is None or train not in labels.index:

@@ -197,13 +197,12 @@ def _passing(outliers: Outliers, filters: Filters, ranking: str, order: str, fix
 
 def _choose_example(listed: Entry, outliers: Outliers, pictures: Pictures, trains: Sequence[int]) -> int | None:
     """The training example that is looked at: the one asked for, else among the first of the list."""
-    asked = address.get("example")
-    if asked is None:
+    if "example" not in address.said():
         return outliers.most_telling(trains[:_FIRST_ROWS], TARGETS, pictures) if trains else None
-    number = address.whole(asked)
+    number = address.whole(address.get("example") or "")
     if number is None or number not in outliers.table.index:
         noun = describing.noun(listed)
-        address.refuse("example", f"there is no training {noun} {escaped(asked)}, so the first of the list is shown.")
+        address.refuse("example", f"there is no such training {noun}, so the first of the list is shown.")
         return trains[0] if trains else None
     return number
 
