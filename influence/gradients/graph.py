@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
@@ -61,6 +62,19 @@ def check_graph(
                 f"The losses depend on a trainable tensor of shape {tuple(leaf.shape)} that is no parameter of the "
                 "model (TracInCP works on a copy of it): detach that tensor, or make it a layer of the model."
             )
+
+
+def number_types(losses: Tensor) -> set[torch.dtype]:
+    """The types of all numbers between the losses and the leaves that autograd knows of."""
+    found, seen = {losses.dtype}, set[Node]()
+    left: list[Node | None] = [losses.grad_fn]
+    while left:
+        node = left.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            found |= {each.dtype for each in node._input_metadata}
+            left += [following for following, _ in node.next_functions]
+    return found
 
 
 def not_its_own(layer: str) -> str:

@@ -70,6 +70,7 @@ class Passes:
         # been seen, outputs are not copied.
         self._copies_outputs = False
         self._last_layer: str | None = None
+        self._known_streams: tuple[object, ...] | None = None  # as they were after the last pass
 
     def on(self, model: nn.Module, layers: Mapping[str, nn.Module]) -> "Passes":
         """The same through a copy of the model, whose layers these are."""
@@ -102,13 +103,14 @@ class Passes:
     def _undisturbed(self, inputs: Tensor, labels: Tensor) -> "_Forward":
         """A forward pass that draws no random number and changes nothing of the model.
 
-        Another thread may have drawn the number, and a model may make a buffer when it first runs; so only a pass that
-        does so twice is an error.
+        Another thread may have drawn the number, or the caller since the last pass, and a model may make a buffer when
+        it first runs; so only a pass that does so twice is an error.
         """
         for _ in range(2):
-            before = self._streams(), self._tensors()
+            streams, tensors = self._known_streams or self._streams(), self._tensors()
             done = self._forward(inputs, labels)
-            if (self._streams(), self._tensors()) == before:
+            self._known_streams = self._streams()
+            if (self._known_streams, self._tensors()) == (streams, tensors):
                 return done
         raise InfluenceError(NOT_THE_SAME_TWICE)
 

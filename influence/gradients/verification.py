@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
-from influence.gradients.graph import Call, not_its_own
+from influence.gradients.graph import Call, not_its_own, number_types
 from influence.gradients.layers import Gradients, Outer, gradients, trained_parameters
 from influence.gradients.passes import NOT_THE_SAME_TWICE, Loss, Pass, Passes, explain_backward_errors, run
 
@@ -65,7 +65,8 @@ def verify(passes: Passes, inputs: Tensor, labels: Tensor, done: Pass, rows: Seq
     is_precise = epsilon < 1e-6  # a coarser type hides a light dependence
     if is_precise and _agree(passes, inputs, labels, done, rows, first_look):
         return
-    agree = _agree_in_double(passes, inputs, labels, rows)
+    share = torch.finfo(torch.float64).eps ** 0.5 if _is_double(passes.model, done) else 1e-5
+    agree = _agree_in_double(passes, inputs, labels, rows, share)
     if agree is None:
         agree = _agree(passes, inputs, labels, done, rows, _Tolerance(4 * epsilon**0.5, 16 * epsilon))
     if agree and done.losses.dtype == torch.float16 and _underflows(passes, inputs, labels, done, rows):
@@ -234,7 +235,15 @@ def _gradients(value: Tensor, parameters: list[list[Tensor]]) -> list[list[Tenso
     return [[next(found) for _ in some] for some in parameters]
 
 
-def _agree_in_double(passes: Passes, inputs: Tensor, labels: Tensor, rows: Sequence[int]) -> bool | None:
+def _is_double(model: nn.Module, done: Pass) -> bool:
+    """Whether the model and all that it does is in float64, as far as that shows, so that rounding is smaller."""
+    kept = {each.dtype for each in (*model.parameters(), *model.buffers()) if each.is_floating_point()}
+    return kept | number_types(done.losses) == {torch.float64}
+
+
+def _agree_in_double(
+    passes: Passes, inputs: Tensor, labels: Tensor, rows: Sequence[int], share: float
+) -> bool | None:
     """The same with all numbers in float64; None if the model or the loss does not work in that type."""
     try:
         model = copy.deepcopy(passes.model).double()
@@ -244,7 +253,7 @@ def _agree_in_double(passes: Passes, inputs: Tensor, labels: Tensor, rows: Seque
         done = exact(inputs, labels)
         if any(each.dtype != torch.float64 for each in (done.losses, *(call.output for call in done.calls))):
             return None
-        return _agree(exact, inputs, labels, done, rows, _Tolerance(1e-5, 1024 * torch.finfo(torch.float64).eps))
+        return _agree(exact, inputs, labels, done, rows, _Tolerance(share, 1024 * torch.finfo(torch.float64).eps))
     except Exception:  # whatever the model or the loss has against that type
         return None
 

@@ -237,6 +237,12 @@ def test_a_random_pass(forward):
     refuses(Model(forward), squared_error, RANDOM)
 
 
+@pytest.mark.parametrize("lightly", [1e-5, 1e-7])
+def test_companions_that_hardly_matter(lightly):
+    """In float64, where rounding is smaller still."""
+    refuses(Model(lambda m, x: tail(m, m.body(x) + lightly * x.mean(0))), squared_error, COMPANIONS)
+
+
 def test_a_random_loss():
     refuses(mlp(5, 6, 1), lambda o, y: squared_error(o, y) * torch.rand(len(y)), RANDOM)
 
