@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from influence.errors import InfluenceError
@@ -43,6 +51,15 @@ class Config(BaseModel):
         kinds = {key: field.annotation for name, field in cls.model_fields.items() for key in (name, field.alias)}
         return {name: _read(value, kinds.get(name)) for name, value in values.items()}
 
+    @model_serializer(mode="wrap")
+    def _without_silent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the settings that are not stored at their defaults."""
+        values: dict[str, Any] = write(self)
+        for name, field in type(self).model_fields.items():
+            if _extra(field, "silent") and getattr(self, name) == field.default:
+                values.pop(field.alias or name, None)
+        return values
+
     @classmethod
     def parse(cls, values: Any) -> Self:
         """A config from what `as_dict` gives, which has every setting: a default never stands for a lost one.
@@ -57,14 +74,18 @@ class Config(BaseModel):
                 f"The settings of {_title(cls)} are {values!r}, but must be a mapping of names to values."
             )
         for name, field in cls.model_fields.items():
-            if name not in values and field.alias not in values and not _was_added(field):
+            if (
+                name not in values
+                and field.alias not in values
+                and not (_extra(field, "added") or _extra(field, "silent"))
+            ):
                 raise InfluenceError(
                     f"These settings of {_title(cls)} lack {field.alias or name}: give a config that was stored whole."
                 )
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """All settings under their stored names, as JSON can hold them."""
+        """All settings under their stored names, as JSON can hold them; silent ones where they are not the default."""
         return self.model_dump(mode="json", by_alias=True, serialize_as_any=True)
 
     def replace(self, **changes: Any) -> Self:
@@ -84,6 +105,7 @@ def setting(
     help: str,
     *,
     added: bool = False,
+    silent: bool = False,
     argument: bool = False,
     option: str | None = None,
     form: bool = True,
@@ -99,6 +121,8 @@ def setting(
         A sentence or a noun phrase; the command line and the sidebar show it.
     added : bool
         Whether configs were stored before there was this setting; of those, the default is true.
+    silent : bool
+        The same, and it is stored only where it is not the default, so that the digests of older configs stay.
     argument : bool
         Whether the command line takes it by its place, without an option's name.
     option : str or None
@@ -111,12 +135,19 @@ def setting(
         ``ge``, ``gt``, ``le``, ``lt`` for numbers; ``alias``, the stored name; ``title``, what messages call the
         setting.
     """
-    extra: dict[str, Any] = {"added": added, "argument": argument, "option": option, "form": form, "label": label}
+    extra: dict[str, Any] = {
+        "added": added,
+        "silent": silent,
+        "argument": argument,
+        "option": option,
+        "form": form,
+        "label": label,
+    }
     return Field(default, description=help, json_schema_extra=extra, **limits)
 
 
-def _was_added(field: FieldInfo) -> bool:
-    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("added"))
+def _extra(field: FieldInfo, name: str) -> bool:
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get(name))
 
 
 def _read(value: Any, kind: Any) -> Any:

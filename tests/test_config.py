@@ -26,6 +26,14 @@ class Outer(Config):
     late: bool = setting(False, "A setting that came later.", added=True)
 
 
+class Grown(Inner):
+    quiet: int | None = setting(None, "One that left the digests of older configs as they were.", silent=True)
+
+
+class Holding(Config):
+    inner: Inner = setting(Grown(), "Inner settings.")
+
+
 def test_json_there_and_back_under_stored_names():
     config = Outer(size=3, names=("x",), inner=Inner(share=0.25), repeat=2)
     stored = config.as_dict()
@@ -40,6 +48,16 @@ def test_json_there_and_back_under_stored_names():
     assert Outer.parse(stored) == config
     assert Outer.parse({name: value for name, value in stored.items() if name != "late"}) == config
     assert hash(Outer.parse(stored)) == hash(config)
+
+
+def test_a_silent_setting_is_stored_only_where_it_is_not_the_default():
+    assert Grown().as_dict() == Inner().as_dict()
+    assert Grown().digest == Inner().digest
+    assert Grown.parse(Inner().as_dict()) == Grown()
+    assert Grown.parse(Grown(quiet=3).as_dict()) == Grown(quiet=3)
+    assert Grown(quiet=3).digest != Grown().digest
+    assert Holding(inner=Grown(quiet=3)).as_dict() == {"inner": {"share": 0.5, "quiet": 3}}
+    assert Holding().as_dict() == {"inner": {"share": 0.5}}
 
 
 def test_a_whole_number_may_stand_for_a_float_and_is_the_same_config():

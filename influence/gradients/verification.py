@@ -241,9 +241,7 @@ def _is_double(model: nn.Module, done: Pass) -> bool:
     return kept | number_types(done.losses) == {torch.float64}
 
 
-def _agree_in_double(
-    passes: Passes, inputs: Tensor, labels: Tensor, rows: Sequence[int], share: float
-) -> bool | None:
+def _agree_in_double(passes: Passes, inputs: Tensor, labels: Tensor, rows: Sequence[int], share: float) -> bool | None:
     """The same with all numbers in float64; None if the model or the loss does not work in that type."""
     try:
         model = copy.deepcopy(passes.model).double()

@@ -150,6 +150,31 @@ def test_the_fixed_layer_is_kept_for_the_same_images(digits):
     assert patches.of(digits.test.inputs, mirrored=True) is not first
 
 
+def test_reduced_answers_lie_along_leading_directions(digits):
+    """They hold as much variance as a singular value decomposition finds, of 1 on average, and no two correlate."""
+    reduced = QUICK.replace(directions=6)
+    whole, few = (
+        Patches(digits.train.inputs, fixed(each)).of(digits.train.inputs).flatten(0, 1).double()
+        for each in (QUICK, reduced)
+    )
+    assert few.shape == (1437 * 9, 6)
+    covariance = (few - few.mean(0)).T.cov()
+    leading = torch.linalg.svdvals(whole - whole.mean(0))[:6].square()
+    torch.testing.assert_close(covariance.diagonal().flip(0), leading / leading.mean(), rtol=0.02, atol=0)
+    assert (covariance - covariance.diagonal().diag()).abs().max() < 0.02
+
+
+def test_a_network_on_reduced_answers_learns_and_is_traced(digits, masks):
+    learner = QUICK.replace(directions=12, learning_rate=0.025)
+    models = learner.fit(digits.train, Subsets(masks[:1], np.array([1], np.uint64)))
+    assert models.networks[0][0].in_features == 12
+    assert (models.logits(digits.test.inputs)[0].argmax(axis=1) == digits.test.labels).mean() > 0.9
+    traced = learner.trace(digits.train, 1, every=8)
+    traced.model.load_state_dict(traced.checkpoints[-1].state)
+    outputs = traced.model(torch.from_numpy(digits.test.inputs)).detach()
+    assert (outputs.argmax(dim=1).numpy() == digits.test.labels).mean() > 0.9
+
+
 def test_colour_images_of_cifars_shape_pass():
     images = np.random.default_rng(0).integers(0, 256, size=(40, 32, 32, 3), dtype=np.uint8)
     train = Split(np.arange(40, dtype=np.int32), images, np.arange(40) % 10)
@@ -201,6 +226,11 @@ def test_factors_make_the_gradients_of_both_layers(digits, trained):
         ({"learning_rate": -1.0}, "learning_rate is -1.0, but must be above 0."),
         ({"average": 1.0}, "average is 1.0, but must be at least 0 and below 1."),
         ({"weight_decay": -1.0}, "weight_decay is -1.0, but must be at least 0."),
+        (
+            {"filters": 4, "directions": 9},
+            "directions is 9, but 4 filters give 8 channels, which have no more directions: lower it, or give more "
+            "filters.",
+        ),
     ],
 )
 def test_bad_settings_are_refused(settings, sentence):

@@ -1,12 +1,14 @@
 """The learner of `influence.learners.patchnet`: its settings."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from influence.config import Real, setting
 from influence.datasets import Split
+from influence.errors import InfluenceError
 from influence.learners.base import Subsets
 from influence.learners.differentiable import Differentiable
 from influence.learners.traceable import Traceable
@@ -39,6 +41,12 @@ class PatchNet(Traceable, Unrollable, Differentiable):
         1.0, "Likeness counts by how far it exceeds this threshold, in standard deviations of a whitened patch.", ge=0
     )
     grid: int = setting(4, "Likeness is averaged over grid x grid fields of the image.", ge=1)
+    directions: int | None = setting(
+        None,
+        "Leading principal directions to which the answers to all patches are reduced; null keeps all channels.",
+        silent=True,
+        ge=1,
+    )
     width: int = setting(64, "Channels of the trained convolution.", ge=1)
     epochs: int = setting(6, "Passes over the examples of a subset.", ge=1)
     batch_size: int = setting(250, "Approximate number of training examples in a step.", ge=1)
@@ -54,6 +62,15 @@ class PatchNet(Traceable, Unrollable, Differentiable):
         ge=0,
         lt=1,
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.directions is not None and self.directions > 2 * self.filters:
+            raise InfluenceError(
+                f"directions is {self.directions}, but {self.filters} filters give {2 * self.filters} channels, which "
+                "have no more directions: lower it, or give more filters."
+            )
+        return self
 
     @property
     def batch(self) -> int:
@@ -74,10 +91,11 @@ class PatchNet(Traceable, Unrollable, Differentiable):
     @property
     def recipe(self) -> str:
         """Architecture, optimizer, loss, in one line."""
+        reduced = "" if self.directions is None else f", reduced to {self.directions} directions"
         return (
             f"{self.name}: {2 * self.filters} fixed likenesses to whitened patches on a {self.grid} x {self.grid} "
-            f"grid, a trained 1 x 1 convolution to {self.width} channels, GELU, linear; SGD with Nesterov momentum "
-            f"{self.momentum:g}, batches of {self.batch_size}, {self.epochs} epochs, peak learning rate "
+            f"grid{reduced}, a trained 1 x 1 convolution to {self.width} channels, GELU, linear; SGD with Nesterov "
+            f"momentum {self.momentum:g}, batches of {self.batch_size}, {self.epochs} epochs, peak learning rate "
             f"{self.learning_rate:g}, weight decay {self.weight_decay:g} on the cross-entropy; the last checkpoint is "
             f"the average over the last {self.average:.0%} of the steps"
         )

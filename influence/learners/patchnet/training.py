@@ -29,7 +29,9 @@ from influence.unrolled.training import Step as TrainingStep
 
 def fixed(settings: PatchNet) -> FixedSettings:
     """The settings that the fixed layer follows from."""
-    return FixedSettings(settings.filters, settings.patch, settings.stride, settings.threshold, settings.grid)
+    return FixedSettings(
+        settings.filters, settings.patch, settings.stride, settings.threshold, settings.grid, settings.directions
+    )
 
 
 def prepare(settings: PatchNet, train: Split) -> Prepared:
