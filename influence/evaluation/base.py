@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from influence import evidence
+from influence.circumstances import circumstances
 from influence.config import Config
 from influence.errors import InfluenceError
 from influence.evidence import Evidence
@@ -48,6 +50,29 @@ class Findings:
     notes: list[str]
     tables: Mapping[str, pa.Table] = field(default_factory=dict)
     about: dict[str, Any] | None = None
+
+
+def keep(kind: type[Evidence[Any]], found: Findings, folder: Path, about: dict[str, Any], seconds: float) -> Path:
+    """Write what an evaluation found into a folder, and return the evidence's own.
+
+    Parameters
+    ----------
+    kind : type of Evidence
+    found : Findings
+    folder : Path
+        The result's, or what stands for one.
+    about : dict
+        What tells the scores that were judged from others, where the findings say nothing of it.
+    seconds : float
+        How long it took.
+    """
+    manifest: dict[str, Any] = {
+        "about": about if found.about is None else found.about,
+        "config": found.config,
+        "figures": found.figures,
+        "notes": found.notes,
+    }
+    return evidence.write(folder, kind.name, manifest | circumstances(seconds), found.tables)
 
 
 class Evaluation(ABC):

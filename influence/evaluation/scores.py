@@ -56,8 +56,8 @@ class Fitted:
     estimator : Estimator
     prior_models : int
         Fitted models whose gradients make the prior.
-    measured : Lds
-        The score of the fit on the models held out, over the result's targets.
+    measured : Lds or None
+        The score of the fit on the models held out, over the result's targets; None if other models judged since.
     """
 
     store: str
@@ -65,7 +65,7 @@ class Fitted:
     models: int
     estimator: Estimator
     prior_models: int
-    measured: Lds
+    measured: Lds | None
 
     @property
     def seen(self) -> range:

@@ -23,7 +23,7 @@ class LdsFigures(Record):
     Attributes
     ----------
     methods : dict of str to Interval
-        By the names in `METHODS`.
+        By the names in `METHODS`. A datamodel's own run measures "result" and "random" alone.
     ceiling : Interval or None
         How well a second training on the same subsets predicts the first; None if it was not measured.
     repeatable : Interval or None
@@ -87,5 +87,5 @@ class LdsEvidence(Evidence[LdsManifest]):
 
     @property
     def feature_models(self) -> int:
-        """How many models' features found the neighbours; 0 stands for the inputs."""
+        """How many models whose features found the neighbours that were judged; 0 stands for the inputs."""
         return int(self.config["feature_models"])

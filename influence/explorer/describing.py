@@ -9,6 +9,7 @@ from influence.errors import InfluenceError
 from influence.evidence import Evaluated
 from influence.explorer.image_words import WORDS
 from influence.explorer.menu import PAGES
+from influence.explorer.verdicts import judged
 from influence.library import Entry
 from influence.methods.datamodels.kind import DatamodelsManifest
 from influence.methods.tracin.kind import TracInManifest
@@ -66,10 +67,9 @@ def label(entry: Entry) -> str:
 
 
 def lds(entry: Entry, evaluated: Evaluated) -> Interval | None:
-    """The linear datamodeling score of a result, from its evidence or else its manifest; None if it has none."""
-    if evaluated.lds is not None:
-        return evaluated.lds.methods["result"]
-    return entry.manifest.quality.lds if isinstance(entry.manifest, DatamodelsManifest) else None
+    """The linear datamodeling score of a result; None if it has none."""
+    found = judged(entry.manifest, evaluated.lds)
+    return None if found is None else found.own
 
 
 def noun(entry: Entry) -> str:

@@ -124,6 +124,8 @@ class Datamodels(Words[DatamodelsManifest]):
         manifest = result.manifest
         quality = manifest.quality
         own, random, ceiling = quality.lds, quality.random, quality.ceiling
+        if own is None or random is None:
+            return _trust_of_evidence(result, lds, "weights")
         text = (
             f"On {quality.held_out} models that were not used for the weights, what the weights predict for a test "
             f"image and what those models said correlate at **{own.mean:.3f}** (linear datamodeling score, LDS; "

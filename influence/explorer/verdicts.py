@@ -42,7 +42,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judged:
-    """Linear datamodeling scores of a result, from its evidence or else from its manifest.
+    """Linear datamodeling scores of a result, from its evidence, or else from the manifest of an older version.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Judged:
 
 
 def judged(manifest: ResultManifest, lds: LdsEvidence | None) -> Judged | None:
-    """What is known of a result's LDS; None if nothing is."""
+    """What is known of a result's LDS; None if nothing is. It is the same for results of older versions."""
     if lds is not None:
         return Judged(lds.methods, lds.ceiling, lds.held_out, lds.is_common, lds.tables["targets"], lds.repeatable)
     if not isinstance(manifest, DatamodelsManifest) or manifest.quality.lds is None:

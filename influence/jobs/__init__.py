@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from influence import evidence, homes, results
-from influence.circumstances import circumstances
 from influence.config import Config
 from influence.errors import InfluenceError
-from influence.evaluation import EVALUATIONS, Evaluation, Findings
+from influence.evaluation import EVALUATIONS, Findings
+from influence.evaluation.base import keep
 from influence.methods import METHODS
 from influence.progress import Report, silent
 from influence.registry import Registry
@@ -84,7 +84,9 @@ def evaluate(
     read = results.read(result)
     of = METHODS[read.manifest.method].subject if read.manifest.method in METHODS else Subject
     found = evaluation.run(of(read, store, trainings), config or evaluation.config(), report, **more)
-    return _keep(evaluation, found, out or result, found.about or evidence.about(read), started, report)
+    written = keep(evaluation.evidence, found, out or result, evidence.about(read), time.monotonic() - started)
+    report(1.0, "done")
+    return written
 
 
 def evaluate_data(
@@ -110,14 +112,6 @@ def evaluate_data(
     started, evaluation = time.monotonic(), EVALUATIONS[name]
     found: Findings = evaluation.run_on_data(config, report, trainings)
     folder = out or homes.results_home() / ".evidence" / config.dataset
-    return _keep(evaluation, found, folder, found.about or {}, started, report)
-
-
-def _keep(
-    evaluation: type[Evaluation], found: Findings, folder: Path, about: dict[str, Any], started: float, report: Report
-) -> Path:
-    manifest: dict[str, Any] = {"about": about, "config": found.config, "figures": found.figures, "notes": found.notes}
-    manifest |= circumstances(time.monotonic() - started)
-    written = evidence.write(folder, evaluation.evidence.name, manifest, found.tables)
+    written = keep(evaluation.evidence, found, folder, {}, time.monotonic() - started)
     report(1.0, "done")
     return written

@@ -21,7 +21,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def result(store: str, tmp_path: Path) -> Path:
-    """A copy of the result, without evidence."""
+    """A copy of the result, whose only evidence is the LDS that its own run measured."""
     return Path(shutil.copytree(Path(store).parent / "fitted", tmp_path / "result"))
 
 

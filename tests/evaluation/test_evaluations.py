@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from influence import jobs
+from influence import evidence, jobs
 from influence.errors import InfluenceError
 from influence.evaluation import EVALUATIONS
 from influence.evaluation.mislabels import MislabelsConfig
@@ -32,9 +32,11 @@ def test_what_judges_a_result_needs_one(tmp_path: Path) -> None:
 
 
 def test_a_score_needs_models_that_judge(result: Path) -> None:
+    place = evidence.place(result, "lds") / "manifest.json"
+    before = place.read_bytes()
     with pytest.raises(InfluenceError, match="name their outcome store with --store"):
         jobs.evaluate("lds", result)
-    assert not (result / "evidence").exists()
+    assert place.read_bytes() == before
 
 
 def test_a_result_has_its_own_data(tmp_path: Path) -> None:

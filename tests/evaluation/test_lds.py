@@ -1,5 +1,7 @@
 """The linear datamodeling score: what it is, which models may judge, and what it is compared with."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from influence.datamodels import outcomes
 from influence.datamodels.subsets import SubsetConfig
 from influence.errors import InfluenceError
 from influence.evaluation.neighbours import neighbours_of
+from influence.explorer import verdicts
 from influence.learners.mlp import Mlp
 from influence.measures.lds import lds as score_lds
 from influence.methods.datamodels.run import run
@@ -18,16 +21,16 @@ from tests.evaluation.made import JUDGE, QUICK, SMALL, by_hand, judge
 
 
 def test_lds_of_a_datamodel_by_hand(result: Path, store: str, weights: tuple[np.ndarray, np.ndarray]) -> None:
+    own = evidence.read(results.read(result)).lds
     judge(result, store, JUDGE)
     found = evidence.read(results.read(result)).lds
+    assert own is not None
     assert found is not None
     held_out = outcomes.read(store, range(40))
     expected = score_lds(held_out.masks @ weights[0].T, held_out.margins, bootstrap=1)
     assert found.methods["result"].mean == pytest.approx(expected.mean, abs=1e-4)
     np.testing.assert_allclose(found.tables["targets"]["result"], expected.per_target, atol=5e-3)
-    assert found.methods["result"].mean == pytest.approx(
-        results.read(result).manifest.as_dict()["quality"]["lds"]["mean"], abs=1e-4
-    )
+    assert found.methods["result"].mean == pytest.approx(own.methods["result"].mean, abs=1e-4)
     digits = datasets.load("digits")
     same = digits.test.labels[:, None] == digits.train.labels
     expected = score_lds(held_out.masks @ same.T.astype(float), held_out.margins, bootstrap=1)
@@ -42,16 +45,18 @@ def test_lds_of_a_datamodel_by_hand(result: Path, store: str, weights: tuple[np.
     assert str(result) not in str(found.manifest)
 
 
-def test_the_fits_own_score_is_that_of_the_refit(result: Path, store: str) -> None:
-    judge(result, store, JUDGE)
-    computed = evidence.read(results.read(result)).lds
+def test_the_fits_own_score_is_that_of_the_refit(result: Path, store: str, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(result, tmp_path / "other"))
+    judge(other, store, JUDGE)
+    computed = evidence.read(results.read(other)).lds
+    fit = evidence.read(results.read(result)).lds
     judge(result, store, JUDGE.replace(kept=True))
     kept = evidence.read(results.read(result)).lds
+    assert fit is not None
     assert computed is not None
     assert kept is not None
-    quality = results.read(result).manifest.as_dict()["quality"]["lds"]
     own = kept.methods["result"]
-    assert (own.mean, own.low, own.high) == (quality["mean"], quality["low"], quality["high"])
+    assert own == fit.methods["result"]
     assert own.mean == pytest.approx(computed.methods["result"].mean, abs=1e-4)
     ours, theirs = kept.tables["targets"], computed.tables["targets"]
     np.testing.assert_allclose(ours["result"], theirs["result"], atol=5e-3)
@@ -65,6 +70,26 @@ def test_the_fits_own_score_is_of_no_other_models(result: Path, store: str, tmp_
     for place, models in ((other, None), (store, (0, 30))):
         with pytest.raises(InfluenceError, match="it has no score on them: let all scores be computed again"):
             judge(result, place, JUDGE.replace(kept=True, ceiling=False, models=models))
+    judge(result, store, JUDGE.replace(ceiling=False, models=(0, 30)))  # which takes the place of the fit's own
+    with pytest.raises(InfluenceError, match="it has no score on them: let all scores be computed again"):
+        judge(result, store, JUDGE.replace(kept=True, ceiling=False))
+
+
+def test_the_score_of_a_result_of_an_older_version_is_in_its_manifest(result: Path, store: str) -> None:
+    own = evidence.read(results.read(result)).lds
+    assert own is not None
+    shutil.rmtree(result / "evidence")
+    values = json.loads((result / "manifest.json").read_bytes())
+    score = own.methods["result"].model_dump()
+    values["quality"] |= {"lds": score, "random": score, "ceiling": None}
+    (result / "manifest.json").write_bytes(results.to_bytes(values))
+    known = verdicts.judged(results.read_manifest(result), None)
+    assert known is not None
+    assert known.own == own.methods["result"]
+    judge(result, store, JUDGE.replace(kept=True, ceiling=False))
+    kept = evidence.read(results.read(result)).lds
+    assert kept is not None
+    assert kept.methods["result"] == own.methods["result"]
 
 
 def test_how_repeatable_training_is_from_common_seeds(tmp_path: Path) -> None:
@@ -112,9 +137,10 @@ def test_lds_of_a_result_of_any_method(store: str, tmp_path: Path, weights: tupl
 
 @pytest.mark.parametrize("span", [(40, 60), (0, 41), (99, 100), (39, 41)])
 def test_models_that_the_fit_saw_may_not_judge(result: Path, store: str, span: tuple[int, int]) -> None:
+    before = (evidence.place(result, "lds") / "manifest.json").read_bytes()
     with pytest.raises(InfluenceError, match="saw the subsets of the models 40 to 99, and --models"):
         judge(result, store, JUDGE.replace(models=span))
-    assert not (result / "evidence").exists()
+    assert (evidence.place(result, "lds") / "manifest.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("changes", [{"retrain": 1}, {"alpha": 0.4}, {"seeds": "common"}])

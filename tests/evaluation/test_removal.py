@@ -133,7 +133,7 @@ def test_a_removal_that_was_stopped_goes_on(result: Path, store: str, tmp_path: 
         patch.setattr(ClassifierTrainer, "train", stop_after(4))
         with pytest.raises(KeyboardInterrupt):
             remove(result, few, None, folder=tmp_path / "trainings")
-        assert not (result / "evidence").exists()
+        assert not evidence.place(result, "removal").exists()
         patch.setattr(ClassifierTrainer, "train", stop_after(10**6))
         remove(result, few, None, folder=tmp_path / "trainings")
     first = removed(result)

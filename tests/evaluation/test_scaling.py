@@ -32,8 +32,9 @@ def test_sizes_are_the_scores_of_fits_on_the_first_models(store: str, result: Pa
     fitted, held_out = outcomes.read(store, range(40, 85)), outcomes.read(store, range(40))
     ridge = Ridge().fit(fitted.masks, fitted.margins).predict(held_out.masks)
     assert scores.loc[("ridge", 45), "mean"] == pytest.approx(score_lds(ridge, held_out.margins, 2).mean, abs=1e-6)
-    whole = results.read(result).manifest.as_dict()["quality"]["lds"]["mean"]  # of all 60 models
-    assert scores.loc[("ridge", 60), "mean"] == pytest.approx(whole, abs=1e-6)
+    whole = evidence.read(results.read(result)).lds
+    assert whole is not None
+    assert scores.loc[("ridge", 60), "mean"] == pytest.approx(whole.methods["result"].mean, abs=1e-6)  # all there are
     assert scores.loc[("prior-informed", 60), "mean"] > scores.loc[("ridge", 60), "mean"]
     assert abs(scores.loc[("random", 0), "mean"]) < 0.1
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from influence import datasets, homes, jobs, results
+from influence import datasets, evidence, homes, jobs, results
 from influence.datamodels import Ridge, outcomes
 from influence.datamodels.estimators.base import ESTIMATORS
 from influence.datamodels.estimators.toolkit.dual import DualDatamodel
@@ -107,7 +107,10 @@ def test_what_targets_say(result: Result, store: str, weights: tuple[np.ndarray,
     assert list(targets["prediction"]) == votes
     predicted = held_out.masks @ coef.T + intercept
     np.testing.assert_allclose(targets["lds"], lds(predicted, held_out.margins, bootstrap=1).per_target, atol=0.01)
-    assert result.manifest.as_dict()["quality"]["lds"]["mean"] == pytest.approx(targets["lds"].mean(), abs=1e-6)
+    measured = evidence.read(result).lds
+    assert measured is not None
+    assert measured.methods["result"].mean == pytest.approx(targets["lds"].mean(), abs=1e-6)
+    np.testing.assert_array_equal(measured.tables["targets"]["result"], targets["lds"])
     percentiles = np.stack(targets["score_percentiles"])
     np.testing.assert_allclose(percentiles[:, [0, 100]], np.stack([coef.min(axis=1), coef.max(axis=1)], 1), rtol=SHORT)
     for place in (0, 123):
@@ -190,13 +193,25 @@ def test_removal_counts_rise_from_none_to_half(n_train: int) -> None:
     assert len(counts) <= 112
 
 
+def test_its_own_run_leaves_its_lds_as_evidence(result: Result) -> None:
+    found = evidence.read(result)
+    assert found.problems == []
+    assert found.lds is not None
+    own, random = found.lds.methods["result"], found.lds.methods["random"]
+    assert found.lds.methods.keys() == {"result", "random"}
+    assert own.low < own.mean < own.high
+    assert abs(random.mean) < 0.1
+    assert found.lds.ceiling is not None
+    assert -0.2 < found.lds.ceiling.mean < 1
+    assert (found.lds.held_out, found.lds.config["models"]) == (40, [0, 40])
+    assert found.lds.tables["targets"]["neighbours"].isna().all()
+    assert "lds" not in result.manifest.as_dict()["quality"]
+
+
 def test_the_manifest_says_how_far_to_trust_it(result: Result) -> None:
     manifest = result.manifest.as_dict()
     quality = manifest["quality"]
     assert (quality["fitted"], quality["held_out"], quality["diverged"]) == (60, 40, 0)
-    assert quality["lds"]["low"] < quality["lds"]["mean"] < quality["lds"]["high"]
-    assert -0.2 < quality["ceiling"]["mean"] < 1
-    assert abs(quality["random"]["mean"]) < 0.1
     assert "its own initial weights" in manifest["protocol"]
     assert manifest["subset_size"] == 718
     assert DatamodelsConfig.parse(manifest["config"]) == SMALL
@@ -308,7 +323,9 @@ def test_a_replay_gives_the_same_tables(result: Result, tmp_path: Path) -> None:
 
 def test_without_a_ceiling_nothing_is_trained_twice(tmp_path: Path) -> None:
     read = results.read(run(SMALL.replace(ceiling=False), tmp_path / "one", store=str(tmp_path / "store")))
-    assert read.manifest.as_dict()["quality"]["ceiling"] is None
+    found = evidence.read(read).lds
+    assert found is not None
+    assert found.ceiling is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "store"]
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 
 from influence.datamodels import outcomes
 from influence.datamodels.outcomes import OutcomeConfig, Outcomes
@@ -13,12 +12,12 @@ from influence.errors import InfluenceError
 from influence.evaluation.base import Findings
 from influence.evaluation.lds.ceiling import ceiling_of
 from influence.evaluation.lds.config import LdsConfig
+from influence.evaluation.lds.findings import ceiling_note, findings, score_note
 from influence.evaluation.lds.judges import judging_models, measured_by_fit, repeated_judges
 from influence.evaluation.lds.swapped import STAGE, check_swapped, swapped_margins
 from influence.evaluation.neighbours import neighbours_of
 from influence.evaluation.scores import Rows
 from influence.evaluation.subject import Subject
-from influence.evidence import METHODS
 from influence.measures.baselines import same_class
 from influence.measures.lds import LEAST_MODELS, Lds, lds, noise_ceiling
 from influence.progress import Report, Stages, silent
@@ -107,18 +106,14 @@ def evaluate(
     methods |= bench.baselines(neighbours.rows)
     progress(0.8)
     ceiling = ceiling_of(held_out, repeated, bench.fewer, config.seed, bench.positions)
-    repeatable = bench.repeatable(swapped)
-    return Findings(
-        config=config.as_dict() | {"models": [judges.start, judges.stop], "outcomes": trained.as_dict()},
-        figures={
-            "methods": {name: each.as_dict() for name, each in methods.items()},
-            "ceiling": None if ceiling is None else ceiling.as_dict(),
-            "repeatable": None if repeatable is None else repeatable.as_dict(),
-            "held_out": len(held_out),
-            "diverged": held_out.diverged,
-        },
-        notes=_notes(bench, subject, source, features, ceiling),
-        tables={"targets": _table(bench, methods, ceiling)},
+    return findings(
+        config.as_dict() | {"models": [judges.start, judges.stop], "outcomes": trained.as_dict()},
+        held_out,
+        dataset.test.index[bench.positions],
+        methods,
+        _notes(bench, subject, source, features, ceiling),
+        ceiling,
+        bench.repeatable(swapped),
     )
 
 
@@ -160,20 +155,10 @@ def _scores(bench: _Bench, subject: Subject, judges: range, stages: Stages) -> t
     return None, scores.rows, scores.source
 
 
-def _table(bench: _Bench, methods: dict[str, Lds], ceiling: Lds | None) -> pa.Table:
-    per_target = {name: methods[name].per_target for name in METHODS}
-    per_target["ceiling"] = np.full(len(bench.positions), np.nan) if ceiling is None else ceiling.per_target
-    columns = {name: values.astype(np.float32) for name, values in per_target.items()}
-    return pa.table({"target": bench.dataset.test.index[bench.positions], **columns})
-
-
 def _notes(bench: _Bench, subject: Subject, source: str, features: str, ceiling: Lds | None) -> list[str]:
     config, trained, held_out = bench.config, bench.trained, bench.held_out
-    subsets = trained.subsets
     notes = [
-        f"Spearman correlation, over {len(held_out)} models trained on {subsets.alpha:.0%} of the training examples "
-        f"({trained.learner.name}, {subsets.seeds} seeds), of the margin and the sum of the members' scores; mean over "
-        "targets. None of these models was fitted.",
+        score_note(held_out, trained),
         f"Scores: {source}.",
         f"Neighbours: {features}.",
     ]
@@ -182,10 +167,7 @@ def _notes(bench: _Bench, subject: Subject, source: str, features: str, ceiling:
     if subject.remark is not None:
         notes.append(subject.remark)
     if ceiling is not None:
-        notes.append(
-            "The ceiling is how well a second training on the same subset predicts the first; a perfect predictor of "
-            f"the mean scores about its square root. It was measured on {ceiling.n_models} of these models."
-        )
+        notes.append(ceiling_note(ceiling, trained))
     if config.swapped:
         size, number = int(held_out.masks[0].sum()), min(config.swapped_models, len(held_out))
         notes.append(

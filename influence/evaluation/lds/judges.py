@@ -84,7 +84,7 @@ def measured_by_fit(
     if fitted is None or subject.recipe != trained:
         return None
     score = fitted.measured
-    if judges != range(fitted.held_out) or len(held_out) != score.n_models:
+    if score is None or judges != range(fitted.held_out) or len(held_out) != score.n_models:
         return None
     per_target = pd.Series(score.per_target, subject.result.targets.index)
     return replace(score, per_target=per_target.loc[targets].to_numpy(np.float64))

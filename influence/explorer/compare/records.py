@@ -277,7 +277,7 @@ def neighbours_lds(found: Sequence[Evaluated]) -> str:
 
 def _neighbours_baseline(found: Evaluated) -> tuple[int, str] | None:
     """Of how many models the features were (0 for inputs), and the score with its interval."""
-    if found.lds is not None:
+    if found.lds is not None and "neighbours" in found.lds.methods:
         return found.lds.feature_models, str(found.lds.methods["neighbours"])
     if found.scaling is None:
         return None

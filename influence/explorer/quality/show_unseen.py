@@ -26,8 +26,8 @@ def show_unseen(listed: Entry, found: Evaluated) -> None:
         if beaten := words.against_baselines(lds):
             st.markdown(beaten)
         _show_judged(lds)
-        if found.lds is None:
-            st.caption("From the result’s own manifest. Baselines and targets one by one are not evaluated.")
+        if "neighbours" not in lds.methods:
+            st.caption("The result’s own run measured this score. Baselines have not been evaluated.")
             how_to(evaluating.commands(listed, "lds"))
 
 

@@ -16,14 +16,13 @@ if TYPE_CHECKING:  # learners and estimators, which lists of results do without
 
 
 class Quality(Record):
-    """How well the fit predicts models that it never saw.
+    """How well the fit predicts models that it never saw, beside its linear datamodeling score, which is evidence.
 
     Attributes
     ----------
-    lds, random : Interval
-        Mean linear datamodeling score of the weights, and of random ones.
-    ceiling : Interval or None
-        The score of a second training on the same subsets; None if it was not measured.
+    lds, random, ceiling : Interval or None
+        The score of the weights, of random ones, and of a second training on the same subsets, in results of older
+        versions: `influence.explorer.verdicts.judged` finds the score of old and new ones.
     correlation, error : float
         Mean Pearson correlation, and mean squared error as a share of the variance, over targets.
     fitted, held_out, diverged : int
@@ -32,9 +31,9 @@ class Quality(Record):
         Of these models, on the targets.
     """
 
-    lds: Interval
-    random: Interval
-    ceiling: Interval | None
+    lds: Interval | None = None
+    random: Interval | None = None
+    ceiling: Interval | None = None
     correlation: float
     error: float
     fitted: int

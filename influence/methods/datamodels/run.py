@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from influence import datasets, results
+from influence import datasets, evidence, results
 from influence.circumstances import circumstances
 from influence.datamodels.estimators.base import LinearDatamodel
 from influence.datamodels.outcomes import Backend, OutcomeConfig, Outcomes, collect, default_store, missing, read
 from influence.datamodels.priors import tangent_prior
 from influence.datasets import Dataset
 from influence.errors import InfluenceError
+from influence.evaluation.base import keep
 from influence.measures.lds import LEAST_MODELS as LEAST_HELD_OUT
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.methods.datamodels.judge import Judged, judge
@@ -86,6 +87,8 @@ def run(
         summaries = summarised(dataset, model, config.k, config.reverse_k, work.stages["writing"])
         manifest = describe(config, dataset, judged, summaries.counts) | circumstances(time.monotonic() - started)
         KIND.write(folder, manifest, tables(dataset, judged.quality, summaries, [held_out, fitted]))
+        found, about = judged.findings(config, dataset.test.index), evidence.about(results.read(folder))
+        keep(evidence.LdsEvidence, found, folder, about, time.monotonic() - started)
         report(1.0, "done")
     return out
 

@@ -6,11 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from influence import evidence
 from influence.datamodels.outcomes import OutcomeConfig, default_store, missing, read
 from influence.datamodels.priors import MOST_DENSE
 from influence.errors import InfluenceError
 from influence.evaluation.scores import Fitted, Scores
 from influence.evaluation.subject import Subject
+from influence.evidence import LdsEvidence
 from influence.measures.lds import Lds
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.methods.datamodels.run import fitted_model
@@ -37,17 +39,27 @@ class DatamodelsSubject(Subject):
 
     @property
     def fitted(self) -> Fitted:
-        config, quality = self.config, self.result.manifest.quality
-        score = quality.lds
-        measured = Lds(
-            self.result.targets["lds"].to_numpy(np.float64),
-            score.mean,
-            (score.low, score.high),
-            score.level,
-            quality.held_out,
-        )
+        config = self.config
         store = self.store or default_store(config.outcomes)
-        return Fitted(store, config.held_out, config.models, config.fitted_by, config.prior_models, measured)
+        return Fitted(store, config.held_out, config.models, config.fitted_by, config.prior_models, self._measured())
+
+    def _measured(self) -> Lds | None:
+        """The score that the fit's own run measured, unless evidence from other models has taken its place."""
+        quality, found = self.result.manifest.quality, evidence.read(self.result).lds
+        if quality.lds is not None:  # results of older versions
+            score = quality.lds
+        elif found is not None and self._is_of_fit(found):
+            score = found.methods["result"]
+        else:
+            return None
+        per_target = self.result.targets["lds"].to_numpy(np.float64)
+        return Lds(per_target, score.mean, (score.low, score.high), score.level, quality.held_out)
+
+    def _is_of_fit(self, found: LdsEvidence) -> bool:
+        """Whether scores are those on the models that the fit held out, over all targets."""
+        config, own = found.config, self.config
+        judges = (config.get("models"), config.get("outcomes"), config.get("targets"))
+        return judges == ([0, own.held_out], own.outcomes.as_dict(), None)
 
     def all_scores(self, progress: Callable[[float], None]) -> Scores | None:
         """The fit's weights; None unless a store has all models that it was fitted on."""

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from influence.datasets import Dataset
-from influence.measures.lds import Lds
 from influence.methods.datamodels.config import DatamodelsConfig
 from influence.methods.datamodels.judge import Judged
 
@@ -21,12 +20,6 @@ def describe(config: DatamodelsConfig, dataset: Dataset, judged: Judged, counts:
     """Fill the manifest, but for the circumstances of the run; ``counts`` are those of the removal curves."""
     subsets, learner = config.outcomes.subsets, config.outcomes.learner
     settings = ", ".join(f"{name} {value:g}" for name, value in learner.as_dict().items() if not isinstance(value, str))
-    ceiling_is = (
-        "the same held-out subsets trained again with other seeds: how well one training predicts another"
-        if subsets.seeds == "fresh"
-        else "the same held-out subsets trained again from another initialisation; within this one, training is "
-        "repeatable"
-    )
     return {
         "dataset": dataset.name,
         "dataset_hash": dataset.content_hash,
@@ -45,16 +38,13 @@ def describe(config: DatamodelsConfig, dataset: Dataset, judged: Judged, counts:
         "protocol": PROTOCOLS[subsets.seeds],
         "caveat": "A weight is an average over subsets, and sums of weights ignore how examples act together; margins "
         "of the whole training set and of removals are predicted, not measured.",
-        "quality": _quality(judged, ceiling_is),
+        "quality": _quality(judged),
     }
 
 
-def _quality(judged: Judged, ceiling_is: str) -> dict[str, Any]:
+def _quality(judged: Judged) -> dict[str, Any]:
     held_out, fitted = judged.held_out, judged.fitted
     return {
-        "lds": _numbers(judged.quality.lds),
-        "random": _numbers(judged.random),
-        "ceiling": None if judged.ceiling is None else _numbers(judged.ceiling) | {"what": ceiling_is},
         "correlation": float(judged.quality.correlation.mean()),
         "error": float(np.nanmean(judged.quality.error)),
         "fitted": len(fitted),
@@ -62,8 +52,3 @@ def _quality(judged: Judged, ceiling_is: str) -> dict[str, Any]:
         "diverged": fitted.diverged + held_out.diverged,
         "accuracy": float(np.concatenate([held_out.accuracy, fitted.accuracy]).mean()),
     }
-
-
-def _numbers(score: Lds) -> dict[str, float]:
-    low, high = score.interval
-    return {"mean": score.mean, "low": low, "high": high, "level": score.level}
