@@ -176,7 +176,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def join(cls, parts: Sequence[Spread]) -> Spread:
-        """Of targets that come in parts."""
+        """Rank targets that come in parts."""
         return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def columns(self, short: bool = False) -> dict[str, pa.Array]:

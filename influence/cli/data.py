@@ -13,7 +13,7 @@ from influence.errors import InfluenceError
 
 def explorer(
     port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port of the server. Where it is taken, the next free one is used.")
+        int, typer.Option(min=1, max=65535, help="Port of the server. If it is taken, the next free port is used.")
     ] = 8501,
 ) -> None:
     """Start the explorer, a web page that shows the results."""

@@ -32,7 +32,7 @@ def collect(
     config: Given[OutcomeConfig],
     backend: Given[Backend],
     models: Annotated[
-        int, typer.Option(help="How many there are to be in all; more than there are extends the store.")
+        int, typer.Option(help="Total number of models in the store; a larger number extends the store.")
     ] = 2000,
     store: Store = None,
     only: Annotated[
@@ -63,7 +63,7 @@ def fit(
     config: Given[DatamodelsConfig],
     models: Annotated[int | None, typer.Option(help="Models to fit. Default: all but the held-out ones.")] = None,
     ceiling: Annotated[
-        bool, typer.Option(help="Train the held-out subsets a second time, which tells how much of a margin is chance.")
+        bool, typer.Option(help="Train the held-out subsets a second time, which shows how much of a margin is chance.")
     ] = False,
     out: Out = None,
     replace: Replace = False,

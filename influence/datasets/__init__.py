@@ -70,7 +70,7 @@ def load(name: str, classes: tuple[str, ...] = (), train_size: int | None = None
 
 
 def mapped(name: str, classes: tuple[str, ...] = (), train_size: int | None = None) -> Dataset:
-    """As `load`, for looking at a few examples: inputs stay on disk where a data set has a copy for that."""
+    """Load a data set like `load`, to look at a few examples: inputs stay on disk if the data set has such a copy."""
     module = _module(name)
     return _part(module, getattr(module, "mapped", module.load)(), classes, train_size)
 

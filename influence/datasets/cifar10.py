@@ -114,7 +114,7 @@ def load() -> Dataset:
 
 
 def mapped() -> Dataset:
-    """As `load`, with pixels that are read from disk when they are looked at; quick, and without torch.
+    """Load like `load`, but read pixels from disk only when they are used. It is quick, and imports no torch.
 
     The first time, the copy that they are mapped from is made, in a process of its own.
 
@@ -168,7 +168,7 @@ def prepare() -> None:
 
 
 def _homes() -> tuple[Path, Path]:
-    """Where the copy may be."""
+    """List the places where the copy may be."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return homes.data_home() / "cifar10-pixels", cache / "influence" / "cifar10-pixels"
 

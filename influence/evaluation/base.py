@@ -95,7 +95,7 @@ class Evaluation(ABC):
     keeps : str
         What is kept of a run that is stopped, and gone on from when it is started again; empty is nothing.
     needs_fit : bool
-        Whether only scores that were fitted to what many models said can be judged.
+        Whether only scores that were fitted to the outputs of many models can be judged.
     needs_judges : bool
         Whether models of an outcome store judge, which must be named.
     """

@@ -39,6 +39,7 @@ class Evidence(Generic[M]):
 
     name: ClassVar[str]
     formerly: ClassVar[str | None] = None  # the folder's name in older versions, which is still read
+    needs_store: ClassVar[bool] = False  # whether its command must name a store
     format: ClassVar[Kind[Any]]
 
     manifest: M

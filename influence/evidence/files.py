@@ -1,4 +1,4 @@
-"""Where evidence is, reading it with what is wrong in sentences, and writing it."""
+"""Read and write the evidence in a result's folder; problems are returned as sentences."""
 
 import importlib
 from collections.abc import Mapping
@@ -135,7 +135,8 @@ def _format(kind: str) -> Kind[Any]:
 def _again(folder: Path, kind: str) -> str:
     """The command that measures it again; of evidence about a data set, which no result holds, without its argument."""
     result = [str(folder)] if (folder / "manifest.json").exists() else []
-    store = ["--store", "STORE"] if kind == "lds" else []
+    found = _class_of(kind)
+    store = ["--store", "STORE"] if found is not None and found.needs_store else []
     return inline_code(command("evaluate", kind, *result, *store))
 
 
@@ -166,12 +167,12 @@ def write(folder: Path, kind: str, manifest: Mapping[str, Any], tables: Mapping[
 
 
 def place(folder: Path, kind: str) -> Path:
-    """Where a result's evidence of a kind is, or would be: under its former name if that alone is there."""
+    """Give the folder of a kind of evidence, which may not exist; its former name is used if only that exists."""
     found, former = folder / "evidence" / kind, former_place(folder, kind)
     return former if former is not None and former.exists() and not found.exists() else found
 
 
 def former_place(folder: Path, kind: str) -> Path | None:
-    """Where older versions kept a result's evidence of a kind; None if that is where it is kept today."""
+    """Give the folder in which older versions kept a kind of evidence; None if the name has not changed."""
     cls = _CLASSES.get(kind)
     return None if cls is None or cls.formerly is None else folder / "evidence" / cls.formerly

@@ -1,4 +1,4 @@
-"""A map of examples: places of targets and training examples, near each other where they are influenced alike.
+"""A map of examples: the positions of targets and training examples, close together if their influences are alike.
 
 The tables ``targets`` (``target``) and ``train`` (``train``) have ``map_x`` and ``map_y``, from -1 to 1; NaN of
 training examples that help no target by a kept score.
@@ -22,7 +22,7 @@ class LayoutFigures(Record):
     Attributes
     ----------
     targets, train, placed : int
-        How many there are, and how many training examples have a place.
+        How many there are, and how many training examples have a position.
     directions : int
         How many the scores were reduced to.
     explained : float
@@ -44,17 +44,20 @@ class LayoutManifest(EvidenceManifest):
     figures: LayoutFigures
 
 
-_PLACES = of_type(pa.float32(), "map_x", "map_y")
+_POSITIONS = of_type(pa.float32(), "map_x", "map_y")
 
 
 @dataclass(frozen=True)
 class LayoutEvidence(Evidence[LayoutManifest]):
-    """Where each example is on the map."""
+    """The position of each example on the map."""
 
     name: ClassVar[str] = "layout"
     format: ClassVar[Kind[Any]] = Kind(
         LayoutManifest,
-        {"targets": Table(schema(target=pa.int32(), **_PLACES)), "train": Table(schema(train=pa.int32(), **_PLACES))},
+        {
+            "targets": Table(schema(target=pa.int32(), **_POSITIONS)),
+            "train": Table(schema(train=pa.int32(), **_POSITIONS)),
+        },
     )
 
     @property

@@ -48,6 +48,7 @@ class LdsEvidence(Evidence[LdsManifest]):
     """Linear datamodeling scores on held-out models, with the attributes of `LdsFigures`."""
 
     name: ClassVar[str] = "lds"
+    needs_store: ClassVar[bool] = True
     format: ClassVar[Kind[Any]] = Kind(
         LdsManifest, {"targets": Table(schema(target=pa.int32(), **of_type(pa.float32(), *METHODS, "ceiling")))}
     )

@@ -50,7 +50,7 @@ def _evaluated(listed: Entry, stamps: tuple[int, ...]) -> Evaluated:
 
 
 def data_or_none(entry: Entry) -> Dataset | None:
-    """The data that a result is about; None where they can't be had, which is not said."""
+    """The data that a result is about; None, without a message, if they can't be loaded."""
     run = runner().current
     if (run is not None and run.arguments[0] == "data") or not datasets.is_present(entry.dataset):
         return None

@@ -171,7 +171,7 @@ def _kept(run: Run) -> str:
 
 
 def _links(run: Run, page: str, where: str) -> None:
-    """To the result of a run on the page that shows it, and to it beside the result that ships."""
+    """Link to the result of a run on the page that shows it, and to a comparison with the shipped result."""
     entry = next((each for each in library.every()[0].values() if each.path == run.out), None)
     if run.state != "done" or entry is None:
         return

@@ -75,8 +75,8 @@ class Judged:
     def best(self) -> float | None:
         """What a perfect predictor of the mean would get: the square root of the ceiling.
 
-        None if the ceiling was not measured, or is none: where all models share their seeds, the subset settles what
-        a model says, and a second training from other seeds bounds nothing.
+        None if the ceiling was not measured, or is none: where all models share their seeds, the subset determines
+        the outputs, and a second training from other seeds bounds nothing.
         """
         if self.ceiling is None or self.common or self.ceiling.mean <= 0:
             return None
@@ -143,7 +143,7 @@ def verdict(manifest: ResultManifest, found: Evaluated) -> Verdict:
     elif holds is not None:
         headline = f"Trust the top {holds} here, not the order of the tail"
     elif beats is False:
-        headline = "These lists tell no more than a list of look-alikes"
+        headline = "These rankings are no better than a list of similar examples"
     elif removal is not None or lds is not None:
         headline = "Take these lists as a hint, not as a forecast"
     else:
@@ -236,7 +236,7 @@ def _of_unseen(lds: Judged) -> str:
         text += f" of about {number(lds.best)} that is possible"
     others = [
         f"{what} {number(lds.methods[name].mean)}"
-        for name, what in (("neighbours", "looking alike gets"), ("random", "random scores"))
+        for name, what in (("neighbours", "similar inputs get"), ("random", "random scores"))
         if name in lds.methods
     ]
     return f"{text}; {', '.join(others)}." if others else f"{text}."

@@ -68,7 +68,7 @@ class Gradients(ABC):
         return formed <= self.positions**2 * (self.n_in + self.n_out)
 
     def pairs(self) -> list[LayerFactors]:
-        """For every group the activations and the deltas; without the positions where there is but one."""
+        """Give the activations and deltas of every group, without the axis of positions if there is only one."""
         both = self.outer()
         return [
             tuple(part[:, group].transpose(1, 2).squeeze(1) for part in (both.activation, both.delta))
@@ -120,7 +120,7 @@ class _Linear(Gradients):
 
 
 class _BiasAlone(Gradients):
-    """Of any layer whose weight is frozen; ``delta`` is (n, n_out, ...)."""
+    """Factors of any layer whose weight is frozen; ``delta`` is (n, n_out, ...)."""
 
     n_in = groups = 1
 
@@ -149,7 +149,7 @@ class _Convolution(Gradients):
         return [weights, _over_positions(self.delta)] if self.has_bias else [weights]
 
     def _formed_weights(self) -> Tensor:
-        """With every example in a group of its own, one convolution gives them all, and no patch is copied."""
+        """Compute all gradients by one convolution, with a group for every example, so that no patch is copied."""
         n, (out_channels, *rest) = len(self.inputs), self.layer.weight.shape
         if not n:
             return self.inputs.new_zeros(0, self.layer.weight.numel())

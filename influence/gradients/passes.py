@@ -323,7 +323,7 @@ def _other_type(model: nn.Module, inputs: Tensor) -> str:
 
 
 def _lost(inputs: Tensor, outputs: object) -> str:
-    """Where the outputs are not one an example, the model is what to mend."""
+    """Refuse outputs that are not one for each example: the model must be changed."""
     if not isinstance(outputs, Tensor) or (outputs.ndim and len(outputs) == len(inputs)):
         return ""
     return (

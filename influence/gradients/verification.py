@@ -159,7 +159,7 @@ def _part(layer: nn.Module, call: Call, delta: Tensor, rows: list[int], like: Te
 
 
 def _beyond(excess: Tensor, of_batch: Tensor) -> Tensor:
-    """Where anything is too large, or not finite where the batch's own value is; scores show the latter."""
+    """Tell where a value is too large, or is not finite although the batch's is; scores show the latter."""
     return ~(excess <= 0) & torch.isfinite(of_batch)
 
 
@@ -228,7 +228,7 @@ def _flat(parts: list[Tensor]) -> Tensor:
 
 
 def _gradients(value: Tensor, parameters: list[list[Tensor]]) -> list[list[Tensor]]:
-    """By the parameters of every layer."""
+    """Group by the parameters of every layer."""
     flat = [p for some in parameters for p in some]
     with explain_backward_errors():
         found = iter(torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True, retain_graph=True))

@@ -32,7 +32,7 @@ def migrate(result: Path) -> list[str]:
 
 
 def _renamed(result: Path) -> list[tuple[Path, Path]]:
-    """Where evidence is under its former name, and where it belongs."""
+    """List the folders of evidence with a former name, each with the folder that it belongs in."""
     places = [(evidence.former_place(result, kind), result / "evidence" / kind) for kind in evidence.KINDS]
     return [(former, now) for former, now in places if former is not None and former.exists()]
 

@@ -91,12 +91,15 @@ class Learner(Config):
         The name by which configs and the command line know the learner.
     tasks : tuple of types
         The kinds of task that it learns: `Classification`, `Regression`, or both.
+    seconds : float
+        Roughly what a training takes, for the progress of runs; only shares matter.
     batch : int
         How many models ``fit`` best trains in one call: the unit of work that collection hands out.
     """
 
     name: str
     tasks: ClassVar[tuple[type, ...]] = (Classification,)
+    seconds: ClassVar[float] = 10.0
 
     @property
     @abstractmethod

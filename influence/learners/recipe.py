@@ -14,7 +14,7 @@ class Recipe(Config):
 
     dataset: str = setting("digits", "Name of the data set.", argument=True, form=False)
     classes: tuple[str, ...] = setting((), "Only the examples of these classes; none means all.", form=False)
-    train_size: int | None = setting(None, "Only the first so many training examples.", ge=1, form=False)
+    train_size: int | None = setting(None, "Number of training examples to keep. Default: all.", ge=1, form=False)
     learner: Learner = setting(Mlp(), "How models are trained.", form=False)
 
     def load(self) -> Dataset:

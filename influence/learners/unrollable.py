@@ -30,7 +30,7 @@ class Stretch(Protocol):
         ...
 
     def factors(self, rows: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """As `influence.learners.base.Models.factors`, of the same."""
+        """Give factors like `influence.learners.base.Models.factors`, of the same examples."""
         ...
 
 

@@ -146,7 +146,7 @@ def _per_flip(scores: np.ndarray, flipped: np.ndarray) -> np.ndarray:
 
 
 def _ties(scores: np.ndarray, flipped: np.ndarray) -> list[tuple[int, int, int]]:
-    """By falling score, each run of equal ones: its first position, its size, and how many of it are flips."""
+    """List the runs of equal scores, the highest first: first position, length, and number of flips."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

@@ -86,7 +86,7 @@ def measured(
 
 
 def crossing(removed: Sequence[int], margins: np.ndarray) -> float:
-    """Where the margin first becomes negative, linearly between the numbers of removals that were tried.
+    """Find where the margin first becomes negative, by linear interpolation between the removals that were tried.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from influence.evaluation.subject import Subject
     from influence.learners.recipe import Recipe
     from influence.results import Result
+    from influence.results.kind import Kind, OneOf
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Method(ABC):
     measures : bool
         Whether a run with ``--measure`` trains one model, and says how long all will take.
     is_fitted : bool
-        Whether its scores are fitted to what many models said, of which there could be fewer.
+        Whether its scores are fitted to the outputs of many models, of which there could be fewer.
     family : Family or None
         The setting of its config that names a member of a family.
     """
@@ -98,6 +99,16 @@ class Method(ABC):
     def called(cls, config: Any) -> str:
         """Make a name for a result that tells its settings: letters, digits and hyphens."""
         return f"{cls.name}-seed-{config.seed}-{config.learner.epochs}-epochs"
+
+    @classmethod
+    def kind(cls) -> "Kind[Any] | OneOf":
+        """What its result folders hold: the class of their manifest, and the schemas of their tables.
+
+        It is a function since the command line and its help do without tables, which take long to import.
+        """
+        from influence.results.kinds import PLAIN
+
+        return PLAIN
 
     @classmethod
     def parse(cls, values: Any) -> Config:

@@ -67,7 +67,7 @@ class Kind(Generic[M]):
         return through_replacements(folder, lambda: self.read_once(folder, load(folder, remedy), remedy))
 
     def read_once(self, folder: Path, values: dict[str, Any], remedy: str) -> tuple[M, dict[str, pd.DataFrame]]:
-        """Like `read`, for a folder whose manifest's values are at hand and which nobody replaces meanwhile."""
+        """Read like `read`, with the manifest's values at hand, and without a second try if the folder is replaced."""
         manifest = self.parse(values, folder / "manifest.json", remedy)
         hashes = {name: facts.sha256 for name, facts in manifest.tables.items()}
         return manifest, {

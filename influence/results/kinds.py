@@ -1,10 +1,7 @@
 """The kinds of result folders, by method, and what the folders of all methods share."""
 
 import importlib
-import importlib.util
-import pkgutil
-from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -12,7 +9,6 @@ from influence.results.kind import Kind, OneOf
 from influence.results.manifest import ResultManifest
 from influence.results.tables import FLOATS, Table, of_type, schema
 
-_METHODS = "influence.methods"
 INFLUENCES = Table(schema(target=pa.int32(), train=pa.int32(), rank=pa.int16(), score=pa.float32()))
 REVERSE = Table(schema(train=pa.int32(), target=pa.int32(), rank=pa.int16(), score=pa.float32()))
 TARGETS = {"target": pa.int32(), "score_percentiles": FLOATS}
@@ -30,19 +26,10 @@ PLAIN = Kind(
 )
 
 
-@cache
 def kind_of(method: str) -> Kind[Any] | OneOf:
-    """The kind of a method's results: ``KIND`` in the method's file, or in ``kind.py`` of its folder.
+    """The kind of a method's results; what all results share where the method is unknown.
 
-    A method that is unknown, or declares none, has what all results share. Methods stand above results and are found
-    here by looking into their folder, as `influence.registry` does.
+    Methods stand above results, so they are imported only when this is called.
     """
-    methods = importlib.import_module(_METHODS)
-    is_folder = {module.name: module.ispkg for module in pkgutil.iter_modules(methods.__path__)}
-    if method not in is_folder:
-        return PLAIN
-    name = f"{_METHODS}.{method}"
-    if is_folder[method] and importlib.util.find_spec(f"{name}.kind") is not None:
-        name += ".kind"
-    kind: Kind[Any] | OneOf = getattr(importlib.import_module(name), "KIND", PLAIN)
-    return kind
+    methods = importlib.import_module("influence.methods").METHODS
+    return cast("Kind[Any] | OneOf", methods[method].kind()) if method in methods else PLAIN

@@ -109,7 +109,7 @@ _OWN = frozenset(("_parameters", "_buffers", "_modules"))
 
 
 def _memory(tensor: Tensor) -> int | None:
-    """Where a tensor's numbers are; None where it has none of its own."""
+    """Give the address of a tensor's numbers; None if it has none of its own."""
     try:
         return tensor.untyped_storage().data_ptr() or None
     except (RuntimeError, NotImplementedError):  # a sparse or lazy tensor has no storage, so it shares none
@@ -183,7 +183,7 @@ def _plain(model: nn.Module) -> nn.Module:
 
 
 def check_checkpoints(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
-    """As a list; anything else is an `InfluenceError`."""
+    """Convert to a list; anything else is an `InfluenceError`."""
     if isinstance(checkpoints, (Checkpoint, Mapping, str)) or not hasattr(checkpoints, "__iter__"):
         raise InfluenceError(
             f"The checkpoints are of type {type(checkpoints).__name__}: give a list of Checkpoint, even of one."

@@ -27,7 +27,7 @@ def test_what_ships_gets_the_verdict_that_its_evidence_supports() -> None:
     assert headline("cifar10/datamodels") == "Trust the top 10 here, not the order of the tail"
     assert headline("digits/datamodels") == "Trust these scores, but not the order of the tail"
     assert headline("california-housing/tracin") == "Take these lists as a hint, not as a forecast"
-    assert "look-alikes" in headline("cifar10/tracin")  # its score is no larger than that of neighbours
+    assert "similar examples" in headline("cifar10/tracin")  # its score is no larger than that of neighbours
     assert "hint" in headline("digits/tracin")  # its score is larger
     result, _ = read("digits/tracin")
     assert "Not evaluated" in verdicts.verdict(result.manifest, Evaluated()).headline

@@ -1,4 +1,4 @@
-"""Where models are trained: in this process, in processes of this machine, or on a Dask cluster."""
+"""Backends train models: in this process, in processes of this machine, or on a Dask cluster."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ Span = tuple[int, int]
 
 
 class Backend(Config):
-    """Where models are trained."""
+    """A backend trains models."""
 
     kind: Kind = setting(
         "here",

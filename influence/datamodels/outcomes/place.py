@@ -1,4 +1,4 @@
-"""Where outcomes are kept unless somebody asks for another place."""
+"""The default place of outcome stores."""
 
 import shutil
 import tempfile
@@ -13,7 +13,7 @@ from influence.datamodels.outcomes.reading import read_config
 
 
 def default_store(config: OutcomeConfig) -> str:
-    """Where the outcomes of a config are kept unless something else is asked for: every config has its own place.
+    """Give the default place of the outcomes of a config. Every config has its own.
 
     Where the project ships outcomes of this very config, the place starts as a copy of them.
     """

@@ -14,17 +14,17 @@ class LdsConfig(Config):
 
     models: tuple[int, int] | None = setting(
         None,
-        "First and last + 1 of the store's models that judge. Default: those held out of the fit, or all of a store "
-        "that the fit has nothing to do with.",
+        "Range of the store's models that judge, as first and last + 1. Default: those held out of the fit, or all "
+        "models of a store that the fit did not use.",
     )
     ceiling: bool = setting(
         True, "Measure the noise ceiling, which needs a store of the same subsets trained with other seeds."
     )
     feature_models: int = setting(
-        4, "Models whose features find neighbours; they are trained for it. 0 compares pixels.", ge=0
+        4, "Number of models whose features find neighbours; they are trained for this. 0 compares pixels.", ge=0
     )
     bootstrap: int = setting(1000, "Bootstrap resamples of the models.", ge=10)
-    seed: int = setting(0, "Seed of random scores, of what is swapped, and of resampling.", ge=0)
+    seed: int = setting(0, "Seed of random scores, swapped members and resampling.", ge=0)
     kept: bool | None = setting(
         None,
         "Take the score that the fit itself measured on the same models, instead of computing all scores again. "
@@ -33,14 +33,14 @@ class LdsConfig(Config):
     )
     swapped: int = setting(
         0,
-        "How repeatable training is where models share their seeds: swap so many members of some of the judges' "
-        "subsets for others, and train the models again. 0 leaves this out.",
+        "Measure how repeatable training is if models share their seeds: swap this many members of some of the "
+        "judges' subsets for others, and repeat their training. 0 leaves this out.",
         ge=0,
     )
     swapped_models: int = setting(24, "Judges whose subsets are swapped.", ge=0)
     targets: int | None = setting(
         None,
-        "Judge on so many targets drawn at random, where computing all scores takes long. Default: all.",
+        "Number of targets to judge on, drawn at random. Default: all.",
         ge=1,
     )
 

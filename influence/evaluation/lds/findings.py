@@ -1,4 +1,4 @@
-"""What is kept of linear datamodeling scores, whether `evaluate lds` or a fit's own run measured them."""
+"""Linear datamodeling scores as evidence, whether `evaluate lds` or a fit's own run measured them."""
 
 from collections.abc import Mapping
 from typing import Any

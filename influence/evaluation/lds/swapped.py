@@ -1,4 +1,4 @@
-"""How repeatable training is where models share their seeds: judges trained again with a few members swapped."""
+"""Measure how repeatable training is with common seeds: judges are retrained with a few members swapped."""
 
 import numpy as np
 

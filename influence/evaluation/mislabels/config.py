@@ -18,8 +18,8 @@ class MislabelsConfig(Recipe):
     )
     checkpoints: int | None = setting(
         None,
-        "Checkpoints of each of these, about, for the self-influence; a learner without checkpoints has its finished "
-        "model alone. Default: 6.",
+        "Approximate number of checkpoints of each of these models, for the self-influence; without checkpoints, "
+        "the finished model alone counts. Default: 6.",
         ge=1,
     )
     subset_models: int | None = setting(

@@ -100,7 +100,7 @@ def evaluate(
 
 
 def shortened(scores: np.ndarray) -> np.ndarray:
-    """As float32, rounded to three digits, about: the rest of them is noise, which would fill the table."""
+    """Round to float32 with about three digits: the other digits are noise, and would fill the table."""
     mantissa, exponent = np.frexp(scores.astype(np.float64))
     return np.ldexp(np.round(mantissa * 1024) / 1024, exponent).astype(np.float32)
 

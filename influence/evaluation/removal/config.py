@@ -23,22 +23,22 @@ class RemovalConfig(Config):
 
     targets: int | None = setting(
         None,
-        "Targets drawn at random. Default: 100; of houses, the eleven Palo Alto houses (others are drawn to them).",
+        "Targets drawn at random. Default: 100; for houses, the eleven Palo Alto houses, to which others are drawn.",
         ge=1,
     )
     counts: tuple[int, ...] = setting(
-        (), "Training examples to remove. Default: six steps from 1 to a quarter of a class; 100 of houses."
+        (), "Training examples to remove. Default: six steps from 1 to a quarter of a class; 100 for houses."
     )
     choices: tuple[str, ...] = setting(
-        (), "Which to remove. Default: helpful, neighbours and random; of houses, harmful too."
+        (), "Which to remove. Default: helpful, neighbours and random; for houses, harmful too."
     )
     seeds: int | None = setting(
-        None, "Trainings of every removal; five times as many are made of everything. Default: 10.", ge=1
+        None, "Trainings for every removal; five times as many use the whole training part. Default: 10.", ge=1
     )
     seed: int = setting(0, "Seed of everything that is drawn.", ge=0)
     epochs: int | None = setting(None, "Epochs of every training, instead of the result's own.", ge=1)
     feature_models: int = setting(
-        4, "Models whose features find neighbours; they are trained for it. 0 compares pixels.", ge=0
+        4, "Number of models whose features find neighbours; they are trained for this. 0 compares pixels.", ge=0
     )
     kept: bool | None = setting(
         None,
@@ -48,8 +48,8 @@ class RemovalConfig(Config):
     )
     together: bool = setting(
         False,
-        "Remove what has the highest (or lowest) mean score over all targets, instead of what has it for each: one "
-        "training then serves all targets.",
+        "Remove the examples with the highest (or lowest) mean score over all targets, instead of those of each "
+        "target: one training then serves all targets.",
     )
 
     @model_validator(mode="after")

@@ -118,7 +118,7 @@ class Measured:
         )
 
     def _crossing(self, tried: dict[int, float]) -> float:
-        """Where the margin crosses zero, from mean margins by numbers of removals; NaN without classes."""
+        """Find where the margin crosses zero, from mean margins by number of removals; NaN without classes."""
         counts = sorted(tried)
         return crossing(counts, np.array([tried[each] for each in counts])) if self.dataset.classes else float("nan")
 

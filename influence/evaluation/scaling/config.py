@@ -19,7 +19,7 @@ class ScalingConfig(Config):
     targets: int = setting(1000, "Test examples, drawn at random, over which the score is averaged.", ge=1)
     lasso_targets: int = setting(50, "Test examples for the LASSO, which takes longest; 0 leaves it out.", ge=0)
     feature_models: int = setting(
-        4, "Models whose features find neighbours; they are trained for it. 0 compares pixels.", ge=0
+        4, "Number of models whose features find neighbours; they are trained for this. 0 compares pixels.", ge=0
     )
     bootstrap: int = setting(200, "Bootstrap resamples of the held-out models.", ge=10)
     seed: int = setting(0, "Seed of the drawn targets and of random scores.", ge=0)

@@ -26,7 +26,7 @@ class Tried:
     count : int
         How many were taken out.
     has_changed, has_changed_at_random : bool
-        Whether most trainings then named another class: without these, and without as many random ones.
+        Whether most retrained models then predict another class: without these, and without as many random ones.
     """
 
     count: int
@@ -109,7 +109,7 @@ def image_story(result: Result[Any], evaluated: Evaluated, has_picture: Any) -> 
 
 
 def _strongest(result: Result[Any]) -> "pd.Series[float]":
-    """By target, the sum of the sizes of its strongest scores either way."""
+    """Sum the absolute values of the strongest scores of each target, of both signs."""
     frame = result.influences
     top = np.abs(frame["rank"].to_numpy()) <= SHOWN
     targets, places = np.unique(frame["target"].to_numpy()[top], return_inverse=True)
@@ -152,7 +152,7 @@ def suspects(evaluated: Evaluated, has_picture: Any, many: int) -> list[int]:
 
 
 def tries(removal: RemovalEvidence) -> dict[int, Tried]:
-    """By target: the fewest helpers without which the answer changed, or the most that were taken out."""
+    """Find, for each target, the fewest proponents whose removal changed the answer, or the most that were removed."""
     effects = removal.tables["effects"]
     found: dict[int, Tried] = {}
     for target, of_it in effects.dropna(subset=["flipped"]).groupby("target"):
@@ -182,7 +182,7 @@ def share(removal: RemovalEvidence) -> Share | None:
 
 
 def places(part: pd.DataFrame, dataset: Dataset | None, name: str) -> pd.DataFrame:
-    """Where examples are and what they are worth: latitude, longitude, price (dollars), indexed by example.
+    """Give the latitude, longitude and price (dollars) of examples, indexed by example.
 
     Parameters
     ----------

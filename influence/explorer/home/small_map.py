@@ -58,7 +58,7 @@ def small_map(story: Story, test: pd.DataFrame, train: pd.DataFrame, colours: Co
 
 
 def _projection(shown: pd.DataFrame) -> Any:
-    """From longitude and latitude to pixels, so that everything shown fits, north up."""
+    """Convert longitude and latitude to pixels, so that everything shown fits, north up."""
     squeeze = float(np.cos(np.radians(shown["latitude"].mean())))
     x, y = shown["longitude"] * squeeze, shown["latitude"]
     scale = min(

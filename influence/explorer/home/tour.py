@@ -3,7 +3,7 @@
 import streamlit as st
 
 STEPS = (
-    ("Pick a prediction", "On Images or Houses, click anything that the model said. The answer appears beside it."),
+    ("Pick a prediction", "On Images or Houses, click a prediction. Its explanation appears beside it."),
     (
         "Read what helped and hurt",
         "A blue plus made the answer more likely, an orange minus less likely. Click one to see what else it did.",

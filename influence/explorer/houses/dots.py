@@ -49,7 +49,7 @@ class Dots:
 
 
 def placed(houses: pd.DataFrame) -> pd.DataFrame:
-    """Where houses are drawn: those of one spot (the census gives two decimals) stand in a ring around it.
+    """Positions of the drawn houses: those of one spot (the census gives two decimals) form a ring around it.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def placed(houses: pd.DataFrame) -> pd.DataFrame:
 
 
 def at(places: pd.DataFrame, house: int) -> Place:
-    """Where one house is drawn."""
+    """Give the position of one house on the map."""
     return float(places["longitude"][house]), float(places["latitude"][house])
 
 

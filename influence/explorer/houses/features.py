@@ -40,7 +40,7 @@ FEATURES = {
 
 @dataclass(frozen=True)
 class Stand:
-    """Where one house stands in one feature.
+    """The rank of one house in one feature.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Stand:
 
 
 class Comparison:
-    """Where houses stand among all houses of a data set.
+    """Ranks of houses among all houses of a data set.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ class Houses:
 
     @cached_property
     def comparison(self) -> Comparison | None:
-        """Where houses stand among all; None without the data set."""
+        """Ranks of houses among all houses; None without the data set."""
         return Comparison(pd.concat([self.test, self.train])) if self.has_data else None
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The map of the houses page: dots to pick from, and what helped and hurt the pick."""
+"""The map of the houses page: dots to pick from, and the proponents and opponents of the selected house."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,7 +25,7 @@ _LARGEST = 12.0  # pixels, the radius of the strongest mark
 
 
 def cap(houses: Houses) -> float | None:
-    """Where the data set's prices were cut off, in its unit."""
+    """Give the price at which the data set cuts prices off, in its unit."""
     return houses.facts.task.cap if isinstance(houses.facts.task, Regression) else None
 
 
@@ -53,9 +53,9 @@ def controls(houses: Houses) -> tuple[str, str]:
                 "Extent",
                 required=True,
                 label_visibility="collapsed",
-                format_func=lambda option: "Around the pick" if option == AROUND else option,
+                format_func=lambda option: "Around the selection" if option == AROUND else option,
             ),
-            why="there is no such view, so the surroundings of the pick are shown.",
+            why="there is no such view, so the surroundings of the selection are shown.",
         )
         if houses.group is not None:
             _group_chip(houses)

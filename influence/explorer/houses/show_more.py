@@ -72,7 +72,7 @@ def _trust(entry: Entry, houses: Houses, picked: Chosen) -> None:
 
 
 def _measured(entry: Entry) -> str:
-    """What retraining without some training houses said of the ranking."""
+    """Show how well retraining without some training houses agrees with the ranking."""
     removal = reading.evaluated(entry).removal
     if removal is None:
         return (

@@ -18,7 +18,7 @@ def said(entry: Entry) -> tuple[str, str]:
         return "Trust: not evaluated", "Nobody has measured how far these scores hold."
     worse = worsened(removal)
     if worse is None:
-        return "Trust: see the evidence", "Houses were left out and the model trained again."
+        return "Trust: see the evidence", "Houses were left out and the model was retrained."
     helpful, random = worse["helpful"], worse["random"]
     gap = helpful - random
     low = float(gap.mean()) - stats.t.ppf(0.975, len(gap) - 1) * float(gap.std(ddof=1)) / np.sqrt(len(gap))

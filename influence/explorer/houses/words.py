@@ -8,7 +8,7 @@ from influence.methods.tracin.kind import TracInOfValues
 from influence.results import Result
 
 QUESTION = "Which training houses made the model’s price?"
-NOT_DOLLARS = "Scores compare houses with each other. They are not dollars."
+NOT_DOLLARS = "Scores compare houses with each other and have no unit."
 
 
 def dollars(value: float) -> str:

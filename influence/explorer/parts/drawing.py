@@ -127,7 +127,7 @@ class Frame:
         return f'<line class="line {looks}" x1="{place}" x2="{place}" y1="0" y2="{HEIGHT}"/>'
 
     def bar(self, left: float, right: float, height: float, looks: str) -> str:
-        """From the bottom to ``height``."""
+        """A bar from the bottom to ``height``."""
         top = min(max(self.y(height), 0.0), float(HEIGHT))
         return (
             f'<rect class="fill {looks}" x="{self.x(left):.3f}%" width="{self.x(right) - self.x(left):.3f}%" '

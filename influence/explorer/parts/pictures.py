@@ -39,7 +39,7 @@ class Strip:
     places: dict[tuple[str, int], int]
 
     def place(self, part: str, index: int) -> int | None:
-        """Where an example's picture is; None where it is not on this machine."""
+        """Find the position of an example's picture; None if it is not on this machine."""
         return self.places.get((part, index))
 
     @property
@@ -47,7 +47,7 @@ class Strip:
         return zlib.crc32(self.uri.encode())
 
     def data(self) -> dict[str, Any]:
-        """As a component's script takes it."""
+        """Give what a component's script takes."""
         return {"uri": self.uri, "width": self.width, "height": self.height, "across": _ACROSS}
 
 

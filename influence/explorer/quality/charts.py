@@ -344,7 +344,7 @@ def _count_axis(figure: go.Figure, counts: Sequence[int], title: str) -> None:
 
 
 def _apart(values: np.ndarray, least: float) -> list[float]:
-    """Where labels of rising values go, so that two are at least so far apart."""
+    """Move the labels of rising values, so that two are at least so far apart."""
     places: list[float] = []
     for value in values:
         places.append(max(value, places[-1] + least) if places else value)

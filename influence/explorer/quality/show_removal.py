@@ -20,7 +20,7 @@ def show_removal(listed: Entry, removal: RemovalEvidence | None) -> None:
     with st.container(border=True, key="removal"):
         st.subheader("What happens without the examples that it names?", anchor=False)
         if removal is None:
-            what = "whether training without the named examples changes what it says it would"
+            what = "whether retraining without the listed examples changes the outputs as predicted"
             not_evaluated(listed, "removal", what)
             return
         count, target = _choose(listed, removal)

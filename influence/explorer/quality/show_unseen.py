@@ -1,4 +1,4 @@
-"""What models say that had no part in a result: linear datamodeling scores, and fits on fewer models."""
+"""Predictions of held-out models: linear datamodeling scores, and fits on fewer models."""
 
 import streamlit as st
 
@@ -36,8 +36,8 @@ def _show_judged(lds: Judged) -> None:
     with left:
         chart(charts.lds_chart(lds, colours()), "lds")
         st.caption(
-            f"Mean over targets of the rank correlation, over {lds.held_out:,} held-out models, of what a model said "
-            "and the sum of the scores of what it saw. Bars: 95 % intervals over models."
+            f"Mean over targets of the rank correlation, over {lds.held_out:,} held-out models, of a model’s output "
+            "and the sum of the scores of the training examples that it saw. Bars: 95 % intervals over models."
         )
     if lds.per_target is not None:
         with right:
@@ -55,7 +55,7 @@ def show_scaling(listed: Entry, scaling: ScalingEvidence | None) -> None:
     if not isinstance(listed.manifest, DatamodelsManifest):
         return
     with st.container(border=True):
-        st.subheader("What would fewer models and other estimators say?", anchor=False)
+        st.subheader("How good are fewer models and other estimators?", anchor=False)
         if scaling is None:
             not_evaluated(listed, "scaling", "how estimators compare on fewer models")
             return

@@ -95,7 +95,7 @@ def lds_table(lds: Judged) -> pd.DataFrame:
 
 
 def removal_verdicts(removal: RemovalEvidence, unit: str, count: int | None = None) -> list[str]:
-    """What trainings without the named examples say of the scores.
+    """Say how well retraining without the listed examples agrees with the scores.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _agreement(removal: RemovalEvidence, count: int, unit: str) -> str:
     first = "helpful" if "helpful" in known else next(iter(known))
     rank = known[first].spearman
     text = (
-        f"**Without the {count:,} {CHOICES.get(first, 'named')}, predicted and measured changes agree at "
+        f"**Without the {count:,} {CHOICES.get(first, 'chosen')}, predicted and measured changes agree at "
         f"{number(rank.mean)}** (rank correlation, {interval(rank)}; 1 is perfect)"
     )
     if removal.has_scale:
@@ -147,7 +147,7 @@ def _not_told(removal: RemovalEvidence) -> str:
 
 
 def _noise(removal: RemovalEvidence, unit: str, count: int | None) -> str:
-    """Where most of the predicted changes are lost in the noise of retraining, so: no verdict on the scores."""
+    """Say that the noise of retraining hides most predicted changes, and so gives no verdict on the scores."""
     effects = removed(removal, count).dropna(subset=["error"])
     counts = removal.counts if count is None else [count]
     agree = [known["all"].spearman.low for each in counts if "all" in (known := removal.agreement_of(each))]
@@ -182,7 +182,7 @@ def _support(support: Support) -> str:
         return "Data support: none was predicted within what can be removed."
     text = (
         f"Data support: of {support.tried:,} targets whose predicted support was removed, {support.flipped:.0%} "
-        f"are then mostly named another class, and {support.negative:.0%} have a negative mean margin."
+        f"are then mostly predicted as another class, and {support.negative:.0%} have a negative mean margin."
     )
     if support.spearman is not None:
         text += (

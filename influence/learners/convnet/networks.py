@@ -29,7 +29,7 @@ class ConvNets:
         return self._apply(inputs, slice(None))
 
     def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of the last layer; see `influence.learners.base.Models.factors`."""
+        """Factors of the last layer; see `influence.learners.base.Models.factors`."""
         features = self.features(inputs)
         ones = np.ones((*features.shape[:2], 1), np.float32)
         return [(np.concatenate([features, ones], axis=2), gradients)]

@@ -1,7 +1,7 @@
 """The learner of `influence.learners.mlp`: its settings."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class Mlp(TraceableTogether, Differentiable):
     Inputs are shifted and scaled by two numbers, mean and standard deviation over the whole training part. Weights
     start with He's variance, biases at zero.
     """
+
+    seconds: ClassVar[float] = 0.01
 
     name: Literal["mlp"] = "mlp"
     width: int = setting(32, "Number of hidden units.", ge=1)

@@ -38,7 +38,7 @@ class Mlps:
         return torch.baddbmm(self.w2[:, -1:], hidden, self.w2[:, :-1]).numpy()
 
     def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of both layers; see `influence.learners.base.Models.factors`."""
+        """Factors of both layers; see `influence.learners.base.Models.factors`."""
         hidden = self._hidden(inputs)
         delta2 = torch.as_tensor(gradients)
         delta1 = torch.bmm(delta2, self.w2[:, :-1].transpose(1, 2)) * (hidden > 0)

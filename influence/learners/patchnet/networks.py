@@ -24,7 +24,7 @@ class PatchNets:
         return self._apply(inputs, slice(None))
 
     def factors(self, inputs: np.ndarray, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of both layers, the first with a position for every field; see `influence.learners.base.Models.factors`."""
+        """Factors of both layers, the first with a position for every field; see `learners.base.Models.factors`."""
         return self.factors_of(self.patches.of(inputs), gradients)
 
     def factors_of(self, answers: Tensor, gradients: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

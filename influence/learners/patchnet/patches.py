@@ -139,11 +139,11 @@ class FixedLayer(nn.Module):
         self.register_buffer("basis", None)
 
     def standardise(self, answers: Tensor) -> None:
-        """From now on, such answers have mean 0 and standard deviation 1."""
+        """Scale the answers, from now on, to mean 0 and standard deviation 1."""
         self.mean, self.scale = answers.mean(dim=(0, 1)), answers.std(dim=(0, 1)) + 1e-6
 
     def reduce(self, answers: Tensor, directions: int) -> None:
-        """From now on, give the coordinates of such answers along their leading principal directions.
+        """Project the answers, from now on, onto their leading principal directions.
 
         All are divided by one number, so that their variance is 1 on average.
         """
@@ -205,7 +205,7 @@ def _with_channels(inputs: np.ndarray) -> np.ndarray:
 
 
 def _tensors(images: np.ndarray) -> list[Tensor]:
-    """In blocks; a view of the array where that can be."""
+    """Split into blocks; each is a view of the array if that is possible."""
     return [
         torch.from_numpy(np.ascontiguousarray(images[start : start + BLOCK])) for start in range(0, len(images), BLOCK)
     ]

@@ -209,6 +209,6 @@ class Step:
 
 
 def _state(patches: Patches, network: nn.Sequential) -> dict[str, Tensor]:
-    """Of the fixed layer and the network in one, copied."""
+    """Copy the fixed layer and the network into one."""
     whole = nn.Sequential(patches.layer, *network)
     return {name: value.detach().clone() for name, value in whole.state_dict().items()}

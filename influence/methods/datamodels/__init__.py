@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from influence.evaluation.subject import Subject
     from influence.learners.recipe import Recipe
     from influence.results import Result
+    from influence.results.kind import Kind, OneOf
 
 __all__ = ["Datamodels", "DatamodelsConfig"]
 
@@ -61,6 +62,13 @@ class Datamodels(Method):
     def called(cls, config: DatamodelsConfig) -> str:
         """See `Method.called`."""
         return f"{config.estimator}-{config.models}-models-seed-{config.outcomes.subsets.seed}"
+
+    @classmethod
+    def kind(cls) -> "Kind[Any] | OneOf":
+        """See `Method.kind`."""
+        from influence.methods.datamodels.kind import KIND
+
+        return KIND
 
     @classmethod
     def run(

@@ -94,7 +94,7 @@ def run(
 
 
 class _Enough(Exception):
-    """As many models are finished as were wanted; the argument is their number."""
+    """Signal that enough models are finished; the argument is their number."""
 
 
 class Work:
@@ -124,7 +124,7 @@ class Work:
         if self.to_train:
             yield self.config.outcomes, self.store, self.total, "training"
         if self.to_repeat:
-            yield self.again, self.ceiling_store, self.config.held_out, "training again"
+            yield self.again, self.ceiling_store, self.config.held_out, "repeating"
 
     def train_first(self) -> int:
         """Train the first models that are lacking, and return how many: 0 if others were faster with all of them."""
@@ -175,11 +175,11 @@ def fitted_model(
 
 def _cost(config: DatamodelsConfig, dataset: Dataset, to_train: int, to_repeat: int) -> dict[str, float]:
     """Seconds, roughly: only the shares matter."""
-    each = 0.01 if config.outcomes.learner.name == "mlp" else 10.0
+    each = config.outcomes.learner.seconds
     targets = len(dataset.test)
     return {
         "training": each * to_train,
-        "training again": each * to_repeat,
+        "repeating": each * to_repeat,
         "fitting": config.fitted_by.seconds(config.models, targets) + 1,
         "judging": 6e-5 * config.held_out * targets,
         "writing": 1 + 2e-7 * targets * len(dataset.train),

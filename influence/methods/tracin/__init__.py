@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from influence.evaluation.subject import Subject
     from influence.learners.recipe import Recipe
     from influence.results import Result
+    from influence.results.kind import Kind, OneOf
 
 __all__ = ["TracIn", "TracInConfig"]
 
@@ -30,6 +31,13 @@ class TracIn(Method):
         config = TracInConfig(**values, checkpoint_every=usual_interval(recipe.learner))
         assert config.traced  # refuses a learner without checkpoints
         return config
+
+    @classmethod
+    def kind(cls) -> "Kind[Any] | OneOf":
+        """See `Method.kind`."""
+        from influence.methods.tracin.kind import KIND
+
+        return KIND
 
     @classmethod
     def run(cls, config: TracInConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:

@@ -29,7 +29,7 @@ class TracInConfig(Recipe):
 
     learner: Learner = setting(Mlp(), "How the model is trained; it must keep checkpoints.")
     seed: int = setting(0, "Seed of the initial weights and the order of examples.", ge=0, lt=2**63)
-    checkpoint_every: int = setting(5, "Epochs from one checkpoint to the next; the first is after so many.", ge=1)
+    checkpoint_every: int = setting(5, "Epochs between checkpoints; the first checkpoint is taken after as many.", ge=1)
     k: int = setting(50, "Training examples kept for each target, either way.")
     reverse_k: int = setting(
         20,

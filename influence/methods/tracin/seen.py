@@ -39,7 +39,7 @@ class Seen:
 
     @property
     def curve(self) -> dict[str, list[Any]]:
-        """By name, a value a checkpoint."""
+        """Give curves by name, with a value for each checkpoint."""
         return {
             name: [getattr(checkpoint, name) for checkpoint in self.checkpoints]
             for name in ("epoch", "learning_rate", "train_loss", "test_loss")

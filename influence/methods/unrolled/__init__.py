@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from influence.evaluation.subject import Subject
     from influence.learners.recipe import Recipe
     from influence.results import Result
+    from influence.results.kind import Kind, OneOf
 
 __all__ = ["Unrolled", "UnrolledConfig"]
 
@@ -42,6 +43,13 @@ class Unrolled(Method):
     def called(cls, config: UnrolledConfig) -> str:
         """See `Method.called`."""
         return f"derivatives-seed-{config.seed}-{config.trainings}-trainings"
+
+    @classmethod
+    def kind(cls) -> "Kind[Any] | OneOf":
+        """See `Method.kind`."""
+        from influence.methods.unrolled.kind import KIND
+
+        return KIND
 
     @classmethod
     def run(cls, config: UnrolledConfig, out: Path, replace: bool = False, report: Report = silent) -> Path:
