@@ -18,6 +18,8 @@ from tests.warm import Mother, popen_of
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
+HERE = Path(__file__).parent
+
 # What `make quick` leaves out: tests that train models, start processes, or draw whole pages of the explorer, and take
 # seconds, alone or together. They are listed here and not marked where they stand: one place shows what is left out.
 SLOW = (
@@ -125,6 +127,15 @@ def no_houses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def houses() -> Dataset:
     """California housing, which ships."""
     return datasets.load(california_housing.NAME)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where slow tests are left out, import no file that has nothing else."""
+    place = collection_path.relative_to(HERE).as_posix() if collection_path.is_relative_to(HERE) else ""
+    left_out = tuple(each for each in SLOW if "::" not in each) if "not slow" in config.option.markexpr else ()
+    if "not browser" in config.option.markexpr:
+        left_out += ("browser/",)
+    return True if f"{place}/".startswith(left_out) else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
