@@ -32,7 +32,8 @@ def test_the_catalogue_is_the_shipped_one_then_the_newest(results_home, tmp_path
     entries, problems = library.of_method("small", "tracin")
     assert [e.name for e in entries] == ["shipped", "day 3", "day 2", "day 1"]
     assert [e.is_shipped for e in entries] == [True, False, False, False]
-    assert problems == [f"{results_home / 'broken'} is not a result folder: it has no manifest.json."]
+    (problem,) = problems
+    assert f"{results_home / 'broken'} is not" in problem
 
 
 def test_several_results_of_one_method_ship(results_home, tmp_path, monkeypatch):
@@ -49,7 +50,8 @@ def test_several_results_of_one_method_ship(results_home, tmp_path, monkeypatch)
     assert [e.name for e in entries] == ["shipped", "shipped-adam", "shipped-zoo", "shipped-sgd", "mine"]
     assert [e.is_shipped for e in entries] == [True, True, True, False, False]
     assert entries[1].path == home / "small" / "tracin-adam"
-    assert problems == [f"{results_home / 'shipped-adam'} has the shipped result's name: rename the folder."]
+    (problem,) = problems
+    assert f"{results_home / 'shipped-adam'} has the shipped" in problem
     with pytest.raises(InfluenceError, match="The shipped result is part of the project"):
         library.delete(entries[2])
 
@@ -127,7 +129,8 @@ def test_a_result_of_the_users_that_calls_itself_shipped(results_home):
     write(results_home / "shipped")
     entries, problems = library.of_method("small", "tracin")
     assert entries == []
-    assert problems == [f"{results_home / 'shipped'} has the shipped result's name: rename the folder."]
+    (problem,) = problems
+    assert f"{results_home / 'shipped'} has the shipped" in problem
 
 
 @pytest.fixture
@@ -165,7 +168,8 @@ def test_every_result_has_an_id_that_ships_or_the_folders_name(results_home, tmp
     assert [(each.dataset, each.method, each.has_classes) for each in found.values()] == [
         ("small", "tracin", False)
     ] * 3
-    assert problems == [f"{results_home / 'broken'} is not a result folder: it has no manifest.json."]
+    (problem,) = problems
+    assert f"{results_home / 'broken'} is not" in problem
 
 
 def test_a_result_is_opened_by_its_entry(folder):

@@ -28,20 +28,25 @@ def main() -> None:
     wanted = [f"{name}=={version}" for name, version in pins.items()]
     # Without their dependencies, which come with the other requirements.
     if index := os.environ.get("TORCH_INDEX"):
-        ended = _run(*PIP, "--no-deps", "--retries", "0", "--timeout", "5", "--index-url", index, *wanted)
+        fault = _run(*PIP, "--no-deps", "--retries", "0", "--timeout", "5", "--index-url", index, *wanted)
     else:
-        ended = _run(*PIP, "uv") or _run(
+        fault = _run(*PIP, "uv") or _run(
             *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable),
             *("--no-deps", "--torch-backend", "cpu", *wanted),
         )
-    if ended:
+    if fault:
         where = index or "PyTorch's index of CPU wheels"
-        print(f"{' and '.join(wanted)} could not be had from {where}: going on with torch from the default index.")
+        print(f"{' and '.join(wanted)} could not be had from {where} ({fault}): going on with the default index.")
 
 
-def _run(*command: str) -> int:
+def _run(*command: str) -> str:
+    """Run a command, and return the last thing that it said if it failed; nothing if it did not."""
     quickly = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "30", "UV_HTTP_RETRIES": "0"}
-    return subprocess.run(command, env=os.environ | quickly).returncode
+    ended = subprocess.run(command, env=os.environ | quickly, stderr=subprocess.PIPE, text=True)
+    if ended.returncode == 0:
+        return ""
+    said = ended.stderr.split("\n")
+    return next((line.strip() for line in reversed(said) if line.strip()), f"exit status {ended.returncode}")
 
 
 def _installed(name: str) -> str | None:

@@ -101,7 +101,7 @@ def test_a_killed_removal_goes_on(made: tuple[Path, Path], results_home: Path) -
         _, errors = process.communicate(timeout=60)
         if sign == signal.SIGINT:
             assert process.returncode == 130
-            assert errors == "Stopped; the models that were trained are kept.\n"
+            assert "are kept" in errors
         assert trained(results_home) > kept
         kept = trained(results_home)
     assert kept % 50 == 0  # whole batches alone

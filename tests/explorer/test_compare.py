@@ -117,9 +117,8 @@ def test_another_data_set_or_part_is_one_sentence(pair: tuple[results.Result, re
     first, second = pair
     assert describing.why_not_together(first, second) is None
     fewer = replace(second, name="fewer", train=second.train.iloc[:300])
-    assert describing.why_not_together(first, fewer) == (
-        "“datamodels” ranks 1,437 training examples of digits and “fewer” 300 others: choose two of the same classes "
-        "and training size."
+    assert "“datamodels” ranks 1,437 training examples of digits and “fewer” 300" in str(
+        describing.why_not_together(first, fewer)
     )
     other = replace(second, manifest=second.manifest.model_copy(update={"dataset": "cifar10"}))
     assert "is about digits and “tracin” about cifar10" in str(describing.why_not_together(first, other))

@@ -131,8 +131,8 @@ def test_why_a_number_cannot_be_picked(with_data: Houses, without_data: Houses) 
     assert with_data.why_not(FIRST) is None
     assert with_data.why_not(not_in_palo_alto) is None
     assert "not on this machine" in str(without_data.why_not(not_in_palo_alto))
-    assert with_data.why_not(int(with_data.train.index[0])) == (
-        f"house {with_data.train.index[0]} is a training house, and only test houses are explained."
+    assert f"house {with_data.train.index[0]} is a training house" in str(
+        with_data.why_not(int(with_data.train.index[0]))
     )
     assert "there is no house 99999" in str(with_data.why_not(99999))
 

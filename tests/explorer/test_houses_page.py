@@ -167,7 +167,7 @@ def test_features_stand_beside_those_of_the_strongest(houses: Dataset) -> None:
 
 
 def test_without_the_data_set_the_comparison_says_why(no_houses: None) -> None:
-    assert "How they compare: the features of houses are in the data set" in texts(open_page("houses"))
+    assert "the features of houses are in the data set" in texts(open_page("houses"))
 
 
 def test_self_influence_lists_both_ends(no_houses: None) -> None:

@@ -76,10 +76,8 @@ class BareParameter(Custom):
 def test_an_unsupported_layer_is_named(model, name, kind, parameters):
     with pytest.raises(InfluenceError) as caught:
         FactorExtractor(model, squared_error)
-    assert str(caught.value) == (
-        f"Layer {name} ({kind}) has trainable parameters ({parameters}), but TracIn is exact for nn.Linear, "
-        "nn.Conv2d, nn.BatchNorm1d and nn.BatchNorm2d only: freeze them (requires_grad=False) to leave them out."
-    )
+    assert f"Layer {name} ({kind}) has trainable parameters ({parameters})" in str(caught.value)
+    assert "requires_grad=False" in str(caught.value)
 
 
 def test_a_subclass_of_linear_may_do_anything_so_it_is_refused():
@@ -159,7 +157,7 @@ class Scaled(Twice):
 def test_a_weight_that_is_used_elsewhere_too_is_named(model, n):
     with pytest.raises(InfluenceError) as caught:
         FactorExtractor(model(), squared_error)(*regression(n))
-    assert str(caught.value).startswith("The gradient of layer again is not made by its inputs and outputs alone")
+    assert "layer again is not made by its inputs" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -169,7 +167,7 @@ def test_a_penalty_on_weights_in_the_loss_is_named():
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:
         return squared_error(outputs, labels) + model[2].weight.square().sum()
 
-    with pytest.raises(InfluenceError, match="The gradient of layer 2 is not made by its inputs and outputs alone"):
+    with pytest.raises(InfluenceError, match="layer 2 is not made by its inputs"):
         FactorExtractor(model, loss)(*regression(9))
 
 
@@ -215,10 +213,7 @@ def test_inputs_of_six_dimensions():
     model = nn.Sequential(mlp(5, 3), nn.Flatten(), mlp(48, 1))
     with pytest.raises(InfluenceError) as caught:
         FactorExtractor(model, squared_error)(torch.randn(4, 2, 2, 2, 2, 5, dtype=torch.float64), torch.zeros(4))
-    assert str(caught.value) == (
-        "Layer 0.0 gets inputs of shape (4, 2, 2, 2, 2, 5) for 4 examples: only (examples, features) or (examples, "
-        "positions, features) works."
-    )
+    assert "Layer 0.0 gets inputs of shape (4, 2, 2, 2, 2, 5)" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -365,7 +365,7 @@ def test_normalisation_by_the_batch_is_refused(trainable):
     model[1].requires_grad_(trainable)
     with pytest.raises(InfluenceError) as caught:
         FactorExtractor(model, cross_entropy)
-    assert str(caught.value).startswith("Layer 1 (BatchNorm2d) keeps no running statistics, so that examples change")
+    assert "Layer 1 (BatchNorm2d) keeps no running statistics" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -416,7 +416,7 @@ class Tied(nn.Module):
 
 
 def test_a_kernel_that_is_used_elsewhere_too_is_named():
-    with pytest.raises(InfluenceError, match="The gradient of layer conv is not made by its inputs and outputs alone"):
+    with pytest.raises(InfluenceError, match="layer conv is not made by its inputs"):
         FactorExtractor(Tied().double(), cross_entropy)(*images(5))
 
 

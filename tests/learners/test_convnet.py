@@ -145,10 +145,8 @@ def test_out_of_gpu_memory_says_what_to_lower(digits, masks, trained, monkeypatc
     for work in works:
         with pytest.raises(InfluenceError) as caught:
             work()
-        assert str(caught.value) == (
-            "The GPU's memory does not hold this training: lower the learner's batch_size or width, or end other "
-            "programs that use the GPU."
-        )
+        assert "GPU's memory does not hold" in str(caught.value)
+        assert "batch_size" in str(caught.value)
 
 
 def test_colour_images_of_cifars_shape_pass():

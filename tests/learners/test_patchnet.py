@@ -240,5 +240,5 @@ def test_bad_settings_are_refused(settings, sentence):
 
 
 def test_a_patch_too_large_for_the_images_is_refused(digits, masks):
-    with pytest.raises(InfluenceError, match="patch 6 at stride 2 leaves fewer than 4 places a row in images of 8 pix"):
+    with pytest.raises(InfluenceError, match=r"patch 6 at stride 2 .* images of 8 pix"):
         PatchNet().fit(digits.train, Subsets(masks[:1], np.zeros(1, np.uint64)))

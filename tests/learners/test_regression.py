@@ -170,7 +170,7 @@ def test_it_learns_a_simple_function():
 
 def test_divergence_says_so():
     learner = RegressionNetwork(epochs=5, learning_rate=1e20, batch_size=64)
-    with pytest.raises(InfluenceError, match=r"Training diverged in epoch \d .*: lower the learning rate, now 1e\+20"):
+    with pytest.raises(InfluenceError, match=r"diverged in epoch \d .* now 1e\+20"):
         learner.trace(data().train, 0, 5)
 
 

