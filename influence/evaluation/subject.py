@@ -102,6 +102,15 @@ class Subject:
         """Whether the models behind the result share their initial weights and order of examples."""
         return self.recipe is not None and self.recipe.subsets.seeds == "common"
 
+    @property
+    def weight(self) -> float:
+        """The weight of every training example where the scores are derivatives; 1 is the training of all."""
+        return 1.0
+
+    def expected(self, n_train: int) -> tuple[int, int]:
+        """How many of so many examples count in that training, and from how many its number of steps follows."""
+        return n_train, n_train
+
     def recipe_for(self, epochs: int | None) -> OutcomeConfig | None:
         """The recipe, with as many epochs if any are given."""
         if epochs is None or self.recipe is None:

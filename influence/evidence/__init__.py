@@ -9,11 +9,12 @@
       scaling/    manifest.json  scores.parquet
       near-copies/  manifest.json  pairs.parquet
       layout/     manifest.json  targets.parquet  train.parquet
+      drop/       manifest.json  targets.parquet
 
 Each is a folder of its own, which is written aside and renamed like a result, with the SHA-256 of its tables and of
 itself in its manifest; the result's own files, manifest and hashes stay as they are. A manifest holds
 
-    kind        "lds", "removal", "mislabels", "scaling", "near-copies" or "layout"
+    kind        "lds", "removal", "mislabels", "scaling", "near-copies", "layout" or "drop"
     about       what tells the scores that were judged from others, see `about`: evidence about others is not shown
     config      everything that the figures follow from, seeds included
     figures     the numbers to show; estimates are {"mean", "low", "high", "level"}
@@ -27,6 +28,7 @@ output (the margin; the price for houses).
 """
 
 from influence.evidence.base import Evidence, EvidenceManifest, about, is_about, names
+from influence.evidence.drop import DropEvidence
 from influence.evidence.files import KINDS, Evaluated, former_place, place, read, read_one, write
 from influence.evidence.layout import LayoutEvidence
 from influence.evidence.lds import METHODS, LdsEvidence
@@ -43,6 +45,7 @@ __all__ = [
     "PRIOR_MEAN",
     "RANKINGS",
     "REFERENCES",
+    "DropEvidence",
     "Evaluated",
     "Evidence",
     "EvidenceManifest",

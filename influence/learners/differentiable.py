@@ -21,7 +21,9 @@ class Differentiable(Learner):
         """Architecture, optimizer and loss in one line."""
 
     @abstractmethod
-    def training(self, train: Split, seed: int, weights: np.ndarray, size: int) -> "ClassifierTraining":
+    def training(
+        self, train: Split, seed: int, weights: np.ndarray, size: int, steps_of: int | None = None
+    ) -> "ClassifierTraining":
         """The training of one network, as ``fit`` does it where seeds are common to all models.
 
         Parameters
@@ -31,5 +33,8 @@ class Differentiable(Learner):
         weights : (n_train,) float
             The weight of every training example. With the mask of a subset, it is the training of ``fit`` on that.
         size : int
-            How many examples are expected to count: the number of steps and what sums are divided by follow from it.
+            How many examples are expected to count, whatever their weights: what sums are divided by follows from it.
+        steps_of : int or None
+            How many examples the number of steps follows from; None is ``size``. With that of the whole training part,
+            an example that is left out changes no other's batch.
         """

@@ -113,6 +113,23 @@ def quality(predicted: np.ndarray, observed: np.ndarray, bootstrap: int = 1000, 
     return Quality(score, _pearson(predicted.T, observed.T, np.ones(len(observed))), relative)
 
 
+def linear(predicted: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pearson's correlation of each target, and the slope of what was observed on what was predicted.
+
+    Parameters
+    ----------
+    predicted, observed : (m, n_targets)
+
+    Returns
+    -------
+    correlation, slope : (n_targets,) float64
+        0 where either is constant.
+    """
+    correlation = _pearson(predicted.T, observed.T, np.ones(len(observed)))
+    spread, own = (each.std(axis=0, dtype=np.float64) for each in (observed, predicted))
+    return correlation, np.divide(correlation * spread, own, out=np.zeros_like(own), where=correlation != 0)
+
+
 def random_baseline(masks: np.ndarray, observed: np.ndarray, bootstrap: int = 1000, seed: int = 0) -> Lds:
     """The score of weights drawn at random: what a method that knows nothing gets.
 

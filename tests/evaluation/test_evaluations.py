@@ -12,7 +12,7 @@ from tests.evaluation.made import FEW
 
 
 def test_every_evaluation_is_found_and_says_what_it_leaves() -> None:
-    assert list(EVALUATIONS) == ["layout", "lds", "mislabels", "near-copies", "removal", "scaling"]
+    assert list(EVALUATIONS) == ["drop", "layout", "lds", "mislabels", "near-copies", "removal", "scaling"]
     for name, evaluation in EVALUATIONS.items():
         assert evaluation.name == name
         assert evaluation.title.endswith(".")

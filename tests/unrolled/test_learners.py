@@ -139,6 +139,17 @@ def test_the_training_is_the_learners(learner: Differentiable, tolerance: float,
     assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("learner", [each for each, _ in LEARNERS])
+def test_what_is_left_out_changes_no_other_place(learner: Differentiable) -> None:
+    """Divisors follow from how many are expected to count, the number of steps from how many there are."""
+    train = pictures(60, 0)
+    whole, left = (learner.training(train, 7, np.full(60, w), size, 60) for w, size in ((1.0, 60), (0.5, 30)))
+    assert len(left.steps) == len(whole.steps) > len(learner.training(train, 7, np.ones(60), 30).steps)
+    for one, other in zip(whole.steps, left.steps, strict=True):
+        assert torch.equal(one.rows, other.rows)
+        assert (one.rate, one.divisor) == (other.rate, 2 * other.divisor)
+
+
 @pytest.mark.parametrize(
     ("learner", "least"), [(Mlp(width=8, epochs=3, batch_size=30, learning_rate=0.01), 0.85), (LEARNERS[1][0], 0.99)]
 )

@@ -68,8 +68,10 @@ class Mlp(TraceableTogether, Differentiable):
 
         return training.trace(self, train, seed, every, on_epoch)
 
-    def training(self, train: Split, seed: int, weights: np.ndarray, size: int) -> "MlpTraining":
+    def training(
+        self, train: Split, seed: int, weights: np.ndarray, size: int, steps_of: int | None = None
+    ) -> "MlpTraining":
         """See `influence.learners.differentiable.Differentiable`."""
         from influence.learners.mlp import training
 
-        return training.differentiable(self, train, seed, weights, size)
+        return training.differentiable(self, train, seed, weights, size, steps_of)

@@ -58,12 +58,14 @@ def trace(settings: Mlp, train: Split, seed: int, every: int, on_epoch: Callable
     return Traced(moments[-1][1].module(), kept)
 
 
-def differentiable(settings: Mlp, train: Split, seed: int, weights: np.ndarray, size: int) -> MlpTraining:
+def differentiable(
+    settings: Mlp, train: Split, seed: int, weights: np.ndarray, size: int, steps_of: int | None = None
+) -> MlpTraining:
     """The training of one network; see `influence.learners.differentiable.Differentiable`."""
     examples = _Examples.of(train)
     stream = np.random.Generator(np.random.Philox(seed))
     w1, w2 = _initial_weights([stream], examples.inputs.shape[1] - 1, settings.width, examples.onehot.shape[1])
-    order = list(common_order(stream, len(train), size, settings.epochs, settings.batch_size))
+    order = list(common_order(stream, len(train), size, settings.epochs, settings.batch_size, steps_of))
     return MlpTraining(
         lambda inputs: flattened(inputs, examples.mean, examples.scale),
         examples.inputs,

@@ -120,8 +120,10 @@ class PatchNet(Traceable, Unrollable, Differentiable):
 
         return training.unroll(self, train, subset, epochs)
 
-    def training(self, train: Split, seed: int, weights: np.ndarray, size: int) -> "PatchTraining":
+    def training(
+        self, train: Split, seed: int, weights: np.ndarray, size: int, steps_of: int | None = None
+    ) -> "PatchTraining":
         """See `influence.learners.differentiable.Differentiable`."""
         from influence.learners.patchnet import training
 
-        return training.differentiable(self, train, seed, weights, size)
+        return training.differentiable(self, train, seed, weights, size, steps_of)

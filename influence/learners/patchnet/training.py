@@ -116,7 +116,9 @@ def unroll(settings: PatchNet, train: Split, subset: Subsets, epochs: int) -> La
     )
 
 
-def differentiable(settings: PatchNet, train: Split, seed: int, weights: np.ndarray, size: int) -> PatchTraining:
+def differentiable(
+    settings: PatchNet, train: Split, seed: int, weights: np.ndarray, size: int, steps_of: int | None = None
+) -> PatchTraining:
     """The training of one network; see `influence.learners.differentiable.Differentiable`."""
     patches = prepare(settings, train).patches
     views = patches.views(settings.flip)
@@ -124,10 +126,10 @@ def differentiable(settings: PatchNet, train: Split, seed: int, weights: np.ndar
     stream = np.random.Generator(np.random.Philox(seed))
     sizes = Sizes(views[0].shape[2], settings.width, settings.grid**2, int(labels.max()) + 1)
     network = build(sizes.channels, settings.width, settings.grid, sizes.classes, stream)
-    total = settings.epochs * steps_an_epoch(size, settings.batch_size)
     order, mirrored = [], []
-    steps_of_all = common_order(stream, len(train), size, settings.epochs, settings.batch_size)
-    for number, (rows, divisor) in enumerate(steps_of_all):
+    total = settings.epochs * steps_an_epoch(size if steps_of is None else steps_of, settings.batch_size)
+    common = common_order(stream, len(train), size, settings.epochs, settings.batch_size, steps_of)
+    for number, (rows, divisor) in enumerate(common):
         order.append(TrainingStep(rows, settings.learning_rate * rising_and_falling(number, total), divisor))
         mirrored.append(torch.from_numpy(stream.random(len(rows)) < 0.5) & settings.flip)
     return PatchTraining(

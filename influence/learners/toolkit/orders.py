@@ -55,10 +55,13 @@ def common_steps(streams: list[np.random.Generator], masks: np.ndarray, epochs: 
 
 
 def common_order(
-    stream: np.random.Generator, n_train: int, size: int, epochs: int, batch_size: int
+    stream: np.random.Generator, n_train: int, size: int, epochs: int, batch_size: int, steps_of: int | None = None
 ) -> Iterator[tuple[Tensor, float]]:
-    """Rows and divisor of every step, in an order of all training examples of which ``size`` are expected to count."""
-    n_steps = steps_an_epoch(size, batch_size)
+    """Rows and divisor of every step, in an order of all training examples of which ``size`` are expected to count.
+
+    There are as many steps as ``steps_of`` examples take; None is ``size``.
+    """
+    n_steps = steps_an_epoch(size if steps_of is None else steps_of, batch_size)
     for _ in range(epochs):
         for rows in torch.from_numpy(stream.permutation(n_train)).tensor_split(n_steps):
             yield rows, len(rows) * size / n_train

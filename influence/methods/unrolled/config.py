@@ -32,11 +32,23 @@ class UnrolledConfig(Recipe):
         "own, and the result is about the recipe.",
         ge=1,
     )
+    whole_steps: bool = setting(
+        False,
+        "Take as many steps as the training of all examples, whatever the weight: for what happens to that training "
+        "where a share of 1 - weight is left out.",
+        silent=True,
+        form=False,
+    )
     k: int = setting(50, "Training examples kept for each target, either way.", ge=1)
     reverse_k: int = setting(20, "Targets kept for each training example, either way.", ge=1, form=False)
     block: int = setting(
         256, "Targets that are followed back together; a finished block survives a stop.", ge=1, form=False
     )
+
+    def expected(self, n_train: int) -> tuple[int, int]:
+        """How many of so many examples are expected to count, and from how many the number of steps follows."""
+        size = max(round(self.weight * n_train), 1)
+        return size, n_train if self.whole_steps else size
 
     @property
     def differentiable(self) -> Differentiable:

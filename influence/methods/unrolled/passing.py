@@ -41,10 +41,10 @@ class Passing:
     ) -> "Passing":
         """Run the trainings of a config."""
         n = len(dataset.train)
-        weights, size = np.full(n, float(config.weight)), max(round(config.weight * n), 1)
+        weights, expected = np.full(n, float(config.weight)), config.expected(n)
         found = []
         for number, seed in enumerate(seeds(config, n)):
-            training = config.differentiable.training(dataset.train, seed, weights, size)
+            training = config.differentiable.training(dataset.train, seed, weights, *expected)
 
             def report(share: float, number: int = number) -> None:
                 on_progress((number + share) / config.trainings)

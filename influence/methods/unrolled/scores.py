@@ -39,6 +39,15 @@ class UnrolledSubject(Subject):
         """Whether there are so many examples that following all margins back takes minutes."""
         return len(self.result.train) > MOST_DENSE
 
+    @property
+    def weight(self) -> float:
+        """See `Subject.weight`."""
+        return float(self.config.weight)
+
+    def expected(self, n_train: int) -> tuple[int, int]:
+        """See `Subject.expected`."""
+        return self.config.expected(n_train)
+
     def all_scores(self, progress: Callable[[float], None]) -> Scores | None:
         """The derivatives; the trainings are run at once, and margins followed back as rows are asked for."""
         passing = Passing.train(self.config, self.dataset, progress)
