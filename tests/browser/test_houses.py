@@ -186,10 +186,10 @@ def test_any_house_is_picked_by_number_and_the_group_by_its_chip(server: Server,
     page.wait_for_url(re.compile(r"/houses\?.*together=true"))
 
 
-@pytest.mark.parametrize("number", ["1e999", "inf", "nan", "-1", "1e3"])
-def test_numbers_that_are_none_are_answered_in_a_sentence(server: Server, visit: Visit, number: str) -> None:
-    page = visit.open(f"{server.url}/houses?house={number}")
-    expect(page.get_by_text(f"The link asks for house={number}:")).to_be_visible()
+def test_a_number_that_is_none_is_answered_in_a_sentence(server: Server, visit: Visit) -> None:
+    """Others are in tests/explorer."""
+    page = visit.open(f"{server.url}/houses?house=1e999")
+    expect(page.get_by_text("The link asks for house=1e999:")).to_be_visible()
     expect(title(page, f"Test house {FIRST}")).to_be_visible()
 
 
