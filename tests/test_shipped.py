@@ -9,7 +9,7 @@ import pytest
 
 from influence import datasets, homes, library, results
 from influence.datasets import california_housing, cifar10, sheets
-from influence.explorer.images import Images
+from influence.explorer.images.records import Images
 from influence.results import Result, manifest_file
 from notebooks.execute import WALKTHROUGH
 

@@ -25,7 +25,17 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("home", "images", "map", "houses", "outliers", "quality", "compare")
+PAGES = (
+    "home",
+    "images",
+    "images?view=confusion",
+    "images?view=map",
+    "images?view=memorised",
+    "houses",
+    "outliers",
+    "quality",
+    "compare",
+)
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 _STILL = """() => {
     const app = document.querySelector('[data-testid=stApp]');

@@ -9,7 +9,8 @@ import pandas as pd
 
 from influence import datasets, evidence, homes, results
 from influence.datasets import california_housing, cifar10, sheets
-from influence.explorer.images import Filters, Images
+from influence.explorer.images.filters import Filters
+from influence.explorer.images.records import Images
 from influence.explorer.outliers.records import Filters as Shown
 from influence.explorer.outliers.records import Known, Outliers
 

@@ -178,6 +178,7 @@ def number(
     default: int | None = None,
     is_known: Callable[[int], bool] | None = None,
     below: Sequence[str] = (),
+    also: Mapping[str, object] | None = None,
     why: str = "",
 ) -> int | None:
     """Draw a box for a whole number, and return what it shows.
@@ -195,7 +196,7 @@ def number(
         Shown where the address says nothing; None is an empty box.
     is_known : callable or None
         Whether a number between them can be shown; None is that all can.
-    below : sequence of str
+    below, also
         See `choose`.
     why : str
         See `refuse`; by default it states the limits.
@@ -207,7 +208,7 @@ def number(
     if asked is not None and is_known is None and default is not None and not is_good:
         shown = min(max(asked, low), high)
     st.session_state[key] = shown
-    draw(low, high, step=1, key=key, on_change=partial(_changed, key, default, tuple(below)))
+    draw(low, high, step=1, key=key, on_change=partial(_changed, key, default, tuple(below), also))
     if values and not is_good:
         instead = "none is shown" if shown is None else f"{shown} is shown"
         refuse(key, why.format(shown) if why else f"it must be a whole number from {low} to {high}, so {instead}.")
@@ -215,9 +216,17 @@ def number(
 
 
 def span(
-    key: str, low: float, high: float, step: float, draw: Draw, *, below: Sequence[str] = (), why: str = ""
+    key: str,
+    low: float,
+    high: float,
+    step: float,
+    draw: Draw,
+    *,
+    below: Sequence[str] = (),
+    also: Mapping[str, object] | None = None,
+    why: str = "",
 ) -> tuple[float, float]:
-    """Draw a slider with two ends, and return them; the address has the parameter twice.
+    """Draw a slider with two ends, and return them; the address has the parameter twice. `choose` explains the rest.
 
     ``span("margin", -5.0, 9.5, 0.5, partial(st.slider, "Margin"))``
     """
@@ -226,7 +235,7 @@ def span(
     is_good = len(values) == len(ends) == 2 and ends[0] <= ends[1]
     shown = (ends[0], ends[1]) if is_good else (low, high)
     st.session_state[key] = shown
-    draw(low, high, step=step, key=key, on_change=partial(_changed, key, (low, high), tuple(below)))
+    draw(low, high, step=step, key=key, on_change=partial(_changed, key, (low, high), tuple(below), also))
     if values and not is_good:
         refuse(key, why or f"it must be two numbers from {low:g} to {high:g}, the lower first, so all are shown.")
     return shown

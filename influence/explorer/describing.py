@@ -7,8 +7,8 @@ import numpy as np
 from influence import datasets
 from influence.errors import InfluenceError
 from influence.evidence import Evaluated
-from influence.explorer.image_words import WORDS
 from influence.explorer.menu import PAGES
+from influence.explorer.text import escaped
 from influence.explorer.verdicts import judged
 from influence.library import Entry
 from influence.methods.datamodels.kind import DatamodelsManifest
@@ -72,6 +72,13 @@ def lds(entry: Entry, evaluated: Evaluated) -> Interval | None:
     return None if found is None else found.own
 
 
+def with_article(noun: str) -> str:
+    """A class with its article, in Markdown; a digit has none."""
+    if noun.isdecimal():
+        return noun
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {escaped(noun)}"
+
+
 def noun(entry: Entry) -> str:
     """What an example is called."""
     return datasets.facts(entry.dataset).noun
@@ -97,8 +104,6 @@ def page_of(entry: Entry, **choice: int) -> tuple[str, dict[str, str]]:
     """
     link = {"data": entry.dataset, "method": entry.method, "result": entry.name}
     if home_of(entry) == "images":
-        if entry.method == next(iter(WORDS)):  # that page takes its default out of the address: another step of Back
-            del link["method"]
         names = {"target": "image", "train": "train"}
         return PAGES["images"].file, link | {names[name]: str(index) for name, index in choice.items()}
     if "train" in choice:

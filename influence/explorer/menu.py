@@ -32,7 +32,6 @@ PAGES = {
     for page in (
         Page("home", "Home", "home", "Which training data made the model say that?", "app.py"),
         Page("images", "Images", "grid_view", "Which training images made the model say that?", "pages/images.py"),
-        Page("map", "Map", "scatter_plot", "Which images are influenced alike?", "pages/map.py"),
         Page("houses", "Houses", "map", "Which training houses made the model’s price?", "pages/houses.py"),
         Page("outliers", "Outliers", "flag", "What is wrong with my training data?", "pages/outliers.py", "data"),
         Page("quality", "Quality", "verified", "How far can I trust this?", "pages/quality.py", "data"),

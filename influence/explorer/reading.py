@@ -11,7 +11,7 @@ from influence.errors import InfluenceError
 from influence.evidence import Evaluated
 from influence.explorer import describing
 from influence.explorer.parts.pictures import Pictures
-from influence.explorer.run_panel import runner
+from influence.explorer.run_panel import runner, start
 from influence.explorer.text import sentence
 from influence.library import Entry
 from influence.results import Result
@@ -71,11 +71,21 @@ def data_of(listed: Entry) -> Dataset | None:
     being_fetched = run is not None and run.arguments[0] == "data"
     if being_fetched or not datasets.is_present(listed.dataset):
         what = _shipped(listed).what_is_shown if listed.has_classes else "only the houses that it names are shown"
-        st.info(
-            f"{listed.dataset} is not on this machine, so {what}. `python -m influence data {listed.dataset}` brings "
-            "it.",
-            icon=":material/download:",
-        )
+        title = datasets.facts(listed.dataset).title
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="missing data"):
+            st.info(
+                f"{title} is not on this machine, so {what}. `python -m influence data {listed.dataset}` brings "
+                "it, and so does the button.",
+                icon=":material/download:",
+                width="stretch",
+            )
+            st.button(
+                f"Download {title}",
+                icon=":material/download:",
+                disabled=run is not None,
+                on_click=start,
+                args=(["data", listed.dataset], None),
+            )
         return None
     try:
         return _data(listed, stamp(listed.path / "manifest.json"))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from influence import homes, library, results
 from influence.errors import InfluenceError
@@ -196,10 +195,7 @@ def _links(run: Run, page: str, where: str) -> None:
 
 
 def _show(run: Run, link: dict[str, str]) -> None:
-    try:
-        address.go(**(dict.fromkeys(address.said()) | link))
-    except StreamlitAPIException:  # the page's selectors are bound to the address, and are set instead of it
-        st.session_state.update(link)
+    address.go(**(dict.fromkeys(address.said()) | link))
     _tell_no_more(run)
 
 

@@ -11,6 +11,7 @@ _RULES = """
 .st-key-title{min-height:40px}
 .st-key-title [data-testid=stMarkdownContainer]{margin-bottom:0}
 .st-key-title [data-testid=stMarkdown] p{color:var(--muted);margin:0}
+.st-key-verdict{margin-bottom:8px}
 .st-key-verdict h2{font-size:27px;font-weight:650;letter-spacing:-.01em}
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer]{font-variant-numeric:tabular-nums}
 [data-testid=stSidebarUserContent],[data-testid=stSidebarUserContent]>div{display:flex;flex-direction:column;flex:1}
@@ -27,8 +28,8 @@ _RULES = """
 }
 @media(max-width:640px){
  [data-testid=stMainBlockContainer]{padding-left:16px;padding-right:16px;padding-top:56px}
- [data-testid=stColumn]:has(.st-key-inspector){order:-1}
- [data-testid=stHorizontalBlock]:has(.st-key-inspector){reading-flow:flex-visual}
+ [data-testid=stColumn]:has(.st-key-answer){order:-1}
+ [data-testid=stHorizontalBlock]:has(.st-key-answer){reading-flow:flex-visual}
 }
 """
 

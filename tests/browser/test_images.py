@@ -14,32 +14,27 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from influence import Dataset, Split, datasets, homes, results
-from influence.datamodels.outcomes import OutcomeConfig, missing
+from influence.datamodels.outcomes import OutcomeConfig
 from influence.datasets import cifar10
-from influence.explorer.image_records import Filters
-from influence.explorer.images import Images
+from influence.explorer.images.filters import MISTAKES, Filters
+from influence.explorer.images.records import Images
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
 from influence.methods.datamodels import DatamodelsConfig
-from tests.browser.driving import Server, Visit, heading, in_every_look, settled, start_server, still
+from tests.browser.driving import Server, Visit, in_every_look, open_form, settled, start_server, still
 from tests.explorer.made import random_result
 
 STORY = 1628  # the shipped result's best explained mistake, shown first
+DIGITS = "images?data=digits"
 QUICK_DIGITS = OutcomeConfig(dataset="digits", learner=Mlp(width=4, epochs=1))
-CATS_AND_DOGS = OutcomeConfig(
-    dataset=cifar10.NAME,
-    classes=("cat", "dog"),
-    train_size=300,
-    learner=ConvNet(width=2, epochs=1, batch_size=64, learning_rate=0.05),
-)
 
 
-def grid(page: Page, label: str) -> Locator:
+def tiles(page: Page, label: str) -> Locator:
     return page.get_by_role("listbox", name=label, exact=True).get_by_role("option")
 
 
 def gallery(page: Page) -> Locator:
-    return grid(page, "Gallery of test images")
+    return tiles(page, "Gallery of test images")
 
 
 def ids(cells: Locator) -> list[int]:
@@ -48,27 +43,36 @@ def ids(cells: Locator) -> list[int]:
 
 
 def pixels(cells: Locator) -> dict[int, np.ndarray]:
-    """Every thumbnail, by the index that its cell names, as the browser decodes it: (height, width) from 0 to 255."""
+    """Every picture, by the index that its tile names: (height, width) from 0 to 255, one value for each of its own."""
     found: dict[int, np.ndarray] = {}
     for index, height, width, data in cells.evaluate_all(
-        """cells => Promise.all(cells.map(async cell => {
-            const image = cell.querySelector('img');
-            await image.decode();
-            const canvas = document.createElement('canvas');
-            canvas.width = image.naturalWidth;
-            canvas.height = image.naturalHeight;
-            const context = canvas.getContext('2d');
-            context.drawImage(image, 0, 0);
-            const {data, width, height} = context.getImageData(0, 0, canvas.width, canvas.height);
+        """cells => cells.map(cell => {
+            const canvas = cell.querySelector('canvas');
+            const {data, width, height} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
             return [Number(cell.dataset.id), height, width, Array.from(data)];
-        }))"""
+        })"""
     ):
         found[index] = np.array(data, dtype=np.uint8).reshape(height, width, 4)[:, :, 0]
     return found
 
 
-def open_page(visit: Visit, url: str) -> Page:
-    """Open the images page, and wait until its pictures are there too."""
+def resized(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture averaged over side x side squares."""
+    rows, columns = (np.arange(size) * side // size for size in picture.shape)
+    sums = np.zeros((side, side))
+    counts = np.zeros((side, side))
+    np.add.at(sums, (rows[:, None], columns[None]), picture.astype(float))
+    np.add.at(counts, (rows[:, None], columns[None]), 1.0)
+    averaged: np.ndarray = sums / counts
+    return averaged
+
+
+def shows(page: Page, text: str) -> Locator:
+    """What says which image is shown."""
+    return page.locator(".st-key-answer").get_by_text(text, exact=True)
+
+
+def opened(visit: Visit, url: str) -> Page:
     page = visit.open(url)
     gallery(page).first.wait_for()
     return page
@@ -88,47 +92,64 @@ def choose(page: Page, label: str, option: str) -> None:
     settled(page)
 
 
-def dismiss(page: Page) -> None:
-    page.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_role("button", name="Dismiss")).to_have_count(0)
-    settled(page)
-
-
 def test_a_deep_link_opens_on_a_fresh_server(fresh_server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{fresh_server.url}/images?data=digits&image=21&k=3&remove=5&mistakes=true")
+    page = opened(visit, f"{fresh_server.url}/{DIGITS}&image=21&k=3&remove=5&mistakes=true")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(heading(page, "Test image 21")).to_be_visible()
-    expect(page.get_by_role("link", name="Home")).to_be_visible()
-    expect(grid(page, "Most positive training images")).to_have_count(3)
+    expect(shows(page, "Test image 21")).to_be_visible()
+    expect(tiles(page, "Helped")).to_have_count(3)
     expect(gallery(page)).to_have_count(9)
-    expect(page.get_by_text("5 most positive")).to_be_visible()
+    expect(page.get_by_text("5 that helped", exact=True)).to_be_visible()
 
 
 def test_a_click_shows_what_helped_and_hurt(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits")
-    expect(heading(page, f"Test image {STORY}")).to_be_visible()
+    page = opened(visit, f"{server.url}/{DIGITS}")
+    expect(shows(page, f"Test image {STORY}")).to_be_visible()
     shown = results.read(homes.precomputed_home() / "digits" / "datamodels")
     spent = []
-    for place in range(6):
+    for place in range(1, 6):
         cell = gallery(page).nth(place)
         target = int(cell.get_attribute("data-id") or -1)
-        strongest = shown.of(target).set_index("rank").loc[range(1, 11), "train"].tolist()
+        strongest = shown.of(target).set_index("rank").loc[range(1, 6), "train"].tolist()
         cell.scroll_into_view_if_needed()
         started = time.perf_counter()
         cell.click()
-        expect(heading(page, f"Test image {target}")).to_be_visible()
-        expect(grid(page, "Most positive training images").first).to_have_attribute("data-id", str(strongest[0]))
+        expect(shows(page, f"Test image {target}")).to_be_visible()
+        expect(tiles(page, "Helped").first).to_have_attribute("data-id", str(strongest[0]))
         spent.append(time.perf_counter() - started)
         settled(page)
-        assert ids(grid(page, "Most positive training images")) == strongest
+        assert ids(tiles(page, "Helped")) == strongest
         expect(cell).to_have_attribute("aria-selected", "true")
         wait_for_address(page, image=target)
     print(f"a click shows its answer after {statistics.median(spent):.2f} s (median of {len(spent)})")
-    assert statistics.median(spent) < 3  # on a machine that does other work too; see the README for a quiet one's
 
 
-def test_keys_move_through_the_grid_and_enter_picks(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits")
+def test_target_verdict_and_both_rows_are_above_the_fold(server: Server, visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 1440, "height": 900})
+    page = opened(visit, f"{server.url}/{DIGITS}")
+    still(page)
+    image = page.get_by_role("img", name=re.compile("^Test image"))
+    box = image.bounding_box()
+    assert box is not None
+    assert box["width"] >= 220
+    for part in (image, tiles(page, "Helped").last, tiles(page, "Hurt").last):
+        bounds = part.bounding_box()
+        assert bounds is not None
+        assert bounds["y"] >= 0
+        assert bounds["y"] + bounds["height"] <= 900
+    width = tiles(page, "Helped").first.bounding_box()
+    assert width is not None
+    assert 96 <= width["width"] <= 125
+    before = image.bounding_box()
+    page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 120)")
+    still(page)
+    after = image.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["y"] > before["y"] - 120  # it stays while the gallery scrolls
+
+
+def test_keys_move_through_the_gallery_and_enter_picks(server: Server, visit: Visit) -> None:
+    page = opened(visit, f"{server.url}/{DIGITS}&show=all")
     cells = gallery(page)
     targets = ids(cells)
     columns = page.get_by_role("listbox", name="Gallery of test images").evaluate(
@@ -148,42 +169,44 @@ def test_keys_move_through_the_grid_and_enter_picks(server: Server, visit: Visit
     ):
         page.keyboard.press(key)
         expect(cells.nth(place)).to_be_focused()
+    assert "image" not in page.url  # the focus alone picks nothing
     page.keyboard.press("Enter")
-    expect(heading(page, f"Test image {targets[1]}")).to_be_visible()
+    expect(shows(page, f"Test image {targets[1]}")).to_be_visible()
     settled(page)
     expect(cells.nth(1)).to_be_focused()  # so one can go on
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    expect(heading(page, f"Test image {targets[2]}")).to_be_visible()
+    expect(shows(page, f"Test image {targets[2]}")).to_be_visible()
 
 
 def test_walking_there_and_back(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits&image=21")
-    first = grid(page, "Most positive training images").first
+    page = opened(visit, f"{server.url}/{DIGITS}&image=21")
+    first = tiles(page, "Helped").first
     train = int(first.get_attribute("data-id") or -1)
     first.click()
-    expect(heading(page, f"Training image {train}")).to_be_visible()
+    expect(shows(page, f"Training image {train}")).to_be_visible()
     wait_for_address(page, image=21, train=train)
-    helped = grid(page, "Test images helped most").nth(1)
+    settled(page)
+    helped = tiles(page, "Helped").nth(1)
     target = int(helped.get_attribute("data-id") or -1)
     helped.click()
-    expect(heading(page, f"Test image {target}")).to_be_visible()
+    expect(shows(page, f"Test image {target}")).to_be_visible()
     wait_for_address(page, image=target)
     still(page)
     page.go_back()  # one step, though it changed two parts of the address
-    expect(heading(page, f"Training image {train}")).to_be_visible()
+    expect(shows(page, f"Training image {train}")).to_be_visible()
     wait_for_address(page, image=21, train=train)
     still(page)
     page.go_back()
-    expect(heading(page, "Test image 21")).to_be_visible()
+    expect(shows(page, "Test image 21")).to_be_visible()
     still(page)
     page.go_forward()
-    expect(heading(page, f"Training image {train}")).to_be_visible()
+    expect(shows(page, f"Training image {train}")).to_be_visible()
     page.get_by_role("button", name="Back to test image 21").click()
-    expect(heading(page, "Test image 21")).to_be_visible()
+    expect(shows(page, "Test image 21")).to_be_visible()
 
 
-def test_thumbnails_belong_to_their_indices(server: Server, visit: Visit) -> None:
+def test_pictures_belong_to_their_indices(server: Server, visit: Visit) -> None:
     digits = datasets.load("digits")
     ink = {
         int(index): image
@@ -192,146 +215,164 @@ def test_thumbnails_belong_to_their_indices(server: Server, visit: Visit) -> Non
     }
 
     def check(cells: Locator, first: int) -> None:
-        """Once the grid begins with the image that it should, every picture is that of its cell's index."""
+        """Once the tiles begin with the image that they should, each picture is the most like that of its index."""
         expect(cells.first).to_have_attribute("data-id", str(first))
+        settled(page)
         for index, picture in pixels(cells).items():
-            assert np.array_equal(picture, 255 - np.round(ink[index] * (255 / 16))), index
+            expected = 255 - np.asarray(ink[index], float).reshape(8, 8) * (255 / 16)
+            assert np.corrcoef(resized(picture, 8).ravel(), expected.ravel())[0, 1] > 0.97, index
 
-    page = open_page(visit, f"{server.url}/images?data=digits")
+    page = opened(visit, f"{server.url}/{DIGITS}&show=all")
     everything = Images(results.read(homes.precomputed_home() / "digits" / "datamodels"), digits)
     check(gallery(page), everything.gallery(Filters())[0])
     choose(page, "Class", "8")
-    check(gallery(page), everything.gallery(Filters("8"))[0])
-    choose(page, "Sort by", "lowest margin first")
-    order = everything.gallery(Filters("8"), "lowest margin first")
-    check(gallery(page), order[0])
-    page.get_by_text("Mistakes only").click()
-    order = everything.gallery(Filters("8", mistakes=True), "lowest margin first")
+    check(gallery(page), everything.gallery(Filters(label="8"))[0])
+    choose(page, "Sort by", "Lowest margin")
+    check(gallery(page), everything.gallery(Filters(label="8"), "lowest margin first")[0])
+    page.get_by_role("radio", name=re.compile("^Mistakes")).click()
+    order = everything.gallery(Filters(MISTAKES, "8"), "best explained first")
     expect(gallery(page)).to_have_count(len(order))
     check(gallery(page), order[0])
     gallery(page).first.click()
-    pick = everything.pick(order[0], 10)
-    check(grid(page, "Most positive training images"), pick.positive["train"][0])
-    check(grid(page, "Most negative training images"), pick.negative["train"][0])
-    grid(page, "Most negative training images").first.click()
-    walk = everything.walk(int(pick.negative["train"][0]), 10)
-    check(grid(page, "Test images hurt most"), walk.hurt["target"][0])
+    pick = everything.pick(order[0], 5)
+    check(tiles(page, "Helped"), pick.positive["train"][0])
+    check(tiles(page, "Hurt"), pick.negative["train"][0])
+    tiles(page, "Hurt").first.click()
+    reach = everything.reach(int(pick.negative["train"][0]), 5)
+    check(tiles(page, "Hurt"), reach.hurt["target"][0])
 
 
 def test_filters_say_what_they_leave_and_back_undoes_them(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits&page=3")
+    page = opened(visit, f"{server.url}/{DIGITS}&show=all&page=3")
     page.get_by_role("combobox", name="Class").click()
-    options = page.get_by_role("option")
-    expect(options.filter(has_text=re.compile(r"^\d \(\d+\)$"))).to_have_count(10)
-    counts = [int(text.split("(")[1].rstrip(")")) for text in options.all_inner_texts() if re.match(r"^\d \(", text)]
+    options = page.get_by_role("option").filter(has_text=re.compile(r"^\d \(\d+\)$"))
+    expect(options).to_have_count(10)
+    counts = [int(text.split("(")[1].rstrip(")")) for text in options.all_inner_texts()]
     assert sum(counts) == 360
     page.keyboard.press("Escape")
     choose(page, "Class", "8")
-    expect(page.get_by_text(f"{counts[8]} of 360 test images")).to_be_visible()
-    wait_for_address(page, **{"class": 8})  # on the first page again
-    choose(page, "Predicted", "3")
-    wait_for_address(page, predicted=3, **{"class": 8})
+    expect(page.get_by_text(f"1 to 25 of {counts[8]}")).to_be_visible()
+    wait_for_address(page, show="all", **{"class": 8})  # on the first page again
+    page.get_by_role("button", name="More").click()
+    choose(page, "The model says", "3")
+    wait_for_address(page, show="all", predicted=3, **{"class": 8})
     still(page)
     page.go_back()
-    expect(page.get_by_text(f"{counts[8]} of 360 test images")).to_be_visible()
-    expect(page.get_by_role("combobox", name="Predicted")).to_have_value(re.compile("^all"))
+    expect(page.get_by_text(f"1 to 25 of {counts[8]}")).to_be_visible()
     still(page)
     page.go_back()
-    expect(page.get_by_text("360 of 360 test images")).to_be_visible()
-    wait_for_address(page, page=3)
-    page.get_by_role("link", name="Houses").click()
-    page.get_by_text("How far to trust this").wait_for()
-    assert "class" not in page.url
+    expect(page.get_by_text("51 to 75 of 360")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Class")).to_have_value(re.compile("^Any class"))
+    wait_for_address(page, show="all", page=3)
 
 
 def test_pages_numbers_and_random(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits")
+    page = opened(visit, f"{server.url}/{DIGITS}&show=all")
     before = ids(gallery(page))
     page.get_by_role("button", name="Next page").click()
     expect(gallery(page).first).not_to_have_attribute("data-id", str(before[0]))
-    wait_for_address(page, page=2)
-    number = page.get_by_role("spinbutton", name="Test image", exact=True)
+    wait_for_address(page, show="all", page=2)
+    settled(page)
+    number = page.get_by_role("spinbutton", name="Number of a test image", exact=True)
     number.fill("1796")
     number.press("Enter")
     wrong = page.get_by_text("Image 1796 is a training image")
-    right = heading(page, "Test image 1796")
-    expect(wrong.or_(right)).to_be_visible()
+    expect(wrong.or_(shows(page, "Test image 1796"))).to_be_visible()
     page.get_by_role("button", name="Random", exact=True).click()
-    expect(wrong.or_(right)).to_have_count(0)
+    expect(wrong.or_(shows(page, "Test image 1796"))).to_have_count(0)
+
+
+def test_a_cell_of_the_matrix_shows_its_culprits_by_keyboard(server: Server, visit: Visit) -> None:
+    visit.open(f"{server.url}/{DIGITS}")
+    page = visit.page
+    page.get_by_role("radio", name="Confusion matrix").click()
+    cells = tiles(page, "Confusion matrix")
+    expect(cells).to_have_count(100)
+    cells.nth(48).focus()
+    page.keyboard.press("ArrowDown")
+    expect(cells.nth(58)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    wait_for_address(page, view="confusion", predicted=8, **{"class": 4})
+    expect(page.get_by_text("that the models call “8”")).to_be_visible()
+    expect(tiles(page, "Culprits")).to_have_count(10)
+    expect(cells.nth(48)).to_be_focused()
+    still(page)
+    tiles(page, "Some images of this cell").first.click()
+    expect(page.get_by_text("The models say 8.")).to_be_visible()
+    still(page)
+    page.go_back()
+    expect(tiles(page, "Culprits")).to_have_count(10)
+
+
+def test_three_clicks_from_home_to_what_is_wrong_and_why(server: Server, visit: Visit) -> None:
+    page = visit.open(server.url)
+    page.get_by_role("link", name=re.compile("^Images")).first.click()
+    page.get_by_role("radio", name="Confusion matrix").click()
+    expect(tiles(page, "Culprits").first).to_be_visible()
 
 
 def test_what_is_shown_can_be_downloaded(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits&class=3&k=4")
-    for name, rows in (("Download these as CSV", 8), (re.compile(r"Download these \d+ as CSV"), 36)):
+    page = opened(visit, f"{server.url}/{DIGITS}&show=all&class=3&k=4")
+    for name, rows in (("CSV", {8}), (re.compile(r"Download these \d+ as CSV"), {36, 37})):
         with page.expect_download() as download:
-            page.get_by_role("button", name=name).click()
+            page.get_by_role("button", name=name, exact=True).click()
         frame = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
-        assert len(frame) in (rows, 37)
+        assert len(frame) in rows
 
 
 def test_bars_of_the_histogram_show_their_images(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits")
-    bars = page.get_by_role("listbox", name=re.compile("Histogram of the weights")).get_by_role("option")
+    page = opened(visit, f"{server.url}/{DIGITS}")
+    bars = page.get_by_role("listbox", name=re.compile("Histogram of the scores")).get_by_role("option")
     bars.last.hover()
     expect(bars.last.locator(".said")).to_be_visible()
     bars.last.click()
-    shown = grid(page, "Training images of this bar")
+    shown = tiles(page, "Training images of this bar")
     expect(shown.first).to_be_visible()
-    strongest = int(grid(page, "Most positive training images").first.get_attribute("data-id") or -1)
+    strongest = int(tiles(page, "Helped").first.get_attribute("data-id") or -1)
     assert strongest in ids(shown)
     settled(page)
     expect(bars.last).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Home")
     expect(bars.first).to_be_focused()
     page.keyboard.press("Enter")
-    weakest = grid(page, "Most negative training images").first.get_attribute("data-id") or ""
-    expect(grid(page, "Training images of this bar").last).to_have_attribute("data-id", weakest)
+    weakest = tiles(page, "Hurt").first.get_attribute("data-id") or ""
+    expect(tiles(page, "Training images of this bar").last).to_have_attribute("data-id", weakest)
     settled(page)
-    expect(bars.first).to_be_focused()
     gallery(page).nth(2).click()  # the bar belonged to the image that was picked
     expect(page.get_by_text("Click a coloured bar to see its images")).to_be_visible()
     expect(shown).to_have_count(0)
 
 
 def test_the_slider_moves_by_keyboard(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits")
-    slider = page.get_by_role("slider", name="Removed training images")
-    slider.focus()
+    page = opened(visit, f"{server.url}/{DIGITS}")
+    page.get_by_role("slider", name="Training images left out").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("21 most positive")).to_be_visible()
+    expect(page.get_by_text("21 that helped", exact=True)).to_be_visible()
     wait_for_address(page, remove=21)
 
 
 def test_the_other_method_is_a_click_away(server: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{server.url}/images?data=digits&image=21")
-    page.get_by_role("radio", name="tracin").click()
-    expect(page.get_by_text("+ Proponents")).to_be_visible()
+    page = opened(visit, f"{server.url}/{DIGITS}&image=21")
+    page.get_by_role("radio", name="TracIn").click()
+    expect(page.get_by_text("no parts of the margin")).to_be_visible()
     wait_for_address(page, image=21, method="tracin")
     settled(page)
     shown = results.read(homes.precomputed_home() / "digits" / "tracin")
-    strongest = shown.of(21).set_index("rank").loc[range(1, 11), "train"].tolist()
-    assert ids(grid(page, "Most positive training images")) == strongest
-    grid(page, "Most positive training images").first.click()
-    expect(heading(page, f"Training image {strongest[0]}")).to_be_visible()
+    strongest = shown.of(21).set_index("rank").loc[range(1, 6), "train"].tolist()
+    assert ids(tiles(page, "Helped")) == strongest
+    tiles(page, "Helped").first.click()
     expect(page.get_by_text("from the highest")).to_be_visible()  # its self-influence
     wait_for_address(page, image=21, method="tracin", train=strongest[0])
     still(page)
     page.go_back()
-    expect(heading(page, "Test image 21")).to_be_visible()
-    page.get_by_role("radio", name="datamodels").click()
-    expect(page.get_by_text("+ Most positive")).to_be_visible()
-    wait_for_address(page, image=21)
-
-    page = open_page(visit, f"{server.url}/images?data=digits&method=tracin&train={strongest[0]}")
-    expect(page.get_by_text("from the highest")).to_be_visible()
+    expect(shows(page, "Test image 21")).to_be_visible()
+    page.get_by_role("radio", name="Datamodels").click()
+    expect(page.get_by_text("models get it right")).to_be_visible()
+    wait_for_address(page, image=21, method="datamodels")
 
 
-def fill(page: Page, **values: int) -> None:
-    for label, value in values.items():
-        field = page.get_by_role("spinbutton", name=label.replace("_", " "), exact=True)
-        expect(field).to_have_count(1)  # while the page moves, a widget may be there twice
-        field.fill(str(value))
-        field.press("Tab")
+# --- runs -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -352,130 +393,33 @@ def quick_digits(tmp_path: Path) -> Iterator[Server]:
     server.kill()
 
 
-@pytest.mark.timeout(900)  # several processes, one after another
-def test_a_run_becomes_a_result_grows_and_is_refitted(quick_digits: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{quick_digits.url}/images?data=digits&result=mine")
-    fill(page, Models=60, Held_out=40)
+def start_run(page: Page, **values: int) -> None:
+    open_form(page)
+    for label, value in values.items():
+        box = page.get_by_role("spinbutton", name=label.replace("_", " "), exact=True)
+        box.fill(str(value))
+        box.press("Tab")
     page.get_by_role("button", name="Start run").click()
-    page.get_by_role("button", name="Show it").click(timeout=300_000)
-    expect(page.get_by_text("60 models of mlp")).to_be_visible()
-    expect(page.get_by_text("On 40 models that were not used")).to_be_visible()
-    settled(page)
-
-    # Another estimator alone: the same models, none of them trained again.
-    chunks = {path: path.stat().st_mtime_ns for path in (quick_digits.results / ".outcomes").rglob("c/*")}
-    choose(page, "Estimator", "ridge")
-    page.get_by_role("button", name="Start run").click()
-    page.get_by_role("button", name="Show it").click(timeout=300_000)
-    expect(page.get_by_text("· ridge ·")).to_be_visible()
-    assert {path: path.stat().st_mtime_ns for path in (quick_digits.results / ".outcomes").rglob("c/*")} == chunks
-    settled(page)
-
-    page.get_by_role("button", name="Add 1,000 more to this result").click()
-    page.get_by_role("button", name="Show it").click(timeout=400_000)
-    expect(page.get_by_text("1,060 models of mlp")).to_be_visible()
-    assert len(names(quick_digits)) == 4
 
 
 @pytest.mark.timeout(900)  # several processes, one after another
 def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(quick_digits: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{quick_digits.url}/images?data=digits&result=mine")
-    fill(page, Models=20000, Held_out=50)
-    page.get_by_role("button", name="Start run").click()
+    page = opened(visit, f"{quick_digits.url}/{DIGITS}&result=mine")
+    start_run(page, Models=20000, Held_out=50)
     progress = page.get_by_test_id("stProgress")
-    expect(progress).to_contain_text(re.compile(r"training: [\d,]+ of 20,050 models, \d+ a second"), timeout=60_000)
-    expect(progress).to_contain_text(re.compile(r"about \d+ (s|min) left"), timeout=60_000)
-    expect(page.get_by_role("button", name="Start run")).to_be_disabled()
-    expect(page.get_by_role("button", name="Add 1,000 more to this result")).to_be_disabled()
+    expect(progress).to_contain_text(re.compile(r"training: [\d,]+ of 20,050 models"), timeout=60_000)
     page.get_by_role("button", name="Cancel run").click()
-    expect(page.get_by_text("was cancelled. The models that were trained are kept.")).to_be_visible()
+    expect(page.get_by_text("was cancelled. The models that were trained are kept.")).to_be_visible(timeout=30_000)
     assert {path.name for path in quick_digits.results.iterdir()} == {".outcomes", "mine"}
-
-    dismiss(page)
-    fill(page, Models=60, Held_out=50)
-    page.get_by_role("button", name="Start run").click()
-    page.get_by_role("button", name="Show it").click(timeout=300_000)
+    page.get_by_role("button", name="Dismiss").click()
+    settled(page)
+    start_run(page, Models=60, Held_out=50)
+    page.get_by_role("button", name="Show it").first.click(timeout=300_000)
     expect(page.get_by_text("60 models of mlp")).to_be_visible()
+    page.wait_for_url(re.compile("result=datamodels"))
 
 
-@pytest.fixture
-def cats_and_dogs(tmp_path: Path) -> Iterator[Server]:
-    """A server with a result on 300 of CIFAR-10's cats and dogs, by a learner that is quick."""
-    if not cifar10.is_present():
-        pytest.skip(f"cifar10 is not in {homes.data_home()}: run `python -m influence data`")
-    config = DatamodelsConfig(
-        outcomes=CATS_AND_DOGS,
-        models=1000,
-        held_out=10,
-        estimator="difference-in-means",
-        ceiling=False,
-        k=5,
-        reverse_k=3,
-    )
-    part = datasets.mapped(cifar10.NAME, CATS_AND_DOGS.classes, CATS_AND_DOGS.train_size)
-    random_result(tmp_path / "results" / "mine", config, part)
-    server = start_server(tmp_path / "results")
-    yield server
-    server.kill()
-
-
-def test_cifar10_opens_first_where_there_is_a_result_on_it(cats_and_dogs: Server, visit: Visit) -> None:
-    official = datasets.load(cifar10.NAME).test.inputs
-    page = open_page(visit, f"{cats_and_dogs.url}/images")
-    expect(page.get_by_role("radio", name="cifar10")).to_be_checked()
-    for index, picture in pixels(gallery(page)).items():
-        assert np.array_equal(picture, official[index, :, :, 0]), index
-    gallery(page).nth(1).click()
-    expect(heading(page, f"Test image {ids(gallery(page))[1]}")).to_be_visible()
-    page.wait_for_url(re.compile(r"/images\?image=\d+$"))
-    page.get_by_role("radio", name="digits").click()
-    expect(heading(page, f"Test image {STORY}")).to_be_visible()
-    wait_for_address(page)  # nothing of the other data set is left in it
-
-
-@pytest.mark.timeout(900)  # several processes, one after another
-def test_a_run_on_cifar10_times_one_model_then_trains_stops_and_goes_on(cats_and_dogs: Server, visit: Visit) -> None:
-    page = open_page(visit, f"{cats_and_dogs.url}/images?data=cifar10&result=mine")
-
-    def measured(left: int) -> None:
-        said = re.compile(rf"One model takes [\d.]+ s here: {left:,} are left to train, which takes about \d+ (s|min)")
-        expect(page.get_by_text(said)).to_be_visible(timeout=120_000)
-
-    store = cats_and_dogs.results / ".outcomes" / f"cifar10-{CATS_AND_DOGS.digest[:16]}"
-
-    def trained() -> int:
-        return 1010 - missing(CATS_AND_DOGS, str(store), 1010)
-
-    expect(page.get_by_text("The first model is timed")).to_be_visible()
-    fill(page, Models=1000, Held_out=10)
-    page.get_by_role("button", name="Start run").click()
-    measured(1009)
-    assert trained() == 1
-    assert names(cats_and_dogs) == ["mine"]  # nothing is fitted yet
-
-    page.get_by_role("button", name="Train them").click()
-    progress = page.get_by_test_id("stProgress")
-    expect(progress).to_contain_text(re.compile(r"training: [\d,]+ of 1,009 models"), timeout=120_000)
-    page.get_by_role("button", name="Cancel run").click()
-    expect(page.get_by_text("was cancelled. The models that were trained are kept.")).to_be_visible()
-    kept = trained()
-    assert 1 <= kept < 1010
-    dismiss(page)
-
-    models = kept + 20  # enough for each training image to be in some subset and not in another
-    fill(page, Models=models, Held_out=10)
-    page.get_by_role("button", name="Start run").click()
-    measured(models + 10 - kept - 1)  # it goes on from those that are there
-    page.get_by_role("button", name="Train them").click()
-    page.get_by_role("button", name="Show it").click(timeout=400_000)
-    expect(page.get_by_text(f"{models:,} models of convnet")).to_be_visible()
-    assert trained() == models + 10
-    assert len(names(cats_and_dogs)) == 2
-
-
-def names(server: Server) -> list[str]:
-    """The results of a server."""
-    return sorted(path.name for path in server.results.iterdir() if not path.name.startswith("."))
+# --- what is missing ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -497,26 +441,28 @@ def no_pixels(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_without_its_pixels_cifar10_is_offered_for_download(no_pixels: Server, visit: Visit, tmp_path: Path) -> None:
-    page = open_page(visit, f"{no_pixels.url}/images?data=cifar10&result=mine")
-    expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
-    expect(gallery(page).first).to_contain_text("airplane")  # by class and index
-    page.get_by_role("button", name="Download cifar10").click()
-    expect(page.get_by_text("Download of cifar10: ")).to_be_visible()
-    expect(page.get_by_text("Download of cifar10 failed after")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("connect to the internet and try again").first).to_be_visible()
+    page = opened(visit, f"{no_pixels.url}/images?data=cifar10&result=mine&show=all")
+    expect(page.get_by_text("CIFAR-10 is not on this machine")).to_be_visible()
+    expect(gallery(page).first).to_contain_text("airplane")  # by class
+    page.get_by_role("button", name="Download CIFAR-10").click()
+    failed = page.get_by_test_id("stAlert").filter(has_text="connect to the internet and try again")
+    expect(failed.first).to_be_visible(timeout=60_000)
     assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
-    dismiss(page)
-    switch = page.get_by_test_id("stButtonGroup")
-    switch.get_by_text("digits", exact=True).click()
-    expect(heading(page, f"Test image {STORY}")).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
+    settled(page)
+    page.get_by_role("radio", name="Digits").click()
+    expect(shows(page, f"Test image {STORY}")).to_be_visible()
     wait_for_address(page)
-    switch.get_by_text("cifar10", exact=True).click()
-    expect(page.get_by_text("The pixels of cifar10 are not on this machine")).to_be_visible()
 
 
 @in_every_look
 def test_screenshots(server: Server, visit: Visit, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.id
-    for part, link in (("pick", ""), ("walk", "&train=1611"), ("tracin", "&method=tracin")):
-        open_page(visit, f"{server.url}/images?data=digits{link}")
+    for part, link in (
+        ("pick", ""),
+        ("walk", "&train=1611"),
+        ("tracin", "&method=tracin"),
+        ("cell", "&view=confusion"),
+    ):
+        visit.open(f"{server.url}/{DIGITS}{link}")
         visit.picture(f"images-{part}-{name}")

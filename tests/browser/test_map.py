@@ -4,10 +4,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from influence import evidence, homes, results
-from influence.explorer.image_views.places import TEST, Places
+from influence.explorer.images.places import Places
+from influence.explorer.images.sums import TEST, Sums
 from tests.browser.driving import Server, Visit, in_every_look, map_point, settled, still
 
-MAP = "map?data=digits&method=datamodels"
+MAP = "images?data=digits&method=datamodels&view=map"
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def places() -> Places:
     shipped = results.read(homes.precomputed_home() / "digits" / "datamodels", "shipped")
     layout = evidence.read(shipped).layout
     assert layout is not None
-    return Places(shipped, layout)
+    return Places(shipped, layout, None, Sums(shipped))
 
 
 def opened(server: Server, visit: Visit, link: str) -> Page:
@@ -83,7 +84,7 @@ def test_a_group_is_drawn_around(server: Server, visit: Visit, places: Places) -
 
 
 def test_a_memorised_pair_opens_its_test_image(server: Server, visit: Visit) -> None:
-    page = opened(server, visit, f"{MAP}&view=memorised")
+    page = opened(server, visit, MAP.replace("view=map", "view=memorised"))
     pairs = options(page, "Pairs of a memorised training image and a test image that it helps")
     expect(pairs).to_have_count(24)
     said = page.get_by_text("memorised training images and")
@@ -95,5 +96,5 @@ def test_a_memorised_pair_opens_its_test_image(server: Server, visit: Visit) -> 
     assert "memory=" in page.url
     visit.picture("memorised")
     pairs.first.click()
-    expect(answered(page)).to_contain_text("Test image", timeout=15_000)
+    expect(page.locator(".st-key-answer").get_by_text("Test image", exact=False).first).to_be_visible(timeout=15_000)
     assert "view=" not in page.url

@@ -38,7 +38,7 @@ def grid(app: AppTest, label: str) -> dict[str, Any]:
     """What a grid was given to show."""
     for element in app.get("bidi_component"):
         data = json.loads(element.proto.json)
-        if data["label"] == label:
+        if data.get("label") == label:
             return {"proto": element.proto, **data}
     raise KeyError(label)
 

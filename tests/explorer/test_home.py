@@ -40,7 +40,7 @@ def test_it_shows_an_image_a_house_and_a_number() -> None:
 
 def test_its_doors_name_what_they_open() -> None:
     found = links(home())
-    assert "mistakes=true" in found["Start with the mistakes"]
+    assert "show=mistakes" in found["Start with the mistakes"]
     assert found["See the evidence"] == "of=cifar10%2Fdatamodels"
     assert "house=" in found["Open this house"]
     assert "image=" in found["Open this image"]

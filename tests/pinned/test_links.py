@@ -11,7 +11,7 @@ import pytest
 from tests.pinned import adapters
 
 LINKS: list[tuple[str, dict[str, str], list[str]]] = [
-    ("images", {"data": "digits", "image": "21", "k": "3"}, ["image 21", "class **1**", "1 of 3 are of its class"]),
+    ("images", {"data": "digits", "image": "21", "k": "3"}, ["image 21", "it is **1**", "1 of 3 are of its class"]),
     ("images", {"data": "digits", "result": "shipped-lasso", "image": "1628", "remove": "5"}, ["image 1628", "lasso"]),
     ("images", {"data": "digits", "method": "tracin", "image": "21"}, ["image 21", "tracincp"]),
     ("images", {"data": "digits", "method": "tracin", "train": "0"}, ["training image 0", "self-influence"]),

@@ -62,7 +62,7 @@ def _doors(image: Entry | None, found: list[Entry]) -> None:
             show_image.thumbnails(pictures, "test", wrong, "Images that the model gets wrong")
         st.subheader("Why did the model say that?", anchor=False)
         st.markdown(":gray[Click an image or a house. What helped and what hurt appears beside it.]")
-        query: dict[str, str] = {"mistakes": "true"} | ({} if image is None else describing.page_of(image)[1])
+        query: dict[str, str] = {"show": "mistakes"} | ({} if image is None else describing.page_of(image)[1])
         _door("images", "Start with the mistakes", query)
     with second, st.container(border=True, height="stretch", key="door outliers"):
         if image is not None and pictures is not None:

@@ -38,7 +38,7 @@ def show(entry: Entry) -> None:
             st.markdown(f"## {escaped(label)} :gray[→] {escaped(said)}" if label != said else f"## {escaped(label)}")
         verb = "the models say" if describing.has_many_models(entry.manifest) else "the model says"
         also = " too" if label == said else ""
-        st.markdown(f"It is **{_a(label)}**, and {verb} **{escaped(said)}**{also}.")
+        st.markdown(f"It is **{describing.with_article(label)}**, and {verb} **{escaped(said)}**{also}.")
         page, link = describing.page_of(entry, target=story.target)
         with st.container(key="main link image"):
             st.page_link(
@@ -60,13 +60,6 @@ def _chosen(path: str, stamp: int, there: int, _result: Result[Any], _evaluated:
 def _story(result: Result[Any], evaluated: Evaluated, pictures: Pictures, stamp: int) -> Story | None:
     story: Story | None = _chosen(str(result.path), stamp, id(pictures), result, evaluated, pictures)
     return story
-
-
-def _a(noun: str) -> str:
-    """A class with its article; a digit has none."""
-    if noun.isdecimal():
-        return noun
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {escaped(noun)}"
 
 
 def _picture(pictures: Pictures, target: int, label: str) -> None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +12,7 @@ from influence.explorer.outliers.choices import Choice, sources
 from influence.explorer.outliers.fixes import Fixes
 from influence.explorer.outliers.rankings import COPIES, HARMFUL, RANKINGS
 from influence.explorer.outliers.records import Outliers
+from influence.explorer.parts.pages import choose_page
 from influence.explorer.parts.pictures import Pictures
 from influence.explorer.parts.rows import Column, Row, rows
 from influence.explorer.parts.tiles import Tile, tiles
@@ -31,7 +31,7 @@ def show_list(listed: Entry, outliers: Outliers, pictures: Pictures, choice: Cho
     pages = -(-len(choice.trains) // PER_PAGE)
     slot = st.container()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="pages"):
-        sheet = _choose_sheet(pages)
+        sheet = choose_page("sheet", pages)
         shown = list(choice.trains[(sheet - 1) * PER_PAGE : sheet * PER_PAGE])
         st.markdown(
             f":small[:gray[{(sheet - 1) * PER_PAGE + 1:,} to {(sheet - 1) * PER_PAGE + len(shown):,} of "
@@ -55,16 +55,6 @@ def show_list(listed: Entry, outliers: Outliers, pictures: Pictures, choice: Cho
 def pick(train: int) -> None:
     """Look at a training example. For callbacks."""
     address.go(example=train)
-
-
-def _choose_sheet(pages: int) -> int:
-    def draw(low: int, high: int, step: int, **more: Any) -> None:
-        if high > 1:
-            st.pagination(high, max_visible_pages=7, **more)
-
-    there = "is 1 page" if pages == 1 else f"are {pages:,} pages"
-    sheet = address.number("sheet", 1, pages, draw, default=1, why=f"there {there}, so page {{}} is shown.")
-    return sheet or 1
 
 
 # --- pictures -------------------------------------------------------------------------------------------------------

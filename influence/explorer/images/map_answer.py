@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from influence.explorer import address, describing, reading
-from influence.explorer.image_views.places import TEST, TRAIN, Answer, Places
+from influence.explorer import address, reading
+from influence.explorer.images.places import Places
+from influence.explorer.images.sums import TEST, TRAIN, Answer
+from influence.explorer.images.words import number
 from influence.explorer.parts import areas
 from influence.explorer.parts.heading import Heading
 from influence.explorer.parts.pictures import Pictures
@@ -34,13 +37,6 @@ class Chosen:
 
     members: np.ndarray
     corners: list[areas.Corner]
-
-
-def number(score: float) -> str:
-    """A score with its sign, and as many digits as can be read at a glance."""
-    size = abs(score)
-    form = "+,.0f" if size >= 100 else "+.2f" if size >= 0.095 or not size else "+.2g"
-    return format(score, form).replace("-", "−")
 
 
 def choose(places: Places, part: str) -> Chosen:
@@ -90,8 +86,9 @@ def show(entry: Entry, places: Places, part: str, chosen: Chosen, answer: Answer
     st.caption(f"{of}Of the kept scores alone: {k} of each test image either way, and all others count as 0.")
     with st.container(horizontal=True, gap="small"):
         if is_one:
-            file, link = describing.page_of(entry, **{"target" if part == TEST else "train": int(chosen.members[0])})
-            st.page_link(file, label="Open this image", icon=":material/open_in_full:", query_params=link)
+            st.button(
+                "Open this image", icon=":material/open_in_full:", on_click=partial(address.go, view=None, part=None)
+            )
         st.button("Pick nothing", on_click=lambda: address.go(area=None, image=None, train=None))
 
 

@@ -1,38 +1,21 @@
 """A result's test and training images on one map, and what the kept scores say of any group of either."""
 
 import json
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from influence.evidence import LayoutEvidence
+from influence.explorer.images.sums import TEST, Answer, Sums
 from influence.explorer.parts import theme
 from influence.explorer.parts.areas import Corner, inside
 from influence.explorer.parts.maps import Legend, Paint, Told
 from influence.results import Result
 
-TEST, TRAIN = "test", "training"
 CLASS, MISTAKES, MEMORISED = "class", "mistakes", "memorised"
 _SPAN = 5.0  # the map's half width in degrees around the equator, where the drawn map is flat
 BOUNDS = (-1.02 * _SPAN, -1.02 * _SPAN, 1.02 * _SPAN, 1.02 * _SPAN)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What some test images were helped and hurt by most, or what some training images helped and hurt most.
-
-    Attributes
-    ----------
-    helped, hurt : pd.DataFrame
-        Strongest first: ``other``, the index of the image, ``score``, the sum of the kept scores, and ``of``, how many
-        of the group are kept with it.
-    """
-
-    helped: pd.DataFrame
-    hurt: pd.DataFrame
 
 
 class Places:
@@ -44,7 +27,10 @@ class Places:
         On images: its targets have label and prediction, its training examples label.
     layout : LayoutEvidence
     memorised : pd.Series or None
-        By training image, see `influence.explorer.image_views.pairs.memorised`.
+        By training image, see `influence.explorer.images.pairs.memorised`.
+
+    sums : Sums
+        Of the result's scores.
 
     Attributes
     ----------
@@ -55,9 +41,9 @@ class Places:
     """
 
     def __init__(
-        self, result: Result[Any], layout: LayoutEvidence, memorised: "pd.Series[float] | None" = None
+        self, result: Result[Any], layout: LayoutEvidence, memorised: "pd.Series[float] | None", sums: Sums
     ) -> None:
-        self.result, self.layout = result, layout
+        self.result, self.layout, self._sums = result, layout, sums
         self.classes: tuple[str, ...] = result.manifest.classes
         self._dots: dict[str, bytes] = {}
         self.test = _placed(layout.targets, result.targets[["label", "prediction", "margin"]])
@@ -90,24 +76,9 @@ class Places:
         x, y = (round(float(places[axis].to_numpy()[row]), 4) for axis in ("longitude", "latitude"))
         return x, y
 
-    @cached_property
-    def _kept(self) -> pd.DataFrame:
-        """Every score that the result keeps, once: target, train, score."""
-        tables = [each for each in (self.result.influences, self.result.reverse) if each is not None]
-        kept = pd.concat([each[["target", "train", "score"]] for each in tables])
-        return kept.drop_duplicates(["target", "train"]).reset_index(drop=True)
-
     def answer(self, part: str, members: np.ndarray, k: int) -> Answer:
         """The k of the other part with the greatest and the least sums of kept scores over some images."""
-        own, other = ("target", "train") if part == TEST else ("train", "target")
-        mask = np.zeros(int(self._kept[own].max()) + 1, bool)
-        mask[members[members < len(mask)]] = True
-        rows = self._kept[mask[self._kept[own].to_numpy()]]
-        sums = rows.groupby(other)["score"].agg(["sum", "size"]).reset_index()
-        sums.columns = pd.Index(["other", "score", "of"])
-        rising = sums.sort_values("score", kind="stable")
-        helped, hurt = rising[rising["score"] > 0].iloc[::-1], rising[rising["score"] < 0]
-        return Answer(*(side.head(k).reset_index(drop=True) for side in (helped, hurt)))
+        return self._sums.answer(part, members, k)
 
     # --- what the browser draws ---
 

@@ -9,9 +9,10 @@ import pytest
 
 from influence import evidence, homes, jobs, results
 from influence.evidence import Evaluated
-from influence.explorer.image_views.pairs import Pairs, memorised, start
-from influence.explorer.image_views.picked import number
-from influence.explorer.image_views.places import CLASS, MEMORISED, MISTAKES, TEST, TRAIN, Places
+from influence.explorer.images.pairs import Pairs, memorised, start
+from influence.explorer.images.places import CLASS, MEMORISED, MISTAKES, Places
+from influence.explorer.images.sums import TEST, TRAIN, Sums
+from influence.explorer.images.words import number
 from influence.explorer.parts import areas
 from influence.results import Result
 from tests.explorer.pages import address, chart, click, errors, grid, ids, on_map, open_page, texts, warnings
@@ -36,7 +37,7 @@ def places(shipped: Result, evaluated: Evaluated) -> Places:
     memory = memorised(shipped, evaluated)
     assert evaluated.layout is not None
     assert memory is not None
-    return Places(shipped, evaluated.layout, memory.values)
+    return Places(shipped, evaluated.layout, memory.values, Sums(shipped))
 
 
 # --- the map --------------------------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ def test_without_evidence_self_influence_counts_or_nothing(shipped: Result) -> N
 
 
 def test_a_click_on_the_map_answers_and_a_click_on_the_answer_goes_on(places: Places) -> None:
-    app = open_page("map", **LINK)
+    app = open_page("images", view="map", **LINK)
     assert not app.exception
     assert errors(app) == warnings(app) == ""
     target = int(places.test.index[5])
@@ -167,7 +168,7 @@ def test_a_click_on_the_map_answers_and_a_click_on_the_answer_goes_on(places: Pl
 
 def test_a_group_that_is_drawn_around_answers(places: Places) -> None:
     corners = [[0, -5], [5, -5], [5, 5], [0, 5]]
-    app = on_map(open_page("map", **LINK), area=corners)
+    app = on_map(open_page("images", view="map", **LINK), area=corners)
     members = places.within(TEST, [(float(x), float(y)) for x, y in corners])
     assert areas.parsed(address(app)["area"]) == [(x, y) for x, y in corners]
     assert f"{len(members):,} test images" in texts(app)
@@ -188,22 +189,22 @@ def test_a_group_that_is_drawn_around_answers(places: Places) -> None:
     ],
 )
 def test_what_the_map_cannot_show_is_said(link: dict[str, str], says: str) -> None:
-    app = open_page("map", **LINK, **link)
+    app = open_page("images", view="map", **LINK, **link)
     assert not app.exception
     assert says in warnings(app)
 
 
 def test_without_a_map_it_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("influence.explorer.reading.evaluated", lambda entry: Evaluated())
-    app = open_page("map", **LINK)
+    app = open_page("images", view="map", **LINK)
     assert "no map yet" in texts(app)
     assert any("evaluate layout" in element.value for element in app.code)
-    app = open_page("map", **LINK, view="memorised")
+    app = open_page("images", **LINK, view="memorised")
     assert any("evaluate mislabels" in element.value for element in app.code)
 
 
 def test_pairs_follow_the_sliders_and_a_click_opens_the_test_image(shipped: Result, evaluated: Evaluated) -> None:
-    app = open_page("map", **LINK, view="memorised")
+    app = open_page("images", **LINK, view="memorised")
     assert not app.exception
     memory = memorised(shipped, evaluated)
     assert memory is not None
@@ -212,7 +213,7 @@ def test_pairs_follow_the_sliders_and_a_click_opens_the_test_image(shipped: Resu
     default = pairs.above(float(start(steps[0], 0.95)), float(start(steps[1], 0.9)))
     assert f"**{len(default):,}** pairs" in texts(app)
     highest = [*steps[1]][-1]
-    app = open_page("map", **LINK, view="memorised", least=highest)
+    app = open_page("images", **LINK, view="memorised", least=highest)
     found = pairs.above(float(start(steps[0], 0.95)), float(highest))
     assert f"**{len(found):,}** pairs" in texts(app)
     tiles = grid(app, PAIRS)["items"]

@@ -7,10 +7,12 @@ import streamlit as st
 
 from influence import evidence
 from influence.explorer import address, evaluating, reading
-from influence.explorer.image_views import picked
-from influence.explorer.image_views.pairs import memorised
-from influence.explorer.image_views.picked import Chosen
-from influence.explorer.image_views.places import BOUNDS, CLASS, MEMORISED, MISTAKES, TEST, TRAIN, Answer, Places
+from influence.explorer.images import map_answer
+from influence.explorer.images.map_answer import Chosen
+from influence.explorer.images.pairs import memorised
+from influence.explorer.images.places import BOUNDS, CLASS, MEMORISED, MISTAKES, Places
+from influence.explorer.images.sums import TEST, TRAIN, Answer, Sums
+from influence.explorer.images.words import number
 from influence.explorer.parts import areas, maps
 from influence.explorer.parts.maps import Chart, Mark, Picked
 from influence.library import Entry
@@ -28,13 +30,13 @@ def show(entry: Entry) -> None:
         return
     places = _load(entry, reading.stamp(where(entry)))
     part, by = _controls(places)
-    chosen = picked.choose(places, part)
-    answer = places.answer(part, chosen.members, picked.FEW) if len(chosen.members) else None
+    chosen = map_answer.choose(places, part)
+    answer = places.answer(part, chosen.members, map_answer.FEW) if len(chosen.members) else None
     chart, beside = st.columns([1.6, 1], gap="medium")
     with chart, st.container(key="images-map"):
         _draw(places, part, by, chosen, answer)
     with beside, st.container(key="images-map-answer"):
-        picked.show(entry, places, part, chosen, answer)
+        map_answer.show(entry, places, part, chosen, answer)
     figures = places.layout.figures
     st.caption(
         f"{places.layout.notes[0]} {places.layout.notes[1]} Of an image’s ten nearest by scores, "
@@ -53,7 +55,7 @@ def _load(entry: Entry, stamp: int) -> Places:
     result, evaluated = reading.read(entry), reading.evaluated(entry)
     assert evaluated.layout is not None
     memory = memorised(result, evaluated)
-    return Places(result, evaluated.layout, None if memory is None else memory.values)
+    return Places(result, evaluated.layout, None if memory is None else memory.values, Sums(result))
 
 
 def _show_how(entry: Entry) -> None:
@@ -113,8 +115,8 @@ def _draw(places: Places, part: str, by: str, chosen: Chosen, answer: Answer | N
         chart,
         key="images-map-chart",
         height=HEIGHT,
-        on_dot=partial(picked.open_one, part),
-        on_mark=partial(picked.open_one, TRAIN if part == TEST else TEST),
+        on_dot=partial(map_answer.open_one, part),
+        on_mark=partial(map_answer.open_one, TRAIN if part == TEST else TEST),
         on_area=lambda corners: address.go(area=areas.spelled(corners), image=None, train=None),
     )
 
@@ -130,7 +132,7 @@ def _marks(places: Places, part: str, chosen: Chosen, answer: Answer | None) -> 
             at = places.at(other, index)
             if at is not None:
                 size = round(_LARGEST * (0.6 + 0.4 * abs(score) / most), 1)
-                said = (f"{other.capitalize()} image {index}", f"score {picked.number(score)}")
+                said = (f"{other.capitalize()} image {index}", f"score {number(score)}")
                 marks.append(Mark(index, at, sign, size, said))
     return tuple(sorted(marks, key=lambda mark: -mark.size))
 

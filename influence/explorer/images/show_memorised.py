@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from influence.explorer import address, evaluating, reading
-from influence.explorer.image_views.pairs import HELPED_FROM, MEMORISED_FROM, Memorised, Pairs, memorised, start
-from influence.explorer.image_views.picked import number
+from influence.explorer.images.pairs import HELPED_FROM, MEMORISED_FROM, Memorised, Pairs, memorised, start
+from influence.explorer.images.words import number
+from influence.explorer.parts.pages import choose_page
 from influence.explorer.parts.tiles import Tile, tiles
 from influence.library import Entry
 
@@ -77,7 +78,7 @@ def _thresholds(pairs: Pairs) -> tuple[float, float]:
 def _show_pairs(entry: Entry, pairs: Pairs, found: pd.DataFrame) -> None:
     pages = -(-len(found) // PER_PAGE)
     slot = st.container()
-    sheet = _choose_sheet(pages)
+    sheet = choose_page("sheet", pages)
     shown = found.iloc[(sheet - 1) * PER_PAGE : sheet * PER_PAGE]
     result, classes = reading.read(entry), entry.manifest.classes
     pictures = reading.pictures_of(entry, reading.data_or_none(entry))
@@ -120,12 +121,3 @@ def _show_pairs(entry: Entry, pairs: Pairs, found: pd.DataFrame) -> None:
 
 def _open(target: int) -> None:
     address.go(image=target, view=None, **dict.fromkeys(LEAVES))
-
-
-def _choose_sheet(pages: int) -> int:
-    def draw(low: int, high: int, step: int, **more: Any) -> None:
-        if high > 1:
-            st.pagination(high, max_visible_pages=7, **more)
-
-    there = "is 1 page" if pages == 1 else f"are {pages:,} pages"
-    return address.number("sheet", 1, pages, draw, default=1, why=f"there {there}, so page {{}} is shown.") or 1
