@@ -94,12 +94,14 @@ def _strength(images: Images, pick: Pick) -> str:
             f"{plain(margin)}; the {len(helped)} that helped most are worth {helped.sum() / margin:.0%} of it together."
         )
     side, what = (hurt, "hurt") if pick.row["wrong"] else (helped, "helped")
-    ten = f"the {min(_TEN, len(side))} that {what} it most, {plain(side[:_TEN].sum())} together"
     if not len(side):
         return f"The strongest is worth {plain(strongest)} of margin; none that is kept {what} it."
-    if strongest < abs(margin):
-        return f"**No single image decides.** The strongest is worth {plain(strongest)} of margin; {ten}."
-    return f"**One image can decide.** The strongest is worth {plain(strongest)} of margin; {ten}."
+    first = float(abs(side[0]))
+    return (
+        f"**{'No single image decides' if first < abs(margin) else 'One image can decide'}.** The one that {what} it "
+        f"most is worth {plain(first)} of margin; the {min(_TEN, len(side))} that {what} it most, "
+        f"{plain(side[:_TEN].sum())} together."
+    )
 
 
 def _caveats(images: Images, pick: Pick) -> list[str]:
