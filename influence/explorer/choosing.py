@@ -28,15 +28,21 @@ def shown_on(page: str) -> dict[str, Entry]:
         If there is none.
     """
     found, _ = library.every()
-    shown = {id_: entry for id_, entry in found.items() if page in (describing.home_of(entry), *_FOR_ALL)}
+    shown = {id_: entry for id_, entry in found.items() if _shows(page, entry.dataset)}
     if not shown:
-        of_kind = [name for name in datasets.NAMES if page in (describing.home_of_data(name), *_FOR_ALL)]
+        of_kind = [name for name in datasets.NAMES if _shows(page, name)]
         dataset = min(of_kind, key=lambda name: not datasets.facts(name).is_quick)
         raise InfluenceError(f"There is no result yet: make one with `python -m influence tracin {dataset}`.")
     return shown
 
 
-_FOR_ALL = ("outliers", "quality", "compare", "home")
+def _shows(page: str, dataset: str) -> bool:
+    """Whether a page shows a data set: all show those with a page of their own, and quality shows any."""
+    home = describing.home_of_data(dataset)
+    return page in ("quality", home) or (page in _FOR_ALL and home != "quality")
+
+
+_FOR_ALL = ("outliers", "compare", "home")
 
 
 def choose_result(

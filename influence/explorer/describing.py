@@ -93,8 +93,11 @@ def home_of(entry: Entry) -> str:
 
 
 def home_of_data(name: str) -> str:
-    """The name of the page that shows a data set."""
-    return "houses" if dict(datasets.facts(name).roles).keys() >= {"latitude", "longitude"} else "images"
+    """The name of the page that shows a data set; of tables without coordinates only the evidence is shown."""
+    facts = datasets.facts(name)
+    if dict(facts.roles).keys() >= {"latitude", "longitude"}:
+        return "houses"
+    return "images" if facts.classes else "quality"
 
 
 def page_of(entry: Entry, **choice: int) -> tuple[str, dict[str, str]]:
@@ -103,6 +106,8 @@ def page_of(entry: Entry, **choice: int) -> tuple[str, dict[str, str]]:
     ``choice`` may name a ``target`` or a ``train`` example.
     """
     link = {"data": entry.dataset, "method": entry.method, "result": entry.name}
+    if home_of(entry) == "quality":
+        return PAGES["quality"].file, link
     if home_of(entry) == "images":
         names = {"target": "image", "train": "train"}
         return PAGES["images"].file, link | {names[name]: str(index) for name, index in choice.items()}

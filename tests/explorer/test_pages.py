@@ -1,11 +1,15 @@
 """Every page runs, without a browser: what it says for good and for bad input."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence import homes
+from influence import datasets, homes
+from influence.explorer import choosing
+from tests.explorer.pages import open_page
 
 APP = Path(__file__).parents[2] / "app.py"
 FIRST = 17136  # the first house of Palo Alto
@@ -70,3 +74,16 @@ def test_a_folder_of_another_version_is_listed_as_unreadable(no_houses: None) ->
     assert not app.exception
     assert app.selectbox(key="result").options == ["shipped, 10 checkpoints"]
     assert any("schema version 0" in caption.value for caption in app.caption)
+
+
+def test_a_table_without_coordinates_is_on_the_page_of_its_evidence_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of single examples draw images and maps."""
+    real, name = datasets.facts, "california-housing"
+    monkeypatch.setattr(
+        datasets, "facts", lambda each: replace(real(each), roles=() if each == name else real(each).roles)
+    )
+    for page in ("images", "outliers", "compare"):
+        assert name not in {entry.dataset for entry in choosing.shown_on(page).values()}
+    app = open_page("quality", data=name)
+    assert not app.exception
+    assert not app.warning

@@ -25,8 +25,9 @@ def show() -> None:
             listed = choosing.choose_result(
                 entries, with_result=("removed", "find"), best=lambda entry: len(known[entry.id].kinds)
             )
-        page, link = describing.page_of(listed)
-        row.page_link(page, label="Browse this result", icon=":material/arrow_forward:", query_params=link)
+        if describing.home_of(listed) != "quality":
+            page, link = describing.page_of(listed)
+            row.page_link(page, label="Browse this result", icon=":material/arrow_forward:", query_params=link)
         show_verdict(listed, known[listed.id])
         show_unseen(listed, known[listed.id])
         show_removal(listed, known[listed.id].removal)
