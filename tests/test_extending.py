@@ -81,7 +81,8 @@ def test_every_result_and_all_evidence_can_be_read(made: tuple[list[object], Pat
     assert len(found) == len([line for line in COMMANDS if " evaluate " not in line])
     for result in found:
         assert results.read(result).manifest
-    assert {path.parent.name for path in home.glob("*/evidence/*/manifest.json")} == {"removal", "same-class"}
+    judged = {path.parent.name for path in home.glob("features/evidence/*/manifest.json")}
+    assert judged == {"removal", "same-class"}
 
 
 def test_every_family_of_the_page_is_pasted() -> None:
