@@ -28,12 +28,16 @@ def choose_dataset(entries: dict[str, Entry]) -> str:
         "Data set",
         names,
         lambda name: datasets.facts(name).title,
-        default="digits" if "digits" in names else names[0],
+        default=next((name for name in names if _is_quick_to_try(name)), names[0]),
         below=OF_DATA,
         why="there is no result on it, so {} is shown.",
     )
     address.look_at(chosen)
     return chosen
+
+
+def _is_quick_to_try(name: str) -> bool:
+    return datasets.facts(name).is_quick and bool(datasets.facts(name).classes)
 
 
 def choose_rankings(of_it: dict[str, Entry]) -> list[str]:

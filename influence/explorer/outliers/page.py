@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from influence import datasets
 from influence.explorer import choosing, reading
 from influence.explorer.frame import frame, title
 from influence.explorer.outliers import choices, known, tray
@@ -11,6 +12,7 @@ from influence.explorer.outliers.show_list import show_list
 from influence.explorer.outliers.show_tray import show_downloads, show_tray
 from influence.explorer.text import escaped
 from influence.library import Entry
+from influence.methods.tracin.kind import TracInManifest
 from influence.text import command, inline_code, typed
 
 OF_DATA = ("example", "label", "agree", "find", "sheet", "fix", "list")
@@ -44,8 +46,10 @@ def show() -> None:
 
 
 def _how_good(entry: Entry) -> float:
-    """What the page opens with: a result that knows self-influence, if possible on digits, whose pictures are here."""
-    return 4 * entry.has_classes + 2 * (entry.method == "tracin") + (entry.dataset == "digits")
+    """What the page opens with: one that knows self-influence, if possible on data that train quickly."""
+    return (
+        4 * entry.has_classes + 2 * isinstance(entry.manifest, TracInManifest) + datasets.facts(entry.dataset).is_quick
+    )
 
 
 def trust(entry: Entry) -> tuple[str, str]:
