@@ -1,48 +1,105 @@
-"""How long the images page takes to answer a click, to start, and how much memory its server holds.
+"""How fast the explorer's pages come up and answer a click, alone and with eight readers, and what memory it takes.
 
-    python -m benchmarks.clicks                  digits and CIFAR-10, 30 clicks each: a minute or two
-    python -m benchmarks.clicks --only digits
-    python -m benchmarks.clicks --results DIR    where a result on CIFAR-10 is, if none ships
+    python -m benchmarks.clicks                     all pages, eight readers, memory: some minutes
+    python -m benchmarks.clicks --only houses map   some pages
+    python -m benchmarks.clicks --readers 0         without the eight readers
 
-Each data set has a server and a headless Chromium of its own. A click's time is taken inside the browser, from the
-click's own event until the heading and the strongest training image are those of the clicked image ("answer"), and
-until nothing on the page is out of date ("whole page"): medians, with the tenth and the ninetieth percentile. No image
-is clicked twice. Beside them, in means, the processor time that a click costs the server and the page's own process in
-the browser: that says more on a machine that does other work too. Memory is the server's resident size (Linux's VmRSS)
-after the last click, and its peak (VmHWM). Nothing here passes or fails.
+One server and one headless Chromium. A page is opened three times, each time in a context of its own, which has nothing
+of it yet; the first time the server has not read what the page shows either, and that is told apart ("cold"). Times are
+taken inside the browser. "First content" is when the title stands in the page, "complete" when the script has run,
+nothing is a placeholder, and nothing has changed for half a second (which is not counted). A click's time is from its
+own event until what the page says has changed ("answer"), and until nothing on it is out of date ("whole page"). What
+is clicked: see `CLICKED`. Memory is the server's resident size (Linux's VmRSS) after everything was visited, CIFAR-10
+on every page that shows it, and its peak (VmHWM). Nothing here passes or fails.
 """
 
 import argparse
 import os
 import platform
 import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from influence import homes, library, results
+from influence.explorer.menu import PAGES
 from tests.browser.driving import CHROMIUM, Server, settled, start_server
 
-DATASETS = ("digits", "cifar10")
-PER_PAGE = 10  # clicks on one page of the gallery, which shows 30
+LOADS, CLICKS = 3, 10
+MAIN = "[data-testid=stMain]"
 
-# Watches for the answer from inside, frame by frame: asking from outside would add its own tenths of seconds.
-_WATCH = """
-([target, strongest, grid]) => {
+
+def _pictures(page: Page) -> Locator:
+    """Pictures or lines of the first list of examples."""
+    return page.locator(MAIN).get_by_role("listbox").first.get_by_role("option")
+
+
+def _choices(page: Page) -> Locator:
+    """What is not chosen yet among the first segments."""
+    return page.locator(MAIN).get_by_role("radio", checked=False)
+
+
+def _tour(page: Page) -> Locator:
+    return page.get_by_role("button", name="Next")
+
+
+# For each page, what is clicked in turn.
+CLICKED: dict[str, Callable[[Page], Locator]] = {
+    "home": _tour,
+    "images": _pictures,
+    "map": _choices,
+    "houses": _pictures,
+    "outliers": _pictures,
+    "quality": _choices,
+    "compare": _pictures,
+}
+_OF_A_METHOD, _METHODS = ("images", "outliers", "quality"), ("datamodels", "tracin")
+# What is visited before memory is looked at: all that ships on CIFAR-10, and the other data sets.
+VISITED = (
+    "",
+    *(f"{page}?data=cifar10&method={method}" for page in _OF_A_METHOD for method in _METHODS),
+    "map?data=cifar10",
+    "compare?on=cifar10",
+    "houses",
+    "outliers?data=california-housing",
+    "images?data=digits",
+    "compare",
+)
+
+_LOAD = """() => {
+  const times = window.times = { first: null, changed: 0 };
+  const look = () => {
+    const main = document.querySelector('[data-testid=stMain]');
+    if (times.first === null && main?.querySelector('h1')) times.first = performance.now();
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+  new MutationObserver(() => { times.changed = performance.now(); })
+    .observe(document, { childList: true, subtree: true, characterData: true });
+}"""
+_IS_COMPLETE = """() => {
   const app = document.querySelector('[data-testid=stApp]');
+  return window.times.first !== null && app?.dataset.testScriptState === 'notRunning'
+    && !document.querySelector('[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]')
+    && [...document.images].every(image => image.complete) && performance.now() - window.times.changed > 500;
+}"""
+_WATCH = """() => {
+  const said = node => node.nodeType === Node.TEXT_NODE ? node.data
+    : (node.shadowRoot ? said(node.shadowRoot) : '') + [...node.childNodes].map(said).join('|');
+  const app = document.querySelector('[data-testid=stApp]');
+  const main = document.querySelector('[data-testid=stMain]');
+  const before = said(main);
   window.clicked = new Promise((resolve) => {
     let started, answered;
     document.addEventListener('click', (event) => { started = event.timeStamp; }, { capture: true, once: true });
     const look = () => {
-      if (started !== undefined && answered === undefined) {
-        const named = [...document.querySelectorAll('h4')].some((h) => h.textContent.trim() === `Test image ${target}`);
-        if (named && grid.firstElementChild?.dataset.id === String(strongest)) answered = performance.now();
-      } else if (answered !== undefined && app.dataset.testScriptState === 'notRunning'
+      if (started !== undefined && answered === undefined && said(main) !== before) answered = performance.now();
+      if (answered !== undefined && app.dataset.testScriptState === 'notRunning'
           && !document.querySelector('[data-stale=true]')) {
         return resolve([answered - started, performance.now() - started]);
       }
@@ -50,80 +107,100 @@ _WATCH = """
     };
     requestAnimationFrame(look);
   });
-}
-"""
+}"""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Line:
-    """What was measured for a data set: times in seconds, memory in bytes."""
+    """What was measured of a page, in seconds."""
 
-    dataset: str
-    targets: int
-    server_start: float
-    first_page: float
-    answers: list[float]
-    whole: list[float]
-    server_work: list[float]
-    browser_work: list[float]
-    resident: int
-    peak: int
+    page: str
+    first: list[float] = field(default_factory=list)
+    complete: list[float] = field(default_factory=list)
+    answers: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
 
 
-def measure(browser: Browser, dataset: str, folder: Path, clicks: int) -> Line:
-    entry = library.of_method(dataset, "datamodels")[0][0]
-    result = results.read(entry.path)
-    started = time.perf_counter()
-    server = start_server(folder)
-    try:
-        up = time.perf_counter()
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(60_000)
-        page.goto(f"{server.url}/images?data={dataset}&result={entry.name}")
-        gallery = page.get_by_role("listbox", name="Gallery of test images").get_by_role("option")
-        gallery.first.wait_for()
-        settled(page)
-        shown = time.perf_counter()
-        devtools = page.context.new_cdp_session(page)
-        devtools.send("Performance.enable")
-        times = []
-        for place in range(clicks):
-            if place and place % PER_PAGE == 0:
-                turn(page)
-            cell = gallery.nth(1 + place % PER_PAGE)
-            target = int(cell.get_attribute("data-id") or -1)
-            strongest = int(result.of(target).set_index("rank").loc[1, "train"])
-            cell.scroll_into_view_if_needed()
-            page.wait_for_timeout(300)
-            grid = page.get_by_role("listbox", name="Most positive training images").element_handle()
-            page.evaluate(_WATCH, [target, strongest, grid])
-            before = worked(server, devtools)
-            cell.click()
-            answer, whole = page.evaluate("window.clicked")
-            after = worked(server, devtools)
-            times.append((answer / 1e3, whole / 1e3, after[0] - before[0], after[1] - before[1]))
-        columns = map(list, zip(*times, strict=True))
-        return Line(dataset, len(result.targets), up - started, shown - up, *columns, *memory(server))
-    finally:
-        server.kill()
+def load(page: Page, url: str) -> tuple[float, float]:
+    """Open an address; seconds until its first content, and until it is complete."""
+    page.add_init_script(f"({_LOAD})()")
+    page.goto(url)
+    page.wait_for_function(_IS_COMPLETE, polling=50)
+    times = page.evaluate("window.times")
+    return times["first"] / 1e3, times["changed"] / 1e3
 
 
-def turn(page: Page) -> None:
-    """To the gallery's next page."""
-    gallery = page.get_by_role("listbox", name="Gallery of test images").get_by_role("option")
-    first = gallery.first.get_attribute("data-id")
-    page.get_by_role("button", name="Next page").click()
-    page.wait_for_function(
-        "([cell, first]) => cell.dataset.id !== first || !cell.isConnected", arg=[gallery.first.element_handle(), first]
-    )
+def click(page: Page, name: str, place: int) -> tuple[float, float]:
+    """Click on what a page has to click on; seconds until it answers, and until the whole page is up to date."""
+    found = CLICKED[name](page)
+    target = found.nth(1 + place % max(found.count() - 1, 1)) if found.count() > 1 else found.first
+    target.scroll_into_view_if_needed()
+    page.evaluate(_WATCH)
+    target.click()
+    answer, whole = page.evaluate("window.clicked")
     settled(page)
+    return answer / 1e3, whole / 1e3
 
 
-def worked(server: Server, devtools: CDPSession) -> tuple[float, float]:
-    """Processor time so far, in seconds: of the server, and of the page's process."""
-    user, system = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    metrics = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK"), metrics["ProcessTime"]
+def new_page(browser: Browser) -> Page:
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.set_default_timeout(120_000)
+    return page
+
+
+def measure(browser: Browser, server: Server, name: str) -> Line:
+    """Open a page some times, and click on it."""
+    line = Line(name)
+    for visit in range(LOADS):
+        page = new_page(browser)
+        first, complete = load(page, address(server, name))
+        line.first.append(first)
+        line.complete.append(complete)
+        clicks = 1 if name == "home" else CLICKS
+        for place in range(clicks if visit == LOADS - 1 else 0):
+            answer, whole = click(page, name, place)
+            line.answers.append(answer)
+            line.whole.append(whole)
+        page.context.close()
+    return line
+
+
+def address(server: Server, name: str) -> str:
+    return f"{server.url}/{'' if name == 'home' else name}"
+
+
+def together(server: Server, names: Sequence[str], readers: int) -> tuple[list[float], list[str]]:
+    """So many readers who click at once, each with a browser of their own: all answers, and what went wrong."""
+    answers: list[float] = []
+    wrong: list[str] = []
+    ready = threading.Barrier(readers)
+
+    def read(name: str) -> None:
+        try:
+            with sync_playwright() as playwright:
+                browser = launch(playwright.chromium.launch)
+                page = new_page(browser)
+                load(page, address(server, name))
+                ready.wait(300)
+                for place in range(CLICKS):
+                    answers.append(click(page, name, place)[0])
+                if page.get_by_test_id("stException").count():
+                    wrong.append(f"{name}: an exception on the page")
+                browser.close()
+        except (Error, threading.BrokenBarrierError) as error:
+            ready.abort()
+            wrong.append(f"{name}: {error}")
+
+    threads = [threading.Thread(target=read, args=(names[place % len(names)],)) for place in range(readers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers, wrong
+
+
+def launch(start: Callable[..., Browser]) -> Browser:
+    return start(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 def memory(server: Server) -> tuple[int, int]:
@@ -133,55 +210,62 @@ def memory(server: Server) -> tuple[int, int]:
     return tuple(1024 * int(sizes[name].split()[0]) for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
 
 
-def spread(times: list[float]) -> str:
-    tenths = statistics.quantiles(times, n=10)
-    return f"{statistics.median(times):.2f} ({tenths[0]:.2f} to {tenths[-1]:.2f})"
-
-
-def table(lines: list[Line]) -> Table:
-    shown = Table(title="The images page: seconds, from a click to its answer")
-    for column in ("", *(line.dataset for line in lines)):
+def table(lines: Sequence[Line]) -> Table:
+    shown = Table(title="Seconds, each page: medians, and the slowest")
+    for column in ("", "first content", "complete", "cold", "answer", "whole page"):
         shown.add_column(column, justify="right" if column else "left")
-    rows: dict[str, Callable[[Line], str]] = {
-        "targets": lambda line: f"{line.targets:,}",
-        "clicks": lambda line: str(len(line.answers)),
-        "answer": lambda line: spread(line.answers),
-        "whole page": lambda line: spread(line.whole),
-        "processor time, server": lambda line: f"{statistics.mean(line.server_work):.3f}",
-        "processor time, page": lambda line: f"{statistics.mean(line.browser_work):.3f}",
-        "server's start": lambda line: f"{line.server_start:.1f}",
-        "first page on a fresh server": lambda line: f"{line.first_page:.1f}",
-        "server's memory, MB": lambda line: f"{line.resident / 1e6:.0f}",
-        "at its peak, MB": lambda line: f"{line.peak / 1e6:.0f}",
-    }
-    for name, cell in rows.items():
-        shown.add_row(name, *map(cell, lines))
+    for line in lines:
+        warm = [spread(times[1:]) for times in (line.first, line.complete)]
+        shown.add_row(line.page, *warm, f"{line.complete[0]:.2f}", spread(line.answers), spread(line.whole))
     return shown
+
+
+def spread(times: Sequence[float]) -> str:
+    return f"{statistics.median(times):.2f} ({max(times):.2f})" if times else "–"
+
+
+def told(answers: Sequence[float]) -> str:
+    if len(answers) < 2:
+        return "no click was answered"
+    median, most = statistics.median(answers), statistics.quantiles(answers, n=20)[-1]
+    return f"{len(answers)} clicks, answered in {median:.2f} s (median), 95 % within {most:.2f} s"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=DATASETS)
-    parser.add_argument("--clicks", type=int, default=30)
-    parser.add_argument("--results", type=Path, help="where results of one's own are (default: INFLUENCE_RESULTS_DIR)")
+    parser.add_argument("--only", nargs="*", choices=PAGES, default=list(PAGES))
+    parser.add_argument("--readers", type=int, default=8)
     options = parser.parse_args()
     console = Console()
     if CHROMIUM is None:
         raise SystemExit("Chromium is not installed.")
-    if options.results:
-        os.environ["INFLUENCE_RESULTS_DIR"] = str(options.results)
-    lines = []
-    with sync_playwright() as playwright:
-        for dataset in (options.only,) if options.only else DATASETS:
-            if not library.of_method(dataset, "datamodels")[0]:
-                console.print(f"There is no result on {dataset}: left out.")
-                continue
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            lines.append(measure(browser, dataset, homes.results_home(), options.clicks))
-            browser.close()
-    load = "/".join(f"{value:.1f}" for value in os.getloadavg())
-    console.print(table(lines))
-    console.print(f"{platform.machine()}, {os.cpu_count()} cores; load averages at the end {load}")
+    with tempfile.TemporaryDirectory() as results:
+        server = start_server(Path(results))
+        try:
+            with sync_playwright() as playwright:
+                browser = launch(playwright.chromium.launch)
+                console.print(table([measure(browser, server, name) for name in options.only]))
+                for link in VISITED:
+                    page = new_page(browser)
+                    load(page, f"{server.url}/{link}")
+                    page.context.close()
+                browser.close()
+            resident, peak = memory(server)
+            console.print(
+                f"The server's memory after {len(VISITED)} visits: {resident / 1e6:.0f} MB, peak {peak / 1e6:.0f} MB"
+            )
+            if options.readers:
+                clicking = [name for name in options.only if name != "home"]
+                answers, wrong = together(server, clicking, options.readers)
+                console.print(f"{options.readers} readers at once: {told(answers)}; {len(wrong)} went wrong")
+                for each in wrong:
+                    console.print(each)
+                resident, peak = memory(server)
+                console.print(f"Memory then: {resident / 1e6:.0f} MB, peak {peak / 1e6:.0f} MB")
+        finally:
+            server.kill()
+    load_averages = "/".join(f"{value:.1f}" for value in os.getloadavg())
+    console.print(f"{platform.machine()}, {os.cpu_count()} cores; load averages at the end {load_averages}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from influence import homes
+from influence.datasets import splits
 from influence.datasets.base import Dataset, Split, missing
 from influence.datasets.facts import Facts, Group, Regression
 from influence.errors import InfluenceError, explain_write_errors
@@ -156,10 +157,7 @@ def _official(download: bool) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _split(inputs: np.ndarray, labels: np.ndarray) -> Dataset:
-    from sklearn.model_selection import train_test_split
-
-    rows = np.arange(len(inputs), dtype=np.int32)
-    train, test = (np.sort(part) for part in train_test_split(rows, test_size=0.2, random_state=_SPLIT_SEED))
+    train, test = splits.at_random(len(inputs), 0.2, _SPLIT_SEED)
     return Dataset(
         FACTS,
         train=Split(train, inputs[train], labels[train]),

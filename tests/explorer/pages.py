@@ -18,7 +18,7 @@ def open_page(name: str, **link: str) -> AppTest:
 
 
 def texts(app: AppTest) -> str:
-    kinds = (app.title, app.markdown, app.caption, app.subheader, app.info)
+    kinds = (app.title, app.markdown, app.caption, app.header, app.subheader, app.info)
     return " ".join(element.value for kind in kinds for element in kind)
 
 

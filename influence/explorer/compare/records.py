@@ -21,7 +21,7 @@ NEIGHBOURS = "neighbours"  # stands in lists beside the results
 NONE = "none"
 KS = (5, 10, 20, 50)
 LEAST_COMMON = 5  # examples that two results keep, for a rank correlation to be given
-_ROWS = 4096  # training examples that are compared at once
+_ROWS = 1024  # training examples that are compared at once
 
 
 @dataclass(frozen=True)
@@ -227,11 +227,16 @@ def in_how_many(rankings: Sequence[Ranking], sign: int, k: int) -> pd.Series:
 
 def told(entry: Entry) -> str:
     """A result's id with what tells two runs apart: "mine, 300 models, seed 1, 30 epochs"."""
-    own = describing.label(entry).removeprefix(entry.name)
-    settings = _settings(entry.manifest.settings)
-    parts = [f"seed {settings['seed']}"] if "seed" in settings else []
-    parts += [f"{settings['epochs']} epochs"] if "epochs" in settings else []
-    return ", ".join([f"{entry.id}{own}", *parts])
+    return f"{entry.id}, {settings(entry)}"
+
+
+def settings(entry: Entry) -> str:
+    """What tells a run from another of its method: "300 models, seed 1, 30 epochs"."""
+    every = _settings(entry.manifest.settings)
+    parts = [describing.label(entry).removeprefix(entry.name).removeprefix(", ")]
+    parts += [f"seed {every['seed']}"] if "seed" in every else []
+    parts += [f"{every['epochs']} epochs"] if "epochs" in every else []
+    return ", ".join(filter(None, parts))
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from influence.results import Result
 
 def show(listed: dict[str, Entry], compared: list[Result], rankings: list[Ranking]) -> None:
     """Draw the overlaps."""
-    st.subheader("How much they agree", anchor=False)
+    st.header("How much they agree", anchor=False)
     if len(rankings) < 2:
         st.info("Choose a second result to compare with.")
         return

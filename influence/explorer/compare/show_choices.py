@@ -53,21 +53,17 @@ def choose_rankings(of_it: dict[str, Entry]) -> list[str]:
         shown[slot] = address.choose(
             slot,
             left if slot != SLOTS[0] else options,
-            partial(_draw, slot, of_it, shown),
+            partial(_draw, slot, shown),
             default=default,
             why=_why_not(slot, shown, has_data),
         )
         if shown[slot] in of_it:
-            st.caption(escaped(_told(of_it, shown[slot])))
+            st.caption(escaped(records.settings(of_it[shown[slot]])))
     return [each for each in shown.values() if each != NONE]
 
 
-def _draw(
-    slot: str, of_it: dict[str, Entry], shown: dict[str, str], options: list[str], *, key: str, **_: object
-) -> None:
-    st.selectbox(
-        slot.capitalize(), options, key=key, format_func=partial(_told, of_it), on_change=_choose, args=(slot, shown)
-    )
+def _draw(slot: str, shown: dict[str, str], options: list[str], *, key: str, **_: object) -> None:
+    st.selectbox(slot.capitalize(), options, key=key, format_func=_name, on_change=_choose, args=(slot, shown))
 
 
 def _choose(slot: str, shown: dict[str, str]) -> None:
@@ -86,8 +82,8 @@ def _why_not(slot: str, shown: dict[str, str], has_data: bool) -> str:
     return "there is no such result, so “{}” is shown."
 
 
-def _told(of_it: dict[str, Entry], id_: str) -> str:
-    return records.told(of_it[id_]) if id_ in of_it else id_.capitalize()
+def _name(id_: str) -> str:
+    return id_.capitalize() if id_ in (NONE, NEIGHBOURS) else id_.rpartition("/")[2]
 
 
 def choose_k(compared: list[Result]) -> int:

@@ -37,7 +37,7 @@ def show(
     houses = {result.name: _houses(result, dataset) for result in compared}
     first = houses[compared[0].name]
     true = first.test["price"][target]
-    st.subheader(f"House {target}", anchor=False)
+    st.header(f"House {target}", anchor=False)
     said = [f"Its price is **{_dollars(true)}**"] if pd.notna(true) else []
     for name, each in houses.items():
         if pd.notna(each.test["prediction"][target]):

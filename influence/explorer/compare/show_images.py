@@ -32,7 +32,7 @@ def show(
     with left:
         _picture(pictures, target, of_target)
     with right:
-        st.subheader(f"Test image {target}, class {escaped(of_target)}", anchor=False)
+        st.header(f"Test image {target}, class {escaped(of_target)}", anchor=False)
         st.markdown("\n".join(f"- {_prediction(result, target)}" for result in compared if _is_known(result)))
     train = _chosen(labels)
     shared = {sign: records.in_how_many(rankings, sign, k) for sign in (1, -1)}
@@ -68,14 +68,18 @@ def _is_known(result: Result) -> bool:
 def _prediction(result: Result, target: int) -> str:
     says = "the models say" if describing.has_many_models(result.manifest) else "the model says"
     said = escaped(result.manifest.classes[int(result.targets["prediction"][target])])
-    return f"{escaped(result.name)}: {says} **{said}**, margin {result.targets['margin'][target]:+.2f}"
+    return f"{escaped(result.name)}: {says} **{said}**, margin {_signed(result.targets['margin'][target])}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _picture(pictures: Pictures, target: int, of_target: str) -> None:
     if (source := pictures("test", target)) is not None:
         st.html(
             f'<img src="{source}" alt="Test image {target}" style="width:100%;max-width:140px;border-radius:8px;'
-            'image-rendering:pixelated;display:block">'
+            'display:block">'
         )
     else:
         st.markdown(f"**{escaped(of_target)}**")
@@ -84,7 +88,7 @@ def _picture(pictures: Pictures, target: int, of_target: str) -> None:
 def _tile(row: object, name: str, place: int | None, shared: "pd.Series[int]", of: int) -> Tile:
     rank, train, score = row.rank, int(row.train), row.score  # type: ignore[attr-defined]
     number, count = f"{score:+.3g}".replace("-", "−"), int(shared[train])
-    in_all = f"in {count} of {of}" if count > 1 else ""
+    in_all = "" if count < 2 else "in both" if of == 2 else f"in {count} of {of}"
     alt = ", ".join(filter(None, (f"Training image {train}", f"class {name}", f"rank {rank:+d}", number, in_all)))
     return Tile(train, (place,), (name, in_all), alt, float(score), number, (f"#{train}, rank {rank:+d}",), name)
 

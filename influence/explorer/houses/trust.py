@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from influence.evidence import RemovalEvidence
 from influence.explorer import glossary, reading
@@ -21,7 +21,7 @@ def said(entry: Entry) -> tuple[str, str]:
         return "Trust: see the evidence", "Houses were left out and the model was retrained."
     helpful, random = worse["helpful"], worse["random"]
     gap = helpful - random
-    low = float(gap.mean()) - stats.t.ppf(0.975, len(gap) - 1) * float(gap.std(ddof=1)) / np.sqrt(len(gap))
+    low = float(gap.mean()) - special.stdtrit(len(gap) - 1, 0.975) * float(gap.std(ddof=1)) / np.sqrt(len(gap))
     heading = "Trust: in part" if low > 0 else "Trust: not shown"
     count = int(removal.tables["effects"]["count"].max())
     many = int((helpful > 0).sum())

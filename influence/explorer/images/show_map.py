@@ -39,10 +39,11 @@ def show(entry: Entry) -> None:
         map_answer.show(entry, places, part, chosen, answer)
     figures = places.layout.figures
     st.caption(
-        f"{places.layout.notes[0]} {places.layout.notes[1]} Of an image’s ten nearest by scores, "
-        f"{figures.neighbours:.0%} are among its ten nearest here. Near means alike; the size of groups and the space "
-        "between them mean nothing."
+        f"Near means alike: of an image’s ten nearest by scores, {figures.neighbours:.0%} are among its ten nearest "
+        "here. The size of groups and the space between them mean nothing."
     )
+    with st.expander("How the map is made"):
+        st.markdown(f"{places.layout.notes[0]} {places.layout.notes[1]}")
 
 
 def where(entry: Entry) -> Path:

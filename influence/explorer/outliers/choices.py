@@ -90,6 +90,7 @@ def choose(listed: Entry, outliers: Outliers, pictures: Pictures, fixes: Fixes) 
                 st.segmented_control,
                 "List",
                 required=True,
+                wrap=True,
                 label_visibility="collapsed",
                 format_func=lambda each: lists[each].title,
             ),

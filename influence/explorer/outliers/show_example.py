@@ -28,7 +28,7 @@ def show_example(listed: Entry, outliers: Outliers, pictures: Pictures, choice: 
         return
     noun, on = describing.noun(listed), train in fixes
     with st.container(border=True, key="example_card", gap="small"):
-        st.subheader(f"Training {noun} {train}", anchor=False)
+        st.header(f"Training {noun} {train}", anchor=False)
         if (source := pictures("train", train)) is None:
             st.markdown(describe(outliers, train))
         else:

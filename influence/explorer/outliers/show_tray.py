@@ -51,7 +51,7 @@ def show_tray(listed: Entry, outliers: Outliers, pictures: Pictures, fixes: Fixe
     noun = describing.noun(listed)
     with st.container(border=True, key="tray", gap="small"):
         several = f"{len(fixes):,} {noun}" + "s" * (len(fixes) != 1)
-        st.subheader(f"Fix list :gray[{several}]" if fixes else "Fix list", anchor=False)
+        st.header(f"Fix list :gray[{several}]" if fixes else "Fix list", anchor=False)
         if not fixes:
             how = "Tick" if listed.has_classes else "Pick and put"
             st.caption(f"{how} {noun}s to collect them here.")

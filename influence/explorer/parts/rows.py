@@ -18,6 +18,7 @@ _CSS = """
 .titles, .rows { display: contents; }
 .titles span, .titles button { all: unset; font-size: 13px; color: var(--muted); padding: 2px 0 4px; position: sticky;
   top: 0; background: var(--st-background-color); z-index: 1; }
+.titles .right { text-align: right; }
 .titles button { cursor: pointer; }
 .titles button:hover { color: var(--st-text-color); }
 .titles button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: -2px; border-radius: 4px; }
