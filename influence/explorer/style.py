@@ -12,7 +12,7 @@ _RULES = """
 .st-key-title [data-testid=stMarkdownContainer]{margin-bottom:0}
 .st-key-title [data-testid=stMarkdown] p{color:var(--muted);margin:0}
 .st-key-verdict{margin-bottom:8px}
-[data-testid=stCaptionContainer] p{color:var(--muted)}
+[data-testid=stCaptionContainer],[data-testid=stCaptionContainer] p{color:var(--muted)!important;opacity:1}
 .st-key-verdict h2{font-size:27px;font-weight:650;letter-spacing:-.01em}
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer]{font-variant-numeric:tabular-nums}
 [data-testid=stSidebarUserContent],[data-testid=stSidebarUserContent]>div{display:flex;flex-direction:column;flex:1}

@@ -432,7 +432,7 @@ def test_evidence_of_the_data_set_itself_counts_too(results_home: Path, monkeypa
         ({"list": "all"}, "The link asks for list=all"),
         ({"label": "ten"}, "The link asks for label=ten"),
         ({"find": "five"}, "“five” is no index and no range"),
-        ({"example": "21"}, "no training image 21"),
+        ({"example": "21"}, "no such training image"),
         ({"example": "1e999"}, "no such training image"),
         ({"fix": "12,99999"}, "no training example 99999"),
         ({"sheet": "77"}, "The link asks for sheet=77"),
