@@ -49,4 +49,5 @@ def _shares(counts: np.ndarray, n: int, random: np.random.RandomState) -> np.nda
         more = random.choice(tied, size=min(len(tied), left), replace=False)
         shares[more] += 1
         left -= len(more)
-    return shares.astype(int)
+    whole: np.ndarray = shares.astype(int)
+    return whole
