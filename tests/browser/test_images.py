@@ -139,13 +139,18 @@ def test_target_verdict_and_both_rows_are_above_the_fold(server: Server, visit: 
     width = tiles(page, "Helped").first.bounding_box()
     assert width is not None
     assert 96 <= width["width"] <= 125
-    before = image.bounding_box()
-    page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 120)")
+
+
+def test_the_target_stays_while_the_gallery_scrolls(server: Server, visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 1440, "height": 500})
+    page = opened(visit, f"{server.url}/{DIGITS}&show=all&size=small")
+    still(page)
+    image = page.get_by_role("img", name=re.compile("^Test image"))
+    page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 200)")
     still(page)
     after = image.bounding_box()
-    assert before is not None
     assert after is not None
-    assert after["y"] > before["y"] - 120  # it stays while the gallery scrolls
+    assert after["y"] >= 0
 
 
 def test_keys_move_through_the_gallery_and_enter_picks(server: Server, visit: Visit) -> None:
@@ -169,7 +174,7 @@ def test_keys_move_through_the_gallery_and_enter_picks(server: Server, visit: Vi
     ):
         page.keyboard.press(key)
         expect(cells.nth(place)).to_be_focused()
-    assert "image" not in page.url  # the focus alone picks nothing
+    assert "image=" not in page.url  # the focus alone picks nothing
     page.keyboard.press("Enter")
     expect(shows(page, f"Test image {targets[1]}")).to_be_visible()
     settled(page)
@@ -218,9 +223,11 @@ def test_pictures_belong_to_their_indices(server: Server, visit: Visit) -> None:
         """Once the tiles begin with the image that they should, each picture is the most like that of its index."""
         expect(cells.first).to_have_attribute("data-id", str(first))
         settled(page)
-        for index, picture in pixels(cells).items():
-            expected = 255 - np.asarray(ink[index], float).reshape(8, 8) * (255 / 16)
-            assert np.corrcoef(resized(picture, 8).ravel(), expected.ravel())[0, 1] > 0.97, index
+        shown = pixels(cells)
+        expected = [-np.asarray(ink[index], float).ravel() for index in shown]
+        for place, (index, picture) in enumerate(shown.items()):
+            likeness = [np.corrcoef(resized(picture, 8).ravel(), each)[0, 1] for each in expected]
+            assert likeness[place] == max(likeness) > 0.9, index
 
     page = opened(visit, f"{server.url}/{DIGITS}&show=all")
     everything = Images(results.read(homes.precomputed_home() / "digits" / "datamodels"), digits)
@@ -399,6 +406,7 @@ def start_run(page: Page, **values: int) -> None:
         box = page.get_by_role("spinbutton", name=label.replace("_", " "), exact=True)
         box.fill(str(value))
         box.press("Tab")
+        settled(page)
     page.get_by_role("button", name="Start run").click()
 
 
@@ -407,7 +415,7 @@ def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(quick_digits: Se
     page = opened(visit, f"{quick_digits.url}/{DIGITS}&result=mine")
     start_run(page, Models=20000, Held_out=50)
     progress = page.get_by_test_id("stProgress")
-    expect(progress).to_contain_text(re.compile(r"training: [\d,]+ of 20,050 models"), timeout=60_000)
+    expect(progress).to_contain_text(re.compile(r"training: [\d,]+ of 20,050 models"), timeout=180_000)
     page.get_by_role("button", name="Cancel run").click()
     expect(page.get_by_text("was cancelled. The models that were trained are kept.")).to_be_visible(timeout=30_000)
     assert {path.name for path in quick_digits.results.iterdir()} == {".outcomes", "mine"}
@@ -446,7 +454,7 @@ def test_without_its_pixels_cifar10_is_offered_for_download(no_pixels: Server, v
     expect(gallery(page).first).to_contain_text("airplane")  # by class
     page.get_by_role("button", name="Download CIFAR-10").click()
     failed = page.get_by_test_id("stAlert").filter(has_text="connect to the internet and try again")
-    expect(failed.first).to_be_visible(timeout=60_000)
+    expect(failed.first).to_be_visible(timeout=180_000)
     assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
     page.get_by_role("button", name="Dismiss").click()
     settled(page)
