@@ -39,6 +39,8 @@ precomputed: .venv/app
 		--no-ceiling --reverse-k 10 --out precomputed/cifar10/datamodels --replace
 	$(BIN)/python -m influence evaluate layout precomputed/digits/datamodels
 	$(BIN)/python -m influence evaluate layout precomputed/cifar10/datamodels
+	$(BIN)/python -m influence evaluate near-copies precomputed/digits/datamodels
+	$(BIN)/python -m influence evaluate near-copies precomputed/cifar10/datamodels
 
 # The walkthrough again, with its outputs: after a change of what it shows.
 notebook: .venv/dev

@@ -1,7 +1,7 @@
 """How fast the explorer's pages come up and answer a click, alone and with eight readers, and what memory it takes.
 
     python -m benchmarks.clicks                     all pages, eight readers, memory: some minutes
-    python -m benchmarks.clicks --only houses map   some pages
+    python -m benchmarks.clicks --only houses home  some pages
     python -m benchmarks.clicks --readers 0         without the eight readers
 
 One server and one headless Chromium. A page is opened three times, each time in a context of its own, which has nothing
@@ -52,7 +52,6 @@ def _tour(page: Page) -> Locator:
 CLICKED: dict[str, Callable[[Page], Locator]] = {
     "home": _tour,
     "images": _pictures,
-    "map": _choices,
     "houses": _pictures,
     "outliers": _pictures,
     "quality": _choices,
@@ -63,7 +62,8 @@ _OF_A_METHOD, _METHODS = ("images", "outliers", "quality"), ("datamodels", "trac
 VISITED = (
     "",
     *(f"{page}?data=cifar10&method={method}" for page in _OF_A_METHOD for method in _METHODS),
-    "map?data=cifar10",
+    "images?data=cifar10&view=map",
+    "images?data=cifar10&view=confusion",
     "compare?on=cifar10",
     "houses",
     "outliers?data=california-housing",

@@ -147,6 +147,11 @@ def heading(page: Page, text: str) -> Locator:
     return page.get_by_role("heading", name=text, exact=True)
 
 
+def inspected(page: Page, text: str) -> Locator:
+    """What says which image the images page shows: ``inspected(page, "Test image 21")``."""
+    return page.locator(".st-key-answer").get_by_text(text, exact=True)
+
+
 def map_point(page: Page, place: tuple[float, float]) -> tuple[float, float]:
     """Where a (longitude, latitude) is on the screen, once the map is drawn: by the Web Mercator projection."""
     still(page)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.driving import Server, Visit, heading, in_every_look, settled
+from tests.browser.driving import Server, Visit, heading, in_every_look, inspected, settled
 
 
 def grid(page: Page, label: str) -> Locator:
@@ -30,7 +30,7 @@ def test_rankings_side_by_side(server: Server, visit: Visit) -> None:
     page.wait_for_url(re.compile(rf"example={train}(&|$)"))
     expect(grid(page, "Helped, by digits/tracin").first).to_have_attribute("aria-selected", "true")
     page.get_by_role("link", name="Open it").click()
-    expect(heading(page, f"Training image {train}")).to_be_visible()
+    expect(inspected(page, f"Training image {train}")).to_be_visible()
     settled(page)
     page.get_by_role("link", name="Compare").click()
     expect(heading(page, "Test image 21, class 1")).to_be_visible()

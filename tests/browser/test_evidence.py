@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from influence import homes, results
-from tests.browser.driving import Server, Visit, heading, in_every_look, settled, start_server, still
+from tests.browser.driving import Server, Visit, in_every_look, inspected, settled, start_server, still
 from tests.explorer import evidenced
 
 DIGITS = homes.precomputed_home() / "digits"
@@ -83,7 +83,7 @@ def test_a_point_of_the_scatter_finds_its_target(server: Server, visit: Visit) -
     assert target is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.get_by_role("link", name=f"Open test image {target[1]}", exact=True).click()
-    expect(heading(page, f"Test image {target[1]}")).to_be_visible()
+    expect(inspected(page, f"Test image {target[1]}")).to_be_visible()
     expect(page).to_have_url(re.compile(rf"/images\?.*image={target[1]}"))
     expect(page.get_by_text("result “mine”")).to_be_visible()
     still(page)
@@ -103,7 +103,7 @@ def test_a_target_of_the_scatter_is_found_by_keyboard(server: Server, visit: Vis
     link = page.get_by_role("link", name=f"Open test image {target}")
     link.focus()
     page.keyboard.press("Enter")
-    expect(heading(page, f"Test image {target}")).to_be_visible()
+    expect(inspected(page, f"Test image {target}")).to_be_visible()
     expect(page.get_by_text("result “mine”")).to_be_visible()
 
 

@@ -21,7 +21,7 @@ from influence.explorer.images.records import Images
 from influence.learners.convnet import ConvNet
 from influence.learners.mlp import Mlp
 from influence.methods.datamodels import DatamodelsConfig
-from tests.browser.driving import Server, Visit, in_every_look, open_form, settled, start_server, still
+from tests.browser.driving import Server, Visit, in_every_look, inspected, open_form, settled, start_server, still
 from tests.explorer.made import random_result
 
 STORY = 1628  # the shipped result's best explained mistake, shown first
@@ -67,11 +67,6 @@ def resized(picture: np.ndarray, side: int) -> np.ndarray:
     return averaged
 
 
-def shows(page: Page, text: str) -> Locator:
-    """What says which image is shown."""
-    return page.locator(".st-key-answer").get_by_text(text, exact=True)
-
-
 def opened(visit: Visit, url: str) -> Page:
     page = visit.open(url)
     gallery(page).first.wait_for()
@@ -95,7 +90,7 @@ def choose(page: Page, label: str, option: str) -> None:
 def test_a_deep_link_opens_on_a_fresh_server(fresh_server: Server, visit: Visit) -> None:
     page = opened(visit, f"{fresh_server.url}/{DIGITS}&image=21&k=3&remove=5&mistakes=true")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(shows(page, "Test image 21")).to_be_visible()
+    expect(inspected(page, "Test image 21")).to_be_visible()
     expect(tiles(page, "Helped")).to_have_count(3)
     expect(gallery(page)).to_have_count(9)
     expect(page.get_by_text("5 that helped", exact=True)).to_be_visible()
@@ -103,7 +98,7 @@ def test_a_deep_link_opens_on_a_fresh_server(fresh_server: Server, visit: Visit)
 
 def test_a_click_shows_what_helped_and_hurt(server: Server, visit: Visit) -> None:
     page = opened(visit, f"{server.url}/{DIGITS}")
-    expect(shows(page, f"Test image {STORY}")).to_be_visible()
+    expect(inspected(page, f"Test image {STORY}")).to_be_visible()
     shown = results.read(homes.precomputed_home() / "digits" / "datamodels")
     spent = []
     for place in range(1, 6):
@@ -113,7 +108,7 @@ def test_a_click_shows_what_helped_and_hurt(server: Server, visit: Visit) -> Non
         cell.scroll_into_view_if_needed()
         started = time.perf_counter()
         cell.click()
-        expect(shows(page, f"Test image {target}")).to_be_visible()
+        expect(inspected(page, f"Test image {target}")).to_be_visible()
         expect(tiles(page, "Helped").first).to_have_attribute("data-id", str(strongest[0]))
         spent.append(time.perf_counter() - started)
         settled(page)
@@ -176,12 +171,12 @@ def test_keys_move_through_the_gallery_and_enter_picks(server: Server, visit: Vi
         expect(cells.nth(place)).to_be_focused()
     assert "image=" not in page.url  # the focus alone picks nothing
     page.keyboard.press("Enter")
-    expect(shows(page, f"Test image {targets[1]}")).to_be_visible()
+    expect(inspected(page, f"Test image {targets[1]}")).to_be_visible()
     settled(page)
     expect(cells.nth(1)).to_be_focused()  # so one can go on
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    expect(shows(page, f"Test image {targets[2]}")).to_be_visible()
+    expect(inspected(page, f"Test image {targets[2]}")).to_be_visible()
 
 
 def test_walking_there_and_back(server: Server, visit: Visit) -> None:
@@ -189,26 +184,26 @@ def test_walking_there_and_back(server: Server, visit: Visit) -> None:
     first = tiles(page, "Helped").first
     train = int(first.get_attribute("data-id") or -1)
     first.click()
-    expect(shows(page, f"Training image {train}")).to_be_visible()
+    expect(inspected(page, f"Training image {train}")).to_be_visible()
     wait_for_address(page, image=21, train=train)
     settled(page)
     helped = tiles(page, "Helped").nth(1)
     target = int(helped.get_attribute("data-id") or -1)
     helped.click()
-    expect(shows(page, f"Test image {target}")).to_be_visible()
+    expect(inspected(page, f"Test image {target}")).to_be_visible()
     wait_for_address(page, image=target)
     still(page)
     page.go_back()  # one step, though it changed two parts of the address
-    expect(shows(page, f"Training image {train}")).to_be_visible()
+    expect(inspected(page, f"Training image {train}")).to_be_visible()
     wait_for_address(page, image=21, train=train)
     still(page)
     page.go_back()
-    expect(shows(page, "Test image 21")).to_be_visible()
+    expect(inspected(page, "Test image 21")).to_be_visible()
     still(page)
     page.go_forward()
-    expect(shows(page, f"Training image {train}")).to_be_visible()
+    expect(inspected(page, f"Training image {train}")).to_be_visible()
     page.get_by_role("button", name="Back to test image 21").click()
-    expect(shows(page, "Test image 21")).to_be_visible()
+    expect(inspected(page, "Test image 21")).to_be_visible()
 
 
 def test_pictures_belong_to_their_indices(server: Server, visit: Visit) -> None:
@@ -284,9 +279,9 @@ def test_pages_numbers_and_random(server: Server, visit: Visit) -> None:
     number.fill("1796")
     number.press("Enter")
     wrong = page.get_by_text("Image 1796 is a training image")
-    expect(wrong.or_(shows(page, "Test image 1796"))).to_be_visible()
+    expect(wrong.or_(inspected(page, "Test image 1796"))).to_be_visible()
     page.get_by_role("button", name="Random", exact=True).click()
-    expect(wrong.or_(shows(page, "Test image 1796"))).to_have_count(0)
+    expect(wrong.or_(inspected(page, "Test image 1796"))).to_have_count(0)
 
 
 def test_a_cell_of_the_matrix_shows_its_culprits_by_keyboard(server: Server, visit: Visit) -> None:
@@ -373,7 +368,7 @@ def test_the_other_method_is_a_click_away(server: Server, visit: Visit) -> None:
     wait_for_address(page, image=21, method="tracin", train=strongest[0])
     still(page)
     page.go_back()
-    expect(shows(page, "Test image 21")).to_be_visible()
+    expect(inspected(page, "Test image 21")).to_be_visible()
     page.get_by_role("radio", name="Datamodels").click()
     expect(page.get_by_text("models get it right")).to_be_visible()
     wait_for_address(page, image=21, method="datamodels")
@@ -459,7 +454,7 @@ def test_without_its_pixels_cifar10_is_offered_for_download(no_pixels: Server, v
     page.get_by_role("button", name="Dismiss").click()
     settled(page)
     page.get_by_role("radio", name="Digits").click()
-    expect(shows(page, f"Test image {STORY}")).to_be_visible()
+    expect(inspected(page, f"Test image {STORY}")).to_be_visible()
     wait_for_address(page)
 
 

@@ -239,9 +239,9 @@ def test_two_seeds_can_be_told_apart(results_home: Path) -> None:
         assert f"seed {seed}, 30 epochs" in texts(app)
 
 
-@pytest.mark.parametrize(("page", "data"), [("houses", "california-housing"), ("map", "cifar10")])
+@pytest.mark.parametrize(("page", "data"), [("houses", "california-housing"), ("images", "cifar10")])
 def test_links_lead_to_the_data_set_that_is_looked_at(page: str, data: str) -> None:
-    app = open_page(page, **({"data": data} if page == "map" else {}))
+    app = open_page(page, **({"data": data} if page == "images" else {}))
     for name, key in (("compare", "on"), ("outliers", "data"), ("quality", "data")):
         (link,) = [each.proto for each in app.get("page_link") if each.proto.label == name.capitalize()]
         assert f"{key}={data}" in link.query_string
