@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -102,26 +102,40 @@ def tiles(
     scale : float or None
         The score whose bar is full, the same for both signs; None is the greatest there is.
     """
-    drawn = [asdict(item) for item in items]
-    largest = scale or max((abs(item.score) for item in items if item.score is not None), default=0.0)
-    # Drawn anew, it would lose the keyboard's focus, so it is drawn anew only when what it shows changes.
-    shown = (drawn, strip.signature, size, columns, narrow, largest, ticked is not None)
     _component(
         key=key,
         data={
-            "items": drawn,
-            "strip": strip.data(),
+            **_drawn(items, strip, size, columns, narrow, scale, ticked is not None),
             "heading": None if heading is None else asdict(heading),
             "selected": selected,
             "ticked": None if ticked is None else sorted(ticked),
             "label": label,
-            "size": size,
-            "columns": columns,
-            "narrow": narrow,
-            "scale": largest,
-            "signature": f"{zlib.crc32(repr(shown).encode()):08x}",
         },
         on_clicked_change=clicked(key, on_pick),
         on_ticked_change=triggered(key, "ticked", lambda event: on_tick(int(event)) if on_tick else None),
         on_more_change=triggered(key, "more", lambda _: on_more() if on_more else None),
     )
+
+
+def _drawn(
+    items: Sequence[Tile],
+    strip: Strip,
+    size: int,
+    columns: int | None,
+    narrow: str,
+    scale: float | None,
+    has_boxes: bool,
+) -> dict[str, Any]:
+    """What the script draws, with a signature: drawn anew, it would lose the focus, so only a change draws it anew."""
+    drawn = [asdict(item) for item in items]
+    largest = scale or max((abs(item.score) for item in items if item.score is not None), default=0.0)
+    shown = (drawn, strip.signature, size, columns, narrow, largest, has_boxes)
+    return {
+        "items": drawn,
+        "strip": strip.data(),
+        "size": size,
+        "columns": columns,
+        "narrow": narrow,
+        "scale": largest,
+        "signature": f"{zlib.crc32(repr(shown).encode()):08x}",
+    }
