@@ -201,7 +201,7 @@ def test_a_link_to_another_shipped_result() -> None:
         ({"show": "gone"}, "show=gone"),
         ({"size": "huge"}, "size=huge"),
         ({"view": "globe"}, "view=globe"),
-        ({"page": "99"}, "there is 1 page"),
+        ({"page": "99"}, "there are 15 pages"),
         ({"remove": "9999"}, "remove=9999"),
         ({"bar": "60"}, "no such bar"),
         ({"result": "gone"}, "result=gone"),
