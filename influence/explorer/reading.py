@@ -71,27 +71,28 @@ def data_of(listed: Entry) -> Dataset | None:
     being_fetched = run is not None and run.arguments[0] == "data"
     if being_fetched or not datasets.is_present(listed.dataset):
         what = _shipped(listed).what_is_shown if listed.has_classes else "only the houses that it names are shown"
-        title = datasets.facts(listed.dataset).title
-        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="missing data"):
-            st.info(
-                f"{title} is not on this machine, so {what}. `python -m influence data {listed.dataset}` brings "
-                "it, and so does the button.",
-                icon=":material/download:",
-                width="stretch",
-            )
-            st.button(
-                f"Download {title}",
-                icon=":material/download:",
-                disabled=run is not None,
-                on_click=start,
-                args=(["data", listed.dataset], None),
-            )
+        st.info(
+            f"{datasets.facts(listed.dataset).title} is not on this machine, so {what}. `python -m influence data "
+            f"{listed.dataset}` brings it.",
+            icon=":material/download:",
+        )
         return None
     try:
         return _data(listed, stamp(listed.path / "manifest.json"))
     except InfluenceError as error:
         st.error(sentence(error), icon=":material/error:")
         return None
+
+
+def offer_download(listed: Entry) -> None:
+    """Draw a button that fetches the data that a result is about. Once a page."""
+    st.button(
+        f"Download {datasets.facts(listed.dataset).title}",
+        icon=":material/download:",
+        disabled=runner().current is not None,
+        on_click=start,
+        args=(["data", listed.dataset], None),
+    )
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the data …", hash_funcs={Entry: lambda one: one.path})

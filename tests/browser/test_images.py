@@ -419,7 +419,7 @@ def test_a_cancelled_run_keeps_its_models_and_goes_on_from_them(quick_digits: Se
     start_run(page, Models=60, Held_out=50)
     page.get_by_role("button", name="Show it").first.click(timeout=300_000)
     expect(page.get_by_text("60 models of mlp")).to_be_visible()
-    page.wait_for_url(re.compile("result=datamodels"))
+    page.wait_for_url(re.compile("result=difference"))
 
 
 # --- what is missing ------------------------------------------------------------------------------------------------

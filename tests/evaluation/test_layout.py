@@ -17,7 +17,7 @@ def test_a_result_gets_a_place_for_every_example(result: Path) -> None:
     read = results.read(result)
     found = evidence.read(read).layout
     assert found is not None
-    assert evidence.read(read).kinds == []  # it says nothing of trust
+    assert evidence.read(read).kinds == ["lds"]  # of the fit: a map says nothing of trust
     assert found.config == {"directions": 20, "seed": 5}
     assert found.targets.index.tolist() == read.targets.index.tolist()
     assert found.train.index.tolist() == read.train.index.tolist()

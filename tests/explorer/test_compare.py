@@ -211,7 +211,7 @@ def test_without_the_data_there_are_numbers_and_no_neighbours(no_houses: None) -
     app = open_page("compare", on="california-housing", second=NEIGHBOURS)
     assert not app.exception
     assert "neighbours need the data set" in warnings(app)
-    assert "california-housing is not on this machine" in texts(app)
+    assert "California housing is not on this machine" in texts(app)
     items = grid(app, "Helped, by california-housing/tracin")["items"]
     assert all(item["cells"][0].strip("over ").startswith("$") for item in items)  # the result names their prices
 

@@ -354,7 +354,7 @@ def test_what_was_not_evaluated_says_so_with_the_command(own: Path) -> None:
     houses = open_page("quality", of="california-housing/tracin")
     assert "california-housing has values" in texts(houses)
     mine = open_page("quality", of="mine")
-    assert "From the result’s own manifest" in texts(mine)
+    assert "own run measured this score" in texts(mine)
     assert any("evaluate mislabels" in line for line in codes(mine))
 
 
@@ -416,7 +416,7 @@ def test_damage_is_named_and_the_rest_is_shown(own: Path) -> None:
     app = open_page("quality", of="mine")
     assert not app.exception
     assert "effects.parquet is damaged" in warnings(app).replace("\\", "")
-    assert "**Not evaluated**: whether training without" in texts(app)
+    assert "**Not evaluated**: whether retraining" in texts(app)
 
 
 def test_houses_are_in_dollars(results_home: Path, no_houses: None) -> None:
