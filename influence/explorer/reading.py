@@ -51,8 +51,7 @@ def _evaluated(listed: Entry, stamps: tuple[int, ...]) -> Evaluated:
 
 def data_or_none(entry: Entry) -> Dataset | None:
     """The data that a result is about; None, without a message, if they can't be loaded."""
-    run = runner().current
-    if (run is not None and run.arguments[0] == "data") or not datasets.is_present(entry.dataset):
+    if is_missing(entry):
         return None
     try:
         return _data(entry, stamp(entry.path / "manifest.json"))
@@ -65,11 +64,15 @@ def evidence_kinds(entry: Entry) -> int:
     return sum(evidence.place(entry.path, kind).exists() for kind in evidence.KINDS)
 
 
+def is_missing(listed: Entry) -> bool:
+    """Whether the data that a result is about are not on this machine, or only in part because they are fetched."""
+    run = runner().current
+    return (run is not None and run.arguments[0] == "data") or not datasets.is_present(listed.dataset)
+
+
 def data_of(listed: Entry) -> Dataset | None:
     """The data that a result is about; None, and a message on the page, where they can't be had."""
-    run = runner().current
-    being_fetched = run is not None and run.arguments[0] == "data"
-    if being_fetched or not datasets.is_present(listed.dataset):
+    if is_missing(listed):
         what = _shipped(listed).what_is_shown if listed.has_classes else "only the houses that it names are shown"
         st.info(
             f"{datasets.facts(listed.dataset).title} is not on this machine, so {what}. `python -m influence data "

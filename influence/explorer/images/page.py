@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from influence import datasets, evidence, library
+from influence import evidence, library
 from influence.explorer import choosing, frame, reading
 from influence.explorer.images import (
     chosen,
@@ -60,7 +60,7 @@ def show() -> None:
 def load(entry: Entry) -> Images:
     """A result on images with its pictures, made once for all sessions."""
     dataset = reading.data_of(entry)
-    if dataset is None and not datasets.is_present(entry.dataset):
+    if reading.is_missing(entry):
         reading.offer_download(entry)
     searched = _searched(entry)
     folders = [entry.path, *(evidence.place(entry.path, kind) for kind in evidence.KINDS)]
