@@ -1,4 +1,4 @@
-"""Below a path, as where it shares a machine's address with others: links stay there, and strange numbers are refused."""
+"""Below a path, as where it shares an address with other sites: links stay there; strange numbers are refused."""
 
 from collections.abc import Iterator
 
