@@ -47,6 +47,7 @@ def rows_of(page: Page, name: str) -> Locator:
 
 
 def downloaded(page: Page) -> pd.DataFrame:
+    still(page)  # a button that is drawn anew loses the click
     with page.expect_download() as download:
         page.get_by_role("button", name="Download these as CSV").click()
     return pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
