@@ -84,7 +84,7 @@ class Visit:
         """Open an address, and wait until all of the page is there."""
         self.page.goto(url)
         self.page.get_by_test_id("stMain").get_by_test_id("stMarkdown").first.wait_for(timeout=60_000)
-        settled(self.page)
+        still(self.page)  # what is pressed while the page moves is lost
         return self.page
 
     def picture(self, name: str) -> None:

@@ -58,6 +58,7 @@ def test_a_result_is_picked_and_back_undoes_it(server: Server, visit: Visit) -> 
     choose(page, "Result", "lasso")
     expect(page.get_by_text("digits/datamodels-lasso: ")).to_be_visible()
     expect(page.get_by_text("python -m influence evaluate removal precomputed/digits/datamodels-lasso")).to_be_visible()
+    settled(page)
     page.get_by_role("radio", name="TracIn").click()
     expect(page.get_by_text("digits/tracin: ")).to_be_visible()
     still(page)
@@ -98,8 +99,10 @@ def test_a_target_of_the_scatter_is_found_by_keyboard(server: Server, visit: Vis
     field = page.get_by_role("combobox", name="Test image to find")
     field.focus()
     page.keyboard.type(str(target))
+    expect(page.get_by_role("option")).to_have_text([str(target)])  # the list has been narrowed down to it
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(rf"find={target}(&|$)"))
+    settled(page)
     link = page.get_by_role("link", name=f"Open test image {target}")
     link.focus()
     page.keyboard.press("Enter")

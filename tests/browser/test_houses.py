@@ -114,6 +114,7 @@ def test_two_clicks_lead_to_whom_a_helper_helped(server: Server, visit: Visit) -
     page.wait_for_url(re.compile(r"ring=\d+"))
     train = re.search(r"ring=(\d+)", page.url)[1]  # type: ignore[index]
     expect(page.get_by_role("columnheader", name=f"+ house {train}")).to_be_visible()
+    settled(page)
     page.get_by_role("button", name=f"See whom {train} helped and hurt").click()
     expect(title(page, f"Training house {train}")).to_be_visible()
     expect(page.get_by_text(f"House {HOUSE} is number")).to_be_visible()

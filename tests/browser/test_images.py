@@ -202,6 +202,7 @@ def test_walking_there_and_back(server: Server, visit: Visit) -> None:
     still(page)
     page.go_forward()
     expect(inspected(page, f"Training image {train}")).to_be_visible()
+    settled(page)
     page.get_by_role("button", name="Back to test image 21").click()
     expect(inspected(page, "Test image 21")).to_be_visible()
 
@@ -255,6 +256,7 @@ def test_filters_say_what_they_leave_and_back_undoes_them(server: Server, visit:
     choose(page, "Class", "8")
     expect(page.get_by_text(f"1 to 25 of {counts[8]}")).to_be_visible()
     wait_for_address(page, show="all", **{"class": 8})  # on the first page again
+    settled(page)
     page.get_by_role("button", name="More").click()
     choose(page, "The model says", "3")
     wait_for_address(page, show="all", predicted=3, **{"class": 8})
@@ -280,6 +282,7 @@ def test_pages_numbers_and_random(server: Server, visit: Visit) -> None:
     number.press("Enter")
     wrong = page.get_by_text("Image 1796 is a training image")
     expect(wrong.or_(inspected(page, "Test image 1796"))).to_be_visible()
+    settled(page)
     page.get_by_role("button", name="Random", exact=True).click()
     expect(wrong.or_(inspected(page, "Test image 1796"))).to_have_count(0)
 
@@ -290,6 +293,7 @@ def test_a_cell_of_the_matrix_shows_its_culprits_by_keyboard(server: Server, vis
     page.get_by_role("radio", name="Confusion matrix").click()
     cells = tiles(page, "Confusion matrix")
     expect(cells).to_have_count(100)
+    settled(page)
     cells.nth(48).focus()
     page.keyboard.press("ArrowDown")
     expect(cells.nth(58)).to_be_focused()
@@ -328,6 +332,7 @@ def test_bars_of_the_histogram_show_their_images(server: Server, visit: Visit) -
     bars = page.get_by_role("listbox", name=re.compile("Histogram of the scores")).get_by_role("option")
     bars.last.hover()
     expect(bars.last.locator(".said")).to_be_visible()
+    settled(page)
     bars.last.click()
     shown = tiles(page, "Training images of this bar")
     expect(shown.first).to_be_visible()
@@ -369,6 +374,7 @@ def test_the_other_method_is_a_click_away(server: Server, visit: Visit) -> None:
     still(page)
     page.go_back()
     expect(inspected(page, "Test image 21")).to_be_visible()
+    settled(page)
     page.get_by_role("radio", name="Datamodels").click()
     expect(page.get_by_text("models get it right")).to_be_visible()
     wait_for_address(page, image=21, method="datamodels")

@@ -62,6 +62,7 @@ def test_a_click_answers_and_back_takes_it_away(
     expect(answered(page)).to_have_text(f"Test image {target}", timeout=15_000)
     page.go_back()
     expect(page.get_by_text("Click a test image")).to_be_visible(timeout=15_000)
+    settled(page)
     page.get_by_role("radio", name="Mistakes").click()
     expect(page.get_by_text("another class")).to_be_visible(timeout=15_000)
 

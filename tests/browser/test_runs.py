@@ -40,6 +40,8 @@ def test_cancel_leaves_nothing(fresh_server: Server, visit: Visit) -> None:
     page.reload()  # the run goes on; a new session does not own it
     page.get_by_text("Another session started this run.").wait_for()
     page.get_by_role("link", name="Home").click()  # also on another page
+    page.get_by_role("heading", name="Which training data made the model say that?").wait_for()
+    settled(page)
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("button", name="Cancel it all the same").click()
     page.get_by_role("button", name="Cancel run").wait_for(state="detached")
@@ -102,6 +104,7 @@ def test_a_failed_run_says_why_until_dismissed(fresh_server: Server, visit: Visi
     start(page, Epochs=2, Checkpoint_every=4)
     failed = page.get_by_test_id("stAlert").filter(has_text="leaves no checkpoint")
     expect(failed).to_be_visible(timeout=150_000)
+    settled(page)
     page.get_by_role("button", name="Dismiss").click()
     expect(failed).to_have_count(0)
     page.reload()
